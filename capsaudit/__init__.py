@@ -1,0 +1,53 @@
+"""capsaudit: how large is this network, who says so, and under which reading are they right?
+
+The verbs of the command line, for programs and notebooks:
+
+>>> import capsaudit
+>>> capsaudit.count("article", witnesses=["formula"]).trainable
+8238608
+>>> capsaudit.explain("article", "multimnist").difference
+3123200
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from capsaudit.api import build, check, compare, count, explain, load_variant, variants
+    from capsaudit.catalogue import Variant
+    from capsaudit.errors import CapsauditError
+    from capsaudit.results import Check, Comparison, Count, Ledger, Listing
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CapsauditError",
+    "Check",
+    "Comparison",
+    "Count",
+    "Ledger",
+    "Listing",
+    "Variant",
+    "build",
+    "check",
+    "compare",
+    "count",
+    "explain",
+    "load_variant",
+    "variants",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import the API when a name of it is first used, so that `capsaudit --help` need not wait for it."""
+    if name not in __all__:
+        raise AttributeError(f"module 'capsaudit' has no attribute {name!r}")
+    import capsaudit.render.html  # noqa: F401, it registers how notebooks show results
+    from capsaudit import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,6 @@
+"""`python -m capsaudit`."""
+
+from capsaudit.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""A variant: one interpretation of a network, the source of each value, and what was stated about it."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from capsaudit.spec import Spec
+
+
+class Stated(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a source prints about this network: its figures as printed, per layer and in total.
+
+    `must_agree`: whether `check` fails where the count disagrees. A figure that is known to be wrong is recorded with false.
+    """
+
+    source: str
+    total: str | None = None
+    layers: dict[str, str] = {}
+    evidence: str | None = None
+    """How sure we are that the source prints this, and how we know."""
+    must_agree: bool = True
+
+
+class ExpectedLayer(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a layer must come to, worked out by hand: its output shape and its numbers of parameters."""
+
+    output: tuple[int, ...]
+    trainable: int
+    frozen: int = 0
+
+
+class Expected(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `check` asserts beside the stated figures.
+
+    Exact counts and shapes, worked out by hand, and in `knobs` a second entry for the settings that no count and no shape
+    depends on (routing iterations, dropout).
+    """
+
+    total: int
+    frozen: int = 0
+    layers: dict[str, ExpectedLayer] = {}
+    knobs: dict[str, Any] = {}
+
+
+class Header(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a variant file says beside its knobs."""
+
+    summary: str
+    extends: str | None = None
+    family: str | None = None
+    sources: dict[str, str] = {}
+    stated: Stated | None = None
+    expected: Expected | None = None
+
+
+class Variant(Struct, frozen=True):
+    """One interpretation of a network. `sources` holds those of all ancestors, by knob or group of knobs."""
+
+    id: str
+    summary: str
+    parent: str | None
+    depth: int
+    spec: Spec
+    sources: dict[str, str]
+    stated: Stated | None = None
+    expected: Expected | None = None
+
+    def source(self, knob: str) -> str | None:
+        """Where the value of `knob` comes from: its own source, or that of the group it belongs to."""
+        while knob:
+            if knob in self.sources:
+                return self.sources[knob]
+            knob = knob.rpartition(".")[0]
+        return None

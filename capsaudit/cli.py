@@ -1,0 +1,154 @@
+"""The command line: options, one call of the API, one rendering. Results go to standard output, messages to standard error.
+
+Each command imports what it needs, so that `--help` waits for nothing and only the commands that build a network import torch.
+"""
+
+import gc
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from capsaudit import __version__
+from capsaudit.errors import CapsauditError
+
+if TYPE_CHECKING:
+    from capsaudit.results import Result
+
+app = typer.Typer(
+    name="capsaudit",
+    help="Count a network layer by layer, hold every published figure against it, and explain the difference.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Format = Annotated[
+    Literal["rich", "json", "markdown", "csv"], typer.Option("--format", "-f", help="How to print the result.")
+]
+CheckFormat = Annotated[
+    Literal["rich", "json", "markdown", "csv", "github", "junit"],
+    typer.Option("--format", "-f", help="How to print the result."),
+]
+Witnesses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--witness",
+        metavar="NAME",
+        help="Count by this witness: formula, torch or torchinfo; repeatable, all by default. formula alone imports no torch.",
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KNOB=VALUE", help="Change a knob, as in image.size=36; repeatable."),
+]
+OneVariant = Annotated[
+    str, typer.Option("--variant", metavar="ID_OR_FILE", help="A shipped variant, or a .toml file of your own.")
+]
+SomeVariants = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID_OR_FILE]...", help="Variants; all shipped ones by default.")
+]
+
+
+def main() -> None:
+    """Run the command line. Every fault that a person can mend is one message and exit code 2."""
+    gc.set_threshold(100_000, 50, 50)  # imports make no garbage worth collecting, and most commands end with them
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        app()
+    except CapsauditError as error:
+        if debug:
+            raise
+        typer.echo(f"capsaudit: {_listed(str(error))}", err=True)
+        sys.exit(2)
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+) -> None:
+    del debug  # `main` has taken it from wherever it stood; here it is for the help
+    if version:
+        typer.echo(f"capsaudit {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def variants(format: Format = "rich") -> None:
+    """List the variants: what each is, its total and the figure stated for it."""
+    from capsaudit import api
+
+    _print(api.variants(), format)
+
+
+@app.command()
+def count(variant: OneVariant, settings: Settings = None, witnesses: Witnesses = None, format: Format = "rich") -> None:
+    """Count one variant, layer by layer, next to what was stated. Exits with 1 where they disagree."""
+    from capsaudit import api
+
+    result = api.count(api.load_variant(variant, settings=settings or ()), witnesses=witnesses)
+    _print(result, format)
+    _exit(agrees=result.agrees)
+
+
+@app.command()
+def compare(
+    variants: SomeVariants = None, settings: Settings = None, witnesses: Witnesses = None, format: Format = "rich"
+) -> None:
+    """Put variants side by side, and say which stated figures each total prints as. Exits with 1 where one disagrees."""
+    from capsaudit import api
+
+    chosen = [api.load_variant(name, settings=settings or ()) for name in variants or api.shipped_ids()]
+    result = api.compare(*chosen, witnesses=witnesses)
+    _print(result, format)
+    _exit(agrees=result.agrees)
+
+
+@app.command()
+def explain(
+    start: Annotated[str, typer.Argument(metavar="FROM", help="A variant, or a .toml file.")],
+    end: Annotated[str, typer.Argument(metavar="TO", help="A variant, or a .toml file.")],
+    format: Format = "rich",
+) -> None:
+    """Explain the difference of two totals: one line for each changed knob."""
+    from capsaudit import api
+
+    _print(api.explain(start, end), format)
+
+
+@app.command()
+def check(variants: SomeVariants = None, witnesses: Witnesses = None, format: CheckFormat = "rich") -> None:
+    """Assert every stated count and shape, for CI. Exits with 1 as soon as one disagrees."""
+    from capsaudit import api
+
+    result = api.check(*(variants or ()), witnesses=witnesses)
+    _print(result, format)
+    _exit(agrees=result.agrees)
+
+
+def _print(result: "Result", format: str) -> None:
+    """Print a result; a reader that has seen enough (`| head`) is no fault and changes no exit code."""
+    from capsaudit.render.formats import write
+
+    try:
+        write(result, format)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _exit(*, agrees: bool) -> None:
+    """A disagreement is a result, told by exit code 1."""
+    if not agrees:
+        raise typer.Exit(1)
+
+
+def _listed(message: str) -> str:
+    """Several faults stand on a line each."""
+    first, *more = message.splitlines() or [""]
+    return first if not more else f"{len(more) + 1} faults\n  " + "\n  ".join([first, *more])

@@ -1,0 +1,105 @@
+"""Documents of tables: what every format draws from. A cell knows its text and its raw value; it knows nothing of a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+ABSENT = "—"
+
+
+class Cell(Struct, frozen=True):
+    """`text` is for people; `raw` is for programs. `tone` is one of `good`, `bad`, `changed`, `total` or nothing."""
+
+    text: str
+    raw: int | str | None
+    tone: str = ""
+
+
+class Column(Struct, frozen=True):
+    """Numbers stand right. Only columns of prose wrap, and only between words."""
+
+    name: str
+    right: bool = False
+    wraps: bool = False
+
+
+class Grid(Struct, frozen=True):
+    """A table. `rules` says before which rows a line is drawn. With `splits`, it may be cut between columns, its first repeated."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    rules: tuple[int, ...] = ()
+    splits: bool = False
+
+    def cut(self, start: int, end: int) -> Grid:
+        """The first column and those from `start` up to `end`, without the rows that have nothing there."""
+        return Grid(
+            columns=(self.columns[0], *self.columns[start:end]),
+            rows=tuple((row[0], *row[start:end]) for row in self.rows),
+            rules=self.rules,
+        ).without_empty_rows()
+
+    def without_empty_rows(self) -> Grid:
+        """The rows that have something behind their name; lines stay where they were."""
+        kept = [i for i, row in enumerate(self.rows) if any(cell.text != ABSENT for cell in row[1:])]
+        rules = tuple(sum(i < rule for i in kept) for rule in self.rules)
+        return Grid(columns=self.columns, rows=tuple(self.rows[i] for i in kept), rules=rules, splits=self.splits)
+
+
+class Bar(Struct, frozen=True):
+    """A bar of a waterfall, from one total to another."""
+
+    label: str
+    start: int
+    end: int
+    text: str
+    tone: str = ""
+
+
+class Waterfall(Struct, frozen=True):
+    """Bars on one axis, which begins at `origin`."""
+
+    bars: tuple[Bar, ...]
+    origin: int
+
+
+class Document(Struct, frozen=True):
+    """A title, then tables and sentences in order. The first table is the one that CSV keeps."""
+
+    title: str
+    parts: tuple[Grid | Waterfall | str, ...]
+
+    @property
+    def main_grid(self) -> Grid:
+        return next(part for part in self.parts if isinstance(part, Grid))
+
+
+def number(value: int | None, *, tone: str = "", signed: bool = False) -> Cell:
+    """A count, with thousands separators.
+
+    >>> number(8_238_608).text, number(11_520, signed=True).text, number(-11_520, signed=True).text
+    ('8,238,608', '+11,520', '−11,520')
+    """
+    if value is None:
+        return Cell(ABSENT, None, tone)
+    text = f"{abs(value):,}"
+    sign = "−" if value < 0 else "+" if signed and value else ""
+    return Cell(sign + text, value, tone)
+
+
+def word(text: str | None, *, tone: str = "") -> Cell:
+    """A text, or a dash where there is none."""
+    return Cell(ABSENT if text is None else text, text, tone)
+
+
+def shape(sizes: Sequence[int]) -> Cell:
+    """A shape as people write it: 256×20×20."""
+    text = "×".join(map(str, sizes))
+    return Cell(text, text)
+
+
+def verdict(text: str) -> Cell:
+    """A verdict in its tone."""
+    return Cell(text, text, {"agrees": "good", "disagrees": "bad"}.get(text, ""))

@@ -1,0 +1,45 @@
+"""Documents as HTML fragments, for notebooks. Everything that is shown is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+from capsaudit.render.document import Cell, Column, Document, Grid
+from capsaudit.render.documents import document
+from capsaudit.results import Result, to_html
+
+_TONES = {"good": "color:#18794e", "bad": "color:#c62a2f", "changed": "font-weight:bold", "total": "font-weight:bold"}
+
+
+@to_html.register(Result)
+def _result(result: Result) -> str:
+    return html(document(result))
+
+
+def html(shown: Document) -> str:
+    """A `<section>` with a caption, tables with header cells, and the sentences below them."""
+    parts = [f"<h4>{escape(shown.title)}</h4>"]
+    for part in shown.parts:
+        if isinstance(part, str):
+            parts.append(f"<p>{escape(part)}</p>")
+        elif isinstance(part, Grid) and part.rows:
+            parts.append("".join(_table(part)))
+    return f"<section>{''.join(parts)}</section>"
+
+
+def _table(grid: Grid) -> Iterator[str]:
+    heads = "".join(f'<th scope="col">{escape(column.name)}</th>' for column in grid.columns)
+    yield f"<table><thead><tr>{heads}</tr></thead><tbody>"
+    for row in grid.rows:
+        first, *rest = row
+        cells = "".join(_cell(column, cell) for column, cell in zip(grid.columns[1:], rest, strict=True))
+        yield f'<tr><th scope="row">{escape(first.text)}</th>{cells}</tr>'
+    yield "</tbody></table>"
+
+
+def _cell(column: Column, cell: Cell) -> str:
+    style = ";".join(
+        filter(None, [_TONES.get(cell.tone, ""), "text-align:right" if column.right else "text-align:left"])
+    )
+    return f'<td style="{style}">{escape(cell.text).replace(chr(10), "<br>")}</td>'

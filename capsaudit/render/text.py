@@ -1,0 +1,104 @@
+"""Documents for a terminal, a pipe or a file: rich tables where they fit, several of them or plain records where they do not.
+
+No number is ever cut short: a table is drawn only where every cell fits as it is.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from rich.box import Box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from capsaudit.render.document import ABSENT, Cell, Column, Document, Grid, Waterfall
+from capsaudit.render.waterfall import drawn
+
+STYLES = {"good": "green", "bad": "red", "changed": "yellow", "total": "bold", "": ""}
+
+_LINES = Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
+_GAP = 1
+_MARGIN = 1
+
+
+def show(document: Document, console: Console | None = None) -> None:
+    """Print a document on standard output, without colour or control codes where that is no terminal."""
+    console = console or Console(file=sys.stdout, highlight=False)
+    console.print(Text(document.title, style="bold"), soft_wrap=True)
+    for part in document.parts:
+        match part:
+            case str():
+                console.print(Text(part))
+            case Waterfall():
+                for line, style in drawn(part, console.width):
+                    console.print(Text(line, style=STYLES[style]), soft_wrap=True)
+            case Grid() if part.rows:
+                _show_grid(part, console)
+
+
+def _show_grid(grid: Grid, console: Console) -> None:
+    for piece in _fitting(grid, console.width):
+        if _least_width(piece) <= console.width:
+            console.print(_table(piece))
+        else:
+            for line in _records(piece):
+                console.print(line, soft_wrap=True)
+
+
+def _fitting(grid: Grid, width: int) -> Iterator[Grid]:
+    """The grid in as many pieces as the width asks for; each repeats the first column."""
+    if not grid.splits:
+        yield grid
+        return
+    start = 1
+    for end in range(2, len(grid.columns) + 1):
+        if end == len(grid.columns) or _least_width(grid.cut(start, end + 1)) > width:
+            yield grid.cut(start, end)
+            start = end
+
+
+def _least_width(grid: Grid) -> int:
+    """Columns that a table of this grid cannot do without."""
+    widths = [_column_width(column, [row[i] for row in grid.rows]) for i, column in enumerate(grid.columns)]
+    return sum(widths) + _GAP * (len(widths) - 1) + 2 * _MARGIN
+
+
+def _column_width(column: Column, cells: list[Cell]) -> int:
+    texts = [_heading(column.name), *(cell.text for cell in cells)]
+    pieces = (piece for text in texts for piece in (text.split() if column.wraps else text.split("\n")))
+    return max(map(cell_len, pieces), default=0)
+
+
+def _heading(name: str) -> str:
+    """A long name breaks at its hyphens, as `multimnist-released-code` does over three lines."""
+    return name.replace("-", "-\n")
+
+
+def _table(grid: Grid) -> Table:
+    table = Table(box=_LINES, padding=(0, 0), pad_edge=True, show_edge=True)
+    for index, column in enumerate(grid.columns):
+        width = _column_width(column, [row[index] for row in grid.rows])
+        table.add_column(
+            Text(_heading(column.name)),
+            justify="right" if column.right else "left",
+            no_wrap=not column.wraps,
+            min_width=width,
+        )
+    for position, row in enumerate(grid.rows):
+        table.add_row(
+            *(Text(cell.text, style=STYLES[cell.tone]) for cell in row), end_section=position + 1 in grid.rules
+        )
+    return table
+
+
+def _records(grid: Grid) -> Iterator[Text]:
+    """Every row as lines of `column  value`, for terminals too narrow for the table."""
+    longest = max(cell_len(column.name) for column in grid.columns[1:])
+    for row in grid.rows:
+        yield Text(f"{row[0].text}", style="bold")
+        for column, cell in zip(grid.columns[1:], row[1:], strict=True):
+            if cell.text not in ("", ABSENT):
+                yield Text(f"  {column.name:<{longest}}  {cell.text.replace(chr(10), ' ')}", style=STYLES[cell.tone])

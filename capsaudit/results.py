@@ -1,0 +1,170 @@
+"""What the verbs return: frozen values that know nothing of how they are shown. Field names are those of the JSON."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from capsaudit.arithmetic import Parameter, Shape
+
+AGREES, DISAGREES, UNSTATED = "agrees", "disagrees", "unstated"
+
+
+@singledispatch
+def to_html(result: object) -> str:
+    """How a notebook shows a result. The renderer registers itself here, so that results need not know it."""
+    raise NotImplementedError(f"no renderer for {type(result).__name__} was imported")
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """A result of a verb; a notebook shows it as a table."""
+
+    schema: int = 1
+
+    def _repr_html_(self) -> str:
+        return to_html(self)
+
+
+class Layer(Struct, frozen=True, kw_only=True):
+    """A layer as counted. Shapes are channels first and without the batch; `witnesses` gives each one's trainable count.
+
+    `disagreements`: where witnesses differ. `because`: why the count is not the stated one. `notes`: what a witness cannot tell.
+    """
+
+    name: str
+    input_shape: Shape
+    output_shape: Shape
+    parameters: tuple[Parameter, ...]
+    formula: str
+    frozen_formula: str | None
+    trainable: int
+    frozen: int
+    stated: str | None
+    prints_as: str | None
+    verdict: str
+    witnesses: dict[str, int | None]
+    disagreements: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Count(Result, frozen=True, kw_only=True):
+    """A variant, layer by layer. `prints_as` is the total at the stated precision; the rest is as in `Layer`."""
+
+    variant: str
+    summary: str
+    input_shape: Shape
+    layers: tuple[Layer, ...]
+    trainable: int
+    frozen: int
+    stated: str | None
+    stated_source: str | None
+    prints_as: str | None
+    verdict: str
+    witnesses: dict[str, int | None]
+    disagreements: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def agrees(self) -> bool:
+        """Nothing disagrees, neither a stated figure nor a witness, in no layer and not in the total."""
+        return all(verdict != DISAGREES for verdict in (self.verdict, *(layer.verdict for layer in self.layers)))
+
+
+class StatedFigure(Struct, frozen=True, kw_only=True):
+    """A figure that some variant's source states, and the compared variants whose totals print as it."""
+
+    stated: str
+    about: str
+    source: str
+    printed_by: tuple[str, ...]
+
+
+class Comparison(Result, frozen=True, kw_only=True):
+    """Several variants side by side. `layers` names every layer that any of them has."""
+
+    layers: tuple[str, ...]
+    variants: tuple[Count, ...]
+    figures: tuple[StatedFigure, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """No variant disagrees."""
+        return all(counted.agrees for counted in self.variants)
+
+
+class LayerDifference(Struct, frozen=True, kw_only=True):
+    """What a step changes in one layer."""
+
+    layer: str
+    difference: int
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One changed knob: the difference it makes where it stands in the order, and the running total.
+
+    `alone`: the difference it makes when it is the only change to the starting variant; None where it cannot stand alone.
+    """
+
+    knob: str
+    before: Any = msgspec.field(name="from")
+    after: Any = msgspec.field(name="to")
+    difference: int
+    total: int
+    layers: tuple[LayerDifference, ...]
+    alone: int | None
+    source: str | None
+
+
+class Ledger(Result, frozen=True, kw_only=True):
+    """The way from one variant's total to another's, knob by knob."""
+
+    start: str = msgspec.field(name="from")
+    end: str = msgspec.field(name="to")
+    start_total: int = msgspec.field(name="from_total")
+    steps: tuple[Step, ...]
+    difference: int
+    order: str
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """A statement that does not hold: what was expected where, and what was found."""
+
+    variant: str
+    layer: str | None
+    what: str
+    expected: Any
+    found: Any
+
+
+class Check(Result, frozen=True, kw_only=True):
+    """The gate for CI. `checked` counts the statements that were compared; `variants` names where they stand."""
+
+    agrees: bool
+    checked: int
+    failures: tuple[Failure, ...]
+    variants: tuple[str, ...]
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """A variant in the list: what it is, what it changes in its parent, its total and the figure stated for it."""
+
+    id: str
+    summary: str
+    extends: str | None
+    changes: tuple[str, ...]
+    trainable: int
+    frozen: int
+    stated: str | None
+    stated_source: str | None
+    verdict: str
+
+
+class Listing(Result, frozen=True, kw_only=True):
+    """The variants that there are."""
+
+    variants: tuple[Listed, ...]
