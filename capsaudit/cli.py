@@ -67,15 +67,20 @@ def main() -> None:
         sys.exit(2)
 
 
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
-) -> None:
-    del debug  # `main` has taken it from wherever it stood; here it is for the help
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"capsaudit {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    _debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+) -> None:
+    """Both are dealt with before any command: the version above, --debug by `main`."""
 
 
 @app.command()

@@ -107,12 +107,12 @@ def parse_setting(text: str) -> tuple[str, object]:
 def known_knobs(data: Data) -> set[str]:
     """Every name that can be set: single knobs, and the tables that hold them."""
     knobs = set(flatten(data))
-    tables = {knob.rpartition(".")[0] for knob in knobs} - {""}
+    tables = {knob[:dot] for knob in knobs for dot, letter in enumerate(knob) if letter == "."}
     return knobs | tables | {IMAGE_SIZE}
 
 
 def _changed_within(data: object, knob: str, value: object) -> object:
-    if not isinstance(data, list):
+    if not isinstance(data, list | tuple):
         return changed(data if isinstance(data, dict) else {}, knob, value)
     number, _, rest = knob.partition(".")
     if not number.isdecimal() or not 1 <= int(number) <= len(data):

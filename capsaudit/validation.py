@@ -73,7 +73,7 @@ def _convert(data: object, kind: Any, path: str, faults: list[Fault]) -> Any:
         return {key: _convert(item, get_args(kind)[1], _join(path, key), faults) for key, item in data.items()}
     if _is_optional_struct(kind):
         return None if data in ("none", None) else _convert(data, get_args(kind)[0], path, faults)
-    if (item_kind := _item_kind(kind)) is not None and isinstance(data, list):
+    if (item_kind := _item_kind(kind)) is not None and isinstance(data, list | tuple):
         return tuple(_convert(item, item_kind, _join(path, str(n)), faults) for n, item in enumerate(data, start=1))
     return _convert_leaf(data, kind, path, faults)
 
@@ -83,8 +83,8 @@ def _convert_struct(data: object, kind: type[Struct], path: str, faults: list[Fa
         faults.append(Fault(path, f"is {shown(data)}; expected a table with {', '.join(kind.__struct_fields__)}"))
         return None
     hints = _hints(kind)
-    for key in data.keys() - hints.keys():
-        faults.append(Fault(_join(path, key), f"is unknown; {nearest(key, hints)}"))
+    unknown = sorted(data.keys() - hints.keys())
+    faults.extend(Fault(_join(path, key), f"is unknown; {nearest(key, hints)}") for key in unknown)
     values = {}
     optional = len(kind.__struct_fields__) - len(kind.__struct_defaults__)
     for position, name in enumerate(kind.__struct_fields__):

@@ -40,11 +40,12 @@ def with_settings(variant: Variant, settings: Sequence[str]) -> Variant:
 
 
 def _changed(variant: Variant, settings: Sequence[str]) -> tuple[Data, list[str]]:
-    data, faults = to_data(variant.spec), []
+    original, faults = to_data(variant.spec), []
+    data = original
     for setting in settings:
         try:
             knob, value = parse_setting(setting)
-            _expect_known(knob, data)
+            _expect_known(knob, original)
             data = changed(data, knob, value)
         except CapsauditError as error:
             faults.append(f"--set {setting}: {error}")

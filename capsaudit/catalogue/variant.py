@@ -36,6 +36,7 @@ class Expected(Struct, frozen=True, forbid_unknown_fields=True):
     depends on (routing iterations, dropout).
     """
 
+    input: tuple[int, ...]
     total: int
     frozen: int = 0
     layers: dict[str, ExpectedLayer] = {}

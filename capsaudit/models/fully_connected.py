@@ -42,7 +42,7 @@ class Decoder(FullyConnected):
         super().__init__((inputs, *decoder.hidden, math.prod(self.image_shape)), device=device)
 
     def reconstruct(
-        self, capsules: Float[Tensor, "batch cls dim"], classes: Int[Tensor, batch]
+        self, capsules: Float[Tensor, "batch cls dim"], classes: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch c h w"]:
         """The images that the capsules of `classes` stand for, in [0, 1]."""
         pixels: Tensor = self(self._chosen(capsules, classes)).sigmoid()

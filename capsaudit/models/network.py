@@ -42,7 +42,7 @@ class CapsNet(nn.Module):
         )
         self.decoder = Decoder(net.decoder, net.digit_caps, net.image, device=device) if net.decoder else None
 
-    def forward(self, images: Float[Tensor, "batch c h w"], targets: Int[Tensor, batch] | None = None) -> Output:
+    def forward(self, images: Float[Tensor, "batch c h w"], targets: Int[Tensor, " batch"] | None = None) -> Output:
         """Lengths, capsules and reconstruction. The decoder is given the capsule of `targets`, or else the longest one."""
         capsules = self.digit_caps(self.primary_caps(self.conv1(images)))
         lengths = capsules.norm(dim=-1)
@@ -73,7 +73,7 @@ class Baseline(nn.Module):
         widths = (channels * math.prod(sizes), *connected.hidden, connected.classes)
         self.fully_connected = FullyConnected(widths, device=device, dropout=connected.dropout)
 
-    def forward(self, images: Float[Tensor, "batch c h w"], targets: Int[Tensor, batch] | None = None) -> Output:
+    def forward(self, images: Float[Tensor, "batch c h w"], targets: Int[Tensor, " batch"] | None = None) -> Output:
         """Logits of the classes; `targets` has no part in it."""
         del targets
         return Output(self.fully_connected(self.convolutions(images).flatten(1)))

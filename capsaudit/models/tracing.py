@@ -27,7 +27,7 @@ def traced_shapes(spec: Spec, *, device: str = "meta") -> dict[str, Shapes]:
 
 
 def _recorder(name: str, seen: dict[str, Shapes]) -> Any:
-    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def record(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         seen[name] = tuple(inputs[0].shape[1:]), tuple(output.shape[1:])
 
     return record

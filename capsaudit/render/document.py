@@ -73,6 +73,7 @@ class Document(Struct, frozen=True):
 
     @property
     def main_grid(self) -> Grid:
+        """The table that stands for the result where there is room for one."""
         return next(part for part in self.parts if isinstance(part, Grid))
 
 

@@ -142,9 +142,11 @@ def _agreement(counted: Count) -> Cell:
 
 
 def _comparison_lines(result: Comparison) -> Iterator[str]:
+    compared = {counted.variant for counted in result.variants}
     for figure in result.figures:
-        printed = ", ".join(figure.printed_by) or "none of them"
-        yield f"{figure.stated}, stated of {figure.about} ({figure.source}): printed by {printed}."
+        if figure.printed_by or figure.about in compared:
+            printed = ", ".join(figure.printed_by) or "none of them"
+            yield f"{figure.stated} is printed by {printed}. Stated of {figure.about}: {figure.source}."
     for counted in result.variants:
         differing = [*counted.disagreements, *(text for layer in counted.layers for text in layer.disagreements)]
         yield from (f"{counted.variant}: {text}" for text in (*differing, *counted.because, *counted.notes))

@@ -24,9 +24,17 @@ _GAP = 1
 _MARGIN = 1
 
 
+class PipeConsole(Console):
+    """A console that leaves it to its caller what a closed pipe means; rich would exit with 1, which here is a result."""
+
+    def on_broken_pipe(self) -> None:
+        """Say so, as any other stream does."""
+        raise BrokenPipeError
+
+
 def show(document: Document, console: Console | None = None) -> None:
     """Print a document on standard output, without colour or control codes where that is no terminal."""
-    console = console or Console(file=sys.stdout, highlight=False)
+    console = console or PipeConsole(file=sys.stdout, highlight=False)
     console.print(Text(document.title, style="bold"), soft_wrap=True)
     for part in document.parts:
         match part:

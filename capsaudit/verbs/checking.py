@@ -86,6 +86,7 @@ def _expected(variant: Variant, counted: Count) -> Iterator[Statement]:
     expected = variant.expected
     if expected is None:
         return
+    yield _equal(None, "input shape", expected.input, counted.input_shape)
     yield _equal(None, "trainable", expected.total, counted.trainable)
     yield _equal(None, "frozen", expected.frozen, counted.frozen)
     for layer in counted.layers:

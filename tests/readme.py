@@ -1,0 +1,41 @@
+"""What `cog` puts into the README: real output of real commands, and variants that are really counted."""
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+
+def shown(command: str, *, columns: int = 80, files: dict[str, str] | None = None, code: int = 0) -> None:
+    """Print a command and its output as a fenced block. `files` are there while it runs; another exit code is an error."""
+    print(f"\n```console\n$ {command}\n{output(command, columns=columns, files=files, code=code)}\n```\n")
+
+
+def output(command: str, *, columns: int = 80, files: dict[str, str] | None = None, code: int = 0) -> str:
+    """Standard output of a `capsaudit` command, without the spaces at the ends of its lines."""
+    program, *arguments = shlex.split(command)
+    if program != "capsaudit":
+        raise ValueError(command)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in (files or {}).items():
+            (Path(folder) / name).write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-m", "capsaudit", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            check=False,
+            env=os.environ | {"COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8"},
+        )
+    if done.returncode != code:
+        raise RuntimeError(f"{command}: exit code {done.returncode}, expected {code}")
+    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+
+
+def toml_block(readme: str, name: str) -> str:
+    """The TOML that the README itself shows under the heading comment `# name`."""
+    text = Path(readme).read_text()
+    block = next(block for block in text.split("```toml\n")[1:] if block.startswith(f"# {name}\n"))
+    return block.partition("```")[0]

@@ -1,0 +1,85 @@
+"""Random small networks of both families, all of them possible."""
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from capsaudit.arithmetic import impossible
+from capsaudit.spec import (
+    Baseline,
+    BaselineLayer,
+    CapsNet,
+    Convolution,
+    Decoder,
+    DigitCaps,
+    FullyConnected,
+    Image,
+    PrimaryCaps,
+    Spec,
+)
+
+SMALL = st.integers(1, 3)
+PADDING = st.one_of(st.sampled_from(["valid", "same"]), st.integers(0, 2))
+IMAGES = st.builds(Image, channels=SMALL, height=st.integers(3, 9), width=st.integers(3, 9))
+
+
+def convolutions() -> SearchStrategy[Convolution]:
+    return st.builds(
+        Convolution, channels=SMALL, kernel=st.integers(1, 4), stride=SMALL, padding=PADDING, bias=st.booleans()
+    )
+
+
+def capsnets() -> SearchStrategy[Spec]:
+    primary = st.builds(
+        PrimaryCaps,
+        types=SMALL,
+        dimension=SMALL,
+        kernel=st.integers(1, 4),
+        stride=SMALL,
+        padding=PADDING,
+        bias=st.booleans(),
+    )
+    digit = st.builds(
+        DigitCaps,
+        classes=SMALL,
+        dimension=SMALL,
+        shared_w=st.sampled_from(["none", "grid", "all"]),
+        bias=st.booleans(),
+        logits=st.sampled_from(["zero", "frozen", "trainable"]),
+        coupling=st.sampled_from(["computed", "trainable"]),
+        iterations=SMALL,
+        none_of_the_above=st.booleans(),
+    )
+    decoder = st.builds(
+        Decoder, hidden=st.lists(SMALL, max_size=3).map(tuple), input=st.sampled_from(["masked", "selected"])
+    )
+    return st.builds(
+        CapsNet,
+        image=IMAGES,
+        conv1=convolutions(),
+        primary_caps=primary,
+        digit_caps=digit,
+        decoder=st.none() | decoder,
+    )
+
+
+def baselines() -> SearchStrategy[Spec]:
+    layer = st.builds(BaselineLayer, channels=SMALL, kernel=st.integers(1, 4), stride=SMALL, pool=st.integers(1, 2))
+    connected = st.builds(
+        FullyConnected,
+        hidden=st.lists(SMALL, max_size=3).map(tuple),
+        classes=SMALL,
+        dropout=st.sampled_from([0.0, 0.5]),
+    )
+    return st.builds(
+        Baseline,
+        image=IMAGES,
+        padding=PADDING,
+        layers=st.lists(layer, max_size=3).map(tuple),
+        fully_connected=connected,
+    )
+
+
+@st.composite
+def specs(draw: DrawFn) -> Spec:
+    """A network of either family that can exist."""
+    return draw(st.one_of(capsnets(), baselines()).filter(lambda spec: impossible(spec) is None))

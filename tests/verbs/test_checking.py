@@ -1,0 +1,71 @@
+"""check: it fails where it should, and never passes having checked nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from capsaudit import api
+from capsaudit.catalogue import load_variant, shipped
+from capsaudit.errors import CapsauditError
+
+MINE = 'extends = "paper"\nsummary = "mine"\n'
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(MINE + text)
+    return path
+
+
+def test_all_shipped_variants_hold() -> None:
+    result = api.check()
+    assert result.agrees
+    assert set(result.variants) == set(shipped())
+    # at the least: a total for each variant, and a shape and a count for each layer
+    layers = sum(len(api.count(name, witnesses=["formula"]).layers) for name in shipped())
+    assert result.checked > len(shipped()) + 2 * layers
+
+
+def test_a_variant_that_states_nothing_is_no_pass(tmp_path: Path) -> None:
+    path = write(tmp_path, "")
+    with pytest.raises(CapsauditError, match="nothing to check"):
+        api.check(path)
+    with pytest.raises(CapsauditError, match="nothing to check"):
+        api.check("paper", path)
+
+
+def test_a_figure_that_need_not_agree_is_not_checked(tmp_path: Path) -> None:
+    text = '[stated]\nsource = "article"\ntotal = "11.36M"\n'
+    failing = api.check(write(tmp_path, text), witnesses=["formula"])
+    assert [(f.layer, f.what, f.expected, f.found) for f in failing.failures] == [(None, "stated", "11.36M", 8_215_568)]
+    with pytest.raises(CapsauditError, match="nothing to check"):
+        api.check(write(tmp_path, text + "must_agree = false\n"))
+
+
+def test_failures_name_layer_and_figures(tmp_path: Path) -> None:
+    path = write(tmp_path, '[stated]\nsource = "me"\nlayers.conv1 = "20,993"\n')
+    (failure,) = api.check(path).failures
+    assert (failure.variant, failure.layer, failure.what) == ("mine", "conv1", "stated")
+    assert (failure.expected, failure.found) == ("20,993", 20_992)
+
+
+def test_a_layer_that_is_not_expected_fails(tmp_path: Path) -> None:
+    text = "[expected]\ninput = [1, 28, 28]\ntotal = 8215568\n[expected.layers]\n"
+    result = api.check(write(tmp_path, text), witnesses=["formula"])
+    assert {failure.layer for failure in result.failures} == {
+        "conv1",
+        "primary_caps",
+        "digit_caps",
+        "fc1",
+        "fc2",
+        "fc3",
+    }
+
+
+def test_shapes_are_those_of_a_forward_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    from capsaudit.models import tracing
+
+    real = tracing.traced_shapes(load_variant("paper").spec)
+    monkeypatch.setattr(tracing, "traced_shapes", lambda _: real | {"fc1": ((160,), (511,))})
+    (failure,) = api.check("paper").failures
+    assert (failure.layer, failure.what) == ("fc1", "shapes of a forward pass")

@@ -1,0 +1,28 @@
+"""compare: which stated figures each total prints as."""
+
+from capsaudit import api
+
+
+def test_what_each_figure_can_and_cannot_tell_apart() -> None:
+    printed_by = {figure.stated: set(figure.printed_by) for figure in api.compare(witnesses=["formula"]).figures}
+    assert printed_by == {
+        "8.2M": {"paper", "article", "trainable-logits", "frozen-logits", "released-code"},
+        "8238608": {"article"},
+        "6.8M": {"paper-no-decoder", "shared-w-grid"},
+        "11.36M": {"multimnist", "multimnist-released-code"},
+        "35.4M": {"baseline-mnist"},
+        "24.56M": {"baseline-multimnist"},
+    }
+
+
+def test_layers_of_both_families_in_order() -> None:
+    expected = ("conv1", "conv2", "conv3", "primary_caps", "digit_caps", "fc1", "fc2", "fc3")
+    assert api.compare(witnesses=["formula"]).layers == expected
+    assert api.compare("baseline-multimnist", "paper-no-decoder", witnesses=["formula"]).layers == (
+        *("conv1", "conv2", "primary_caps", "digit_caps", "fc1", "fc2"),
+    )
+
+
+def test_one_variant_may_be_compared_with_the_figures_alone() -> None:
+    comparison = api.compare("multimnist", witnesses=["formula"])
+    assert [figure.stated for figure in comparison.figures if figure.printed_by] == ["11.36M"]
