@@ -12,6 +12,7 @@ import typer
 
 from capsaudit import __version__
 from capsaudit.errors import CapsauditError
+from capsaudit.render.encoding import ERRORS
 
 if TYPE_CHECKING:
     from capsaudit.results import Result
@@ -57,7 +58,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        stream.reconfigure(errors=ERRORS)  # type: ignore[union-attr]
     try:
         app()
     except CapsauditError as error:
@@ -144,7 +145,15 @@ def _print(result: "Result", format: str) -> None:
         write(result, format)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
+    except OSError as error:
+        _discard_output()
+        raise CapsauditError(f"the result could not be written: {error.strerror}") from error
+
+
+def _discard_output() -> None:
+    """What is still in the buffers goes nowhere, so that the interpreter does not stumble over it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit(*, agrees: bool) -> None:

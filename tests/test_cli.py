@@ -131,10 +131,26 @@ def test_a_reader_that_stops_early_changes_nothing() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full on this system")
+@pytest.mark.parametrize("form", ["rich", "json"])
+def test_a_full_disk_is_a_message(form: str) -> None:
+    command = [sys.executable, "-m", "capsaudit", "variants", "--format", form]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "capsaudit: the result could not be written: No space left on device\n",
+    )
+
+
 def test_a_terminal_without_unicode_gets_an_answer() -> None:
     done = run("count", "--variant", "article", "--witness", "formula", PYTHONIOENCODING="ascii")
     assert done.returncode == 0
     assert "8,238,608" in done.stdout
+    assert "(9*9*1 + 1)*256" in done.stdout
+    ledger = run("explain", "article", "multimnist", PYTHONIOENCODING="ascii").stdout
+    assert "-11,520" in ledger
+    assert "?" not in ledger
 
 
 def test_json_of_every_command() -> None:
