@@ -87,7 +87,7 @@ def digit_caps_formula(digit: DigitCaps, *, matrices: Formula, capsules: int, di
     """Trainable values of DigitCaps, class by class as the article adds them up; `matrices` is how many W each class has.
 
     >>> article = DigitCaps(classes=10, dimension=16, shared_w="none", bias=False, logits="trainable",
-    ...                     coupling="trainable", iterations=3, none_of_the_above=False)
+    ...                     coupling="trainable", iterations=3, none_of_the_above=False, gradient="all")
     >>> formula = digit_caps_formula(article, matrices=Number(1152), capsules=1152, dimension_in=8)
     >>> str(formula), formula.value
     ('(1152·8·16 + 1152 + 1152)·10', 1497600)

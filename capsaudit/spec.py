@@ -21,6 +21,7 @@ Padding = Annotated[
 SharedW = Annotated[Literal["none", "grid", "all"], Meta(description='"none", "grid" or "all"')]
 Logits = Annotated[Literal["zero", "frozen", "trainable"], Meta(description='"zero", "frozen" or "trainable"')]
 Coupling = Annotated[Literal["computed", "trainable"], Meta(description='"computed" or "trainable"')]
+Gradient = Annotated[Literal["all", "last"], Meta(description='"all" or "last"')]
 DecoderInput = Annotated[Literal["masked", "selected"], Meta(description='"masked" or "selected"')]
 Widths = Annotated[tuple[Size, ...], Meta(description="a list of positive integers")]
 
@@ -79,7 +80,8 @@ class DigitCaps(Settings, frozen=True):
     `shared_w`: one matrix W for each pair of primary capsule and class (`none`), for each pair of type and class, shared over
     the grid (`grid`), or for each class (`all`). `logits`: the log priors b start from a constant zero, are stored but frozen,
     or are trained. `coupling`: the coefficients c are computed by routing, or those of the first iteration are trained.
-    `none_of_the_above`: the softmax has one more place, of logit zero, for what belongs to no class.
+    `none_of_the_above`: the softmax has one more place, of logit zero, for what belongs to no class. `gradient`: in training it
+    passes through all iterations of routing, or through the last only.
     """
 
     classes: Size
@@ -90,6 +92,7 @@ class DigitCaps(Settings, frozen=True):
     coupling: Coupling
     iterations: Iterations
     none_of_the_above: Flag
+    gradient: Gradient
 
 
 class Decoder(Settings, frozen=True):

@@ -48,6 +48,7 @@ def capsnets() -> SearchStrategy[Spec]:
         coupling=st.sampled_from(["computed", "trainable"]),
         iterations=SMALL,
         none_of_the_above=st.booleans(),
+        gradient=st.sampled_from(["all", "last"]),
     )
     decoder = st.builds(
         Decoder, hidden=st.lists(SMALL, max_size=3).map(tuple), input=st.sampled_from(["masked", "selected"])

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from capsaudit import spec
+from capsaudit.models.kernels.convolution import unrolled_conv2d
+
+_LEAST_UNROLLED = 64
+"""Below this many columns a matrix product no longer beats the library's own convolution."""
 
 
 class Convolution(nn.Conv2d):
@@ -23,10 +28,22 @@ class Convolution(nn.Conv2d):
             device=device,
         )
         self.pads_same = conv.padding == "same"
+        self.unrolls = channels_in * conv.kernel >= _LEAST_UNROLLED
+        if device != "meta":
+            self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Float[Tensor, "batch c h w"]) -> Float[Tensor, "batch c2 h2 w2"]:
-        """The convolution, after padding where it is `same`."""
-        return super().forward(self._padded(images) if self.pads_same else images)
+        """The convolution, after padding where it is `same`. In channels_last on processors and accelerators alike."""
+        if self.pads_same:
+            images = self._padded(images)
+        if images.device.type != "cpu":
+            return super().forward(images)
+        images = images.contiguous(memory_format=torch.channels_last)
+        if not self.unrolls:
+            return super().forward(images)
+        pixels = int(self.padding[0])
+        padded = F.pad(images, (pixels,) * 4) if pixels else images
+        return unrolled_conv2d(padded, self.weight, self.bias, self.stride[0])
 
     def output_size(self, size: int) -> int:
         """Length of the output for an input of this length, along either axis."""

@@ -1,4 +1,7 @@
-"""Squash and dynamic routing: Sabour et al. 2017, equations 1 to 3 and procedure 1."""
+"""Dynamic routing in plain form: Sabour et al. 2017, equations 2 and 3 and procedure 1.
+
+It holds all predictions û in memory and runs on any device. On a processor `kernels.routing` computes the same without them.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-
-def squash(vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-    """Shrink each vector to a length below 1 and keep its direction: |s|²/(1+|s|²) · s/|s| (eq. 1), along the last axis.
-
-    Written as s · |s|/(1+|s|²), which needs no division by |s|: a zero vector stays zero, and its gradient is zero, not NaN.
-    """
-    length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
-    return vectors * (length / (1 + length.square()))
+from capsaudit.models.squash import squash
 
 
 def coupling_of(logits: Tensor, *, none_of_the_above: bool) -> Tensor:
@@ -35,21 +31,25 @@ def route(
     first_coupling: Float[Tensor, "capsule cls"] | None = None,
     bias: Float[Tensor, "cls dim"] | None = None,
     none_of_the_above: bool = False,
+    last_only: bool = False,
 ) -> Float[Tensor, "batch cls dim"]:
     """Dynamic routing of the predictions û_j|i (procedure 1), for each image by itself.
 
     `prior` is the starting value of the logits b (zero without it), `first_coupling` stands for the computed coefficients c in
-    the first iteration, `bias` is added to s_j before the squash.
+    the first iteration, `bias` is added to s_j before the squash. With `last_only` the gradient does not pass through the
+    iterations before the last.
     """
+    seen = votes.detach() if last_only else votes  # by the iterations that only prepare the logits
     logits = votes.new_zeros(votes.shape[:-1]) if prior is None else prior.expand(votes.shape[:-1])
     coupling = coupling_of(logits, none_of_the_above=none_of_the_above)
     if first_coupling is not None:
         coupling = first_coupling.expand_as(coupling)
-    outputs = _weighted(votes, coupling, bias)
     for _ in range(iterations - 1):
-        logits = logits + torch.einsum("bicd,bcd->bic", votes, outputs)
-        outputs = _weighted(votes, coupling_of(logits, none_of_the_above=none_of_the_above), bias)
-    return outputs
+        outputs = _weighted(seen, coupling, bias)
+        agreement = torch.einsum("bicd,bcd->bic", seen, outputs)
+        logits = logits + (agreement.detach() if last_only else agreement)
+        coupling = coupling_of(logits, none_of_the_above=none_of_the_above)
+    return _weighted(votes, coupling, bias)
 
 
 def _weighted(votes: Tensor, coupling: Tensor, bias: Tensor | None) -> Tensor:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from capsaudit.arithmetic import impossible
 from capsaudit.models.network import CapsNet, build
-from capsaudit.models.routing import coupling_of, route, squash
+from capsaudit.models.routing import coupling_of, route
+from capsaudit.models.squash import squash
 from capsaudit.spec import CapsNet as CapsNetSpec
 from capsaudit.spec import Convolution, Decoder, DigitCaps, Image, PrimaryCaps, Spec
 from tests.models import plain
@@ -27,6 +28,7 @@ SMALL_DIGITS = DigitCaps(
     coupling="computed",
     iterations=3,
     none_of_the_above=False,
+    gradient="all",
 )
 
 
