@@ -10,12 +10,11 @@ from torch.nn import functional as F
 from capsaudit import spec
 from capsaudit.models.kernels.convolution import unrolled_conv2d
 
-_LEAST_UNROLLED = 64
-"""Below this many columns a matrix product no longer beats the library's own convolution."""
-
 
 class Convolution(nn.Conv2d):
-    """A convolution as the spec describes it, without an activation. [batch, channels, height, width] in and out."""
+    """A convolution as the spec describes it; with `relu`, followed by one. [batch, channels, height, width] in and out."""
+
+    relu = False
 
     def __init__(self, conv: spec.Convolution, *, channels_in: int, device: str) -> None:
         super().__init__(
@@ -28,37 +27,32 @@ class Convolution(nn.Conv2d):
             device=device,
         )
         self.pads_same = conv.padding == "same"
-        self.unrolls = channels_in * conv.kernel >= _LEAST_UNROLLED
         if device != "meta":
             self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Float[Tensor, "batch c h w"]) -> Float[Tensor, "batch c2 h2 w2"]:
-        """The convolution, after padding where it is `same`. In channels_last on processors and accelerators alike."""
-        if self.pads_same:
-            images = self._padded(images)
-        if images.device.type != "cpu":
-            return super().forward(images)
-        images = images.contiguous(memory_format=torch.channels_last)
-        if not self.unrolls:
-            return super().forward(images)
-        pixels = int(self.padding[0])
-        padded = F.pad(images, (pixels,) * 4) if pixels else images
-        return unrolled_conv2d(padded, self.weight, self.bias, self.stride[0])
+        """The padded convolution, in channels_last. On a processor by `kernels.convolution`, elsewhere by the library."""
+        padded = self._padded(images).contiguous(memory_format=torch.channels_last)
+        if images.device.type == "cpu":
+            return unrolled_conv2d(padded, self.weight, self.bias, self.stride[0], relu=self.relu)
+        output = F.conv2d(padded, self.weight, self.bias, self.stride)
+        return F.relu(output) if self.relu else output
 
     def output_size(self, size: int) -> int:
         """Length of the output for an input of this length, along either axis."""
-        if self.pads_same:
-            return (size - 1) // self.stride[0] + 1
-        return (size + 2 * int(self.padding[0]) - self.kernel_size[0]) // self.stride[0] + 1
+        before, behind = self._margins(size)
+        return (size + before + behind - self.kernel_size[0]) // self.stride[0] + 1
 
     def _padded(self, images: Tensor) -> Tensor:
-        """Just enough zeros for ⌈size / stride⌉ outputs; of an odd number, the larger half on the right and below."""
-        height, width = images.shape[-2:]
-        top, bottom = self._same_padding(height)
-        left, right = self._same_padding(width)
-        return F.pad(images, (left, right, top, bottom))
+        top, bottom = self._margins(images.shape[2])
+        left, right = self._margins(images.shape[3])
+        return F.pad(images, (left, right, top, bottom)) if top + bottom + left + right else images
 
-    def _same_padding(self, size: int) -> tuple[int, int]:
+    def _margins(self, size: int) -> tuple[int, int]:
+        """Zeros before and behind. `same` takes just enough for ⌈size / stride⌉ outputs, the larger half of an odd number behind."""
+        if not self.pads_same:
+            pixels = int(self.padding[0])
+            return pixels, pixels
         reach = (size - 1) // self.stride[0] * self.stride[0] + self.kernel_size[0]
         missing = max(reach - size, 0)
         return missing // 2, missing - missing // 2
@@ -67,13 +61,15 @@ class Convolution(nn.Conv2d):
 class ReluConvolution(Convolution):
     """A convolution, a ReLU and, with `pool` > 1, the maximum over squares of `pool`×`pool`."""
 
+    relu = True
+
     def __init__(self, conv: spec.Convolution, *, channels_in: int, device: str, pool: int = 1) -> None:
         super().__init__(conv, channels_in=channels_in, device=device)
         self.pool = pool
 
     def forward(self, images: Float[Tensor, "batch c h w"]) -> Float[Tensor, "batch c2 h2 w2"]:
         """[batch, channels, height, width] in and out."""
-        activated = F.relu(super().forward(images))
+        activated = super().forward(images)
         return F.max_pool2d(activated, self.pool) if self.pool > 1 else activated
 
     def output_size(self, size: int) -> int:

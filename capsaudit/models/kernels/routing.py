@@ -15,6 +15,9 @@ from torch.nn import functional as F
 from capsaudit.models.kernels.votes import Votes, VotesGradient
 from capsaudit.models.squash import squash, squash_backward
 
+_IMAGES_AT_ONCE = 32
+"""More images at once leave the cache, fewer make the products small."""
+
 
 class Routing(NamedTuple):
     """What does not change within a network. `last_only`: the gradient passes through the last iteration alone."""
@@ -58,21 +61,51 @@ class _FactoredRouting(torch.autograd.Function):
         bias: Tensor | None,
         routing: Routing,
     ) -> Tensor:
-        votes = Votes(capsules, weight)
-        done = _iterate(votes, prior, first_coupling, bias, routing)
-        kept = done[-1:] if routing.last_only else done
-        ctx.save_for_backward(capsules, weight, *(tensor for iteration in kept for tensor in iteration))
+        kept: list[Tensor | None] = []
+        outputs = []
+        for chunk in capsules.split(_IMAGES_AT_ONCE):
+            done = _iterate(Votes(chunk, weight), prior, first_coupling, bias, routing)
+            outputs.append(squash(done[-1].sums))
+            kept += [tensor for iteration in (done[-1:] if routing.last_only else done) for tensor in iteration]
+        ctx.save_for_backward(capsules, weight, *kept)
         ctx.routing, ctx.given = routing, (prior is not None, first_coupling is not None, bias is not None)
-        return squash(done[-1].sums).transpose(0, 1)
+        return torch.cat(outputs, 1).transpose(0, 1)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         capsules, weight, *kept = ctx.saved_tensors
         iterations = [_Iteration(coupling, sums) for coupling, sums in zip(kept[::2], kept[1::2], strict=True)]
-        back = _Backward(Votes(capsules, weight), iterations, ctx.routing, *ctx.given)
-        back.run(gradient.transpose(0, 1))
-        return back.of_votes.of_capsules(), back.of_votes.of_weight(), back.d_prior, back.d_first, back.d_bias, None
+        chunks = list(zip(capsules.split(_IMAGES_AT_ONCE), gradient.split(_IMAGES_AT_ONCE), strict=True))
+        depth = len(iterations) // len(chunks)
+        total = _Total()
+        for number, (chunk, d_outputs) in enumerate(chunks):
+            votes = Votes(chunk, weight)
+            back = _Backward(
+                votes, iterations[number * depth : (number + 1) * depth], ctx.routing, *ctx.given, total.d_w
+            )
+            back.run(d_outputs.transpose(0, 1))
+            total.add(back)
+        return torch.cat(total.d_capsules), total.d_weight, total.d_prior, total.d_first, total.d_bias, None
+
+
+class _Total:
+    """Gradients of all chunks together."""
+
+    def __init__(self) -> None:
+        self.d_capsules: list[Tensor] = []
+        self.d_w: Tensor | None = None
+        self.d_weight: Tensor | None = None
+        self.d_prior: Tensor | None = None
+        self.d_first: Tensor | None = None
+        self.d_bias: Tensor | None = None
+
+    def add(self, back: _Backward) -> None:
+        self.d_capsules.append(back.of_votes.of_capsules())
+        self.d_w, self.d_weight = back.of_votes.d_w, back.of_votes.of_weight()
+        self.d_prior = _plus(self.d_prior, back.d_prior)
+        self.d_first = _plus(self.d_first, back.d_first)
+        self.d_bias = _plus(self.d_bias, back.d_bias)
 
 
 def _iterate(
@@ -105,10 +138,11 @@ class _Backward:
         has_prior: bool,
         has_first: bool,
         has_bias: bool,
+        d_w: Tensor | None,
     ) -> None:
         self.votes, self.iterations, self.routing = votes, iterations, routing
         self.has_prior, self.has_first, self.has_bias = has_prior, has_first, has_bias
-        self.of_votes = VotesGradient(votes)
+        self.of_votes = VotesGradient(votes, d_w)
         self.d_logits: Tensor | None = None
         self.d_prior: Tensor | None = None
         self.d_first: Tensor | None = None
@@ -119,7 +153,7 @@ class _Backward:
         for position in reversed(range(len(self.iterations))):
             d_sums = squash_backward(self.iterations[position].sums, d_outputs)
             if self.has_bias:
-                self.d_bias = d_sums.sum(1) if self.d_bias is None else self.d_bias + d_sums.sum(1)
+                self.d_bias = _plus(self.d_bias, d_sums.sum(1))
             self._through_sums(self.iterations[position].coupling, d_sums, number=skipped + position)
             if position > 0:
                 d_outputs = self._through_agreement(squash(self.iterations[position - 1].sums))
@@ -138,16 +172,18 @@ class _Backward:
         elif self.has_prior or not self.routing.last_only:
             d_coupling = self.votes.agreement(lifted)
             d_step = d_coupling.sub_((coupling * d_coupling).sum(0)).mul_(coupling)
-            self.d_logits = d_step if self.d_logits is None else self.d_logits.add_(d_step)
-        self.of_votes.add(coupling, d_sums, lifted, self.votes.weigh(coupling))
+            self.d_logits = _plus(self.d_logits, d_step)
+        self.of_votes.add(coupling, d_sums, lifted)
 
     def _through_agreement(self, outputs: Tensor) -> Tensor:
         """a_ij = û_j|i · v_j was added to the logits: the gradient of v, where those of û go to W and u."""
         if self.d_logits is None:
             raise AssertionError("an iteration behind the first has logits")
-        weighed = self.votes.weigh(self.d_logits)
-        self.of_votes.add(self.d_logits, outputs, self.votes.lift(outputs), weighed)
-        return self.votes.product(weighed)
+        return self.votes.product(self.of_votes.add(self.d_logits, outputs, self.votes.lift(outputs)))
+
+
+def _plus(total: Tensor | None, more: Tensor | None) -> Tensor | None:
+    return more if total is None else total if more is None else total.add_(more)
 
 
 def _softmax(logits: Tensor | None, routing: Routing) -> Tensor | None:

@@ -45,11 +45,11 @@ class Votes:
         return coefficients.sum(1).view(self.classes, -1).t()
 
     def weigh(self, coefficients: Tensor) -> Tensor:
-        """Σ over places of c u: [class, batch, dim in·matrix], valid until the next call."""
+        """Σ over places of c u: [class, batch, dim in·matrix], valid until something else is weighed or lifted."""
         batch, dimension_in, places, matrices = self.u.shape
         if places > 1:
             return torch.einsum("bdpm,cbpm->cbdm", self.u, coefficients).flatten(2)
-        out = borrow("weighed", (self.classes, batch, dimension_in, matrices), self.u)
+        out = borrow("votes", (self.classes, batch, dimension_in, matrices), self.u)
         torch.mul(self.u[:, :, 0], coefficients, out=out)
         return out.view(self.classes, batch, -1)
 
@@ -67,9 +67,9 @@ class Votes:
         return self.u.sum(2).flatten(1)
 
     def lift(self, vectors: Tensor) -> Tensor:
-        """W_ij v_j: [class, batch, dim in, matrix], valid until the next call."""
+        """W_ij v_j: [class, batch, dim in, matrix], valid until something else is weighed or lifted."""
         batch, dimension_in, _, matrices = self.u.shape
-        out = borrow("lifted", (self.classes, batch, dimension_in * matrices), self.u)
+        out = borrow("votes", (self.classes, batch, dimension_in * matrices), self.u)
         torch.bmm(vectors, self.w, out=out)
         return out.view(self.classes, batch, dimension_in, matrices)
 
@@ -86,16 +86,24 @@ class Votes:
 
 
 class VotesGradient:
-    """Gradients of u and W, gathered from gradients of û that have the form coefficients ⊗ vectors."""
+    """Gradients of u and W, gathered from gradients of û that have the form coefficients ⊗ vectors.
 
-    def __init__(self, votes: Votes) -> None:
+    `d_w` goes on from an earlier batch.
+    """
+
+    def __init__(self, votes: Votes, d_w: Tensor | None = None) -> None:
         self.votes = votes
         self.d_u = torch.zeros_like(votes.u)
-        self.d_w = torch.zeros_like(votes.w)
+        self.d_w = torch.zeros_like(votes.w) if d_w is None else d_w
 
-    def add(self, coefficients: Tensor, vectors: Tensor, lifted: Tensor, weighed: Tensor) -> None:
-        """dû_j|i += coefficients · vectors, given what `lift` makes of the vectors and `weigh` of the coefficients."""
+    def add(self, coefficients: Tensor, vectors: Tensor, lifted: Tensor) -> Tensor:
+        """dû_j|i += coefficients · vectors, given the lifted vectors. Returns the weighed coefficients."""
+        self._add_to_u(coefficients, lifted)
+        weighed = self.votes.weigh(coefficients)
         self.d_w.baddbmm_(vectors.transpose(1, 2), weighed)
+        return weighed
+
+    def _add_to_u(self, coefficients: Tensor, lifted: Tensor) -> None:
         if self.votes.u.shape[2] > 1:
             self.d_u += torch.einsum("cbpm,cbdm->bdpm", coefficients, lifted)
             return
