@@ -14,10 +14,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from capsaudit.api import build, check, compare, count, explain, load_variant, variants
+    from capsaudit.api import build, check, compare, count, explain, load_variant, train_smoke, variants
     from capsaudit.catalogue import Variant
     from capsaudit.errors import CapsauditError
-    from capsaudit.results import Check, Comparison, Count, Ledger, Listing
+    from capsaudit.results import Check, Comparison, Count, Ledger, Listing, Runs
 
 __version__ = "0.1.0"
 
@@ -28,6 +28,7 @@ __all__ = [
     "Count",
     "Ledger",
     "Listing",
+    "Runs",
     "Variant",
     "build",
     "check",
@@ -35,6 +36,7 @@ __all__ = [
     "count",
     "explain",
     "load_variant",
+    "train_smoke",
     "variants",
 ]
 

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from capsaudit.catalogue import Variant, load_all, load_variant
 from capsaudit.errors import CapsauditError
-from capsaudit.results import Check, Comparison, Count, Ledger, Listing
+from capsaudit.results import Check, Comparison, Count, Ledger, Listing, Runs
 from capsaudit.witnesses import WITNESSES
 
 if TYPE_CHECKING:
+    from capsaudit.data.dataset import Dataset
+    from capsaudit.data.mnist import Progress
     from capsaudit.models.network import Baseline, CapsNet
+    from capsaudit.train.smoke import Plan
+    from capsaudit.verbs.training import Watcher
 
 __all__ = [
     "CapsauditError",
@@ -24,6 +28,7 @@ __all__ = [
     "Count",
     "Ledger",
     "Listing",
+    "Runs",
     "Variant",
     "build",
     "check",
@@ -31,6 +36,7 @@ __all__ = [
     "count",
     "explain",
     "load_variant",
+    "train_smoke",
     "variants",
 ]
 
@@ -94,6 +100,61 @@ def check(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> Chec
     from capsaudit.verbs import checking
 
     return checking.check([_variant(variant) for variant in variants] or load_all(), witnesses=witnesses or WITNESSES)
+
+
+def train_smoke(
+    *variants: AnyVariant,
+    data: str = "digits",
+    data_dir: Path | None = None,
+    plan: Plan | None = None,
+    watch: Watcher | None = None,
+    fetching: Progress | None = None,
+    pictures: Path | None = None,
+) -> Runs:
+    """Validate variants, `article` and `paper` without arguments, by a short training run each.
+
+    `data` is `digits` (embedded) or `mnist` (fetched and cached); `data_dir` names a folder with the IDX files instead.
+
+    Raises:
+        CapsauditError: a variant cannot be read, or its data cannot be had.
+    """
+    from capsaudit.train.smoke import Plan
+    from capsaudit.verbs.training import train_smoke
+
+    chosen = [_variant(variant) for variant in variants or ("article", "paper")]
+    dataset = _dataset(data, data_dir, fetching)
+    return train_smoke(chosen, dataset, plan or Plan(), watch=watch or (lambda *_: None), pictures=pictures)
+
+
+def training_plan(*, losses: tuple[bool, bool], threads: int | None, device: str, **plan: Any) -> Plan:
+    """How runs train; sets the number of threads of this process.
+
+    Raises:
+        CapsauditError: no such device.
+    """
+    import torch
+
+    from capsaudit.train.objective import Objective
+    from capsaudit.train.smoke import Plan
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise CapsauditError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+    if threads:
+        torch.set_num_threads(threads)
+    return Plan(device=device, objective=Objective(*losses), **plan)
+
+
+def _dataset(data: str, folder: Path | None, fetching: Progress | None) -> Dataset:
+    from capsaudit.data.digits import load_digits
+    from capsaudit.data.mnist import fetch_mnist, load_mnist
+
+    if folder is not None:
+        return load_mnist(folder)
+    if data not in ("digits", "mnist"):
+        raise CapsauditError(f"no data {data!r}; expected 'digits' or 'mnist', or a folder of IDX files")
+    return load_digits() if data == "digits" else load_mnist(fetch_mnist(fetching))
 
 
 def build(variant: AnyVariant, *, device: str = "cpu") -> CapsNet | Baseline:

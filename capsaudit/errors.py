@@ -13,6 +13,10 @@ class FigureError(CapsauditError):
     """A printed figure that cannot be read as a number of parameters."""
 
 
+class DataError(CapsauditError):
+    """Images or labels that cannot be had or read."""
+
+
 class UnknownVariantError(CapsauditError):
     """A name that is neither a shipped variant nor a file."""
 

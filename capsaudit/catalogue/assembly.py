@@ -40,6 +40,7 @@ def assemble(chain: Chain) -> Variant:
         sources={knob: text for file in reversed(chain) if file.header for knob, text in file.header.sources.items()},
         stated=header.stated,
         expected=header.expected,
+        data=next((data for file in chain if (data := file.says("data"))), "digits"),
     )
 
 

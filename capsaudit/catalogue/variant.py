@@ -1,6 +1,6 @@
 """A variant: one interpretation of a network, the source of each value, and what was stated about it."""
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -49,6 +49,7 @@ class Header(Struct, frozen=True, forbid_unknown_fields=True):
     summary: str
     extends: str | None = None
     family: str | None = None
+    data: Literal["digits", "multimnist"] | None = None
     sources: dict[str, str] = {}
     stated: Stated | None = None
     expected: Expected | None = None
@@ -65,6 +66,8 @@ class Variant(Struct, frozen=True):
     sources: dict[str, str]
     stated: Stated | None = None
     expected: Expected | None = None
+    data: str = "digits"
+    """What it is trained on: single `digits`, or `multimnist`, two of them overlaid."""
 
     def source(self, knob: str) -> str | None:
         """Where the value of `knob` comes from: its own source, or that of the group it belongs to."""

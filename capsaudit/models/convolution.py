@@ -28,7 +28,7 @@ class Convolution(nn.Conv2d):
         )
         self.pads_same = conv.padding == "same"
         if device != "meta":
-            self.to(memory_format=torch.channels_last)
+            self.weight.data = self.weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Float[Tensor, "batch c h w"]) -> Float[Tensor, "batch c2 h2 w2"]:
         """The padded convolution, in channels_last. On a processor by `kernels.convolution`, elsewhere by the library."""

@@ -18,7 +18,7 @@ from capsaudit.render.document import (
     verdict,
     word,
 )
-from capsaudit.results import Check, Comparison, Count, Layer, Ledger, Listing, Step
+from capsaudit.results import Check, Comparison, Count, Layer, Ledger, Listing, Run, Runs, Step
 
 BLANK = Cell("", None)
 
@@ -240,6 +240,72 @@ def _listing(result: Listing) -> Document:
     )
     lines = (f"{len(rows)} variants. Look into one: capsaudit count --variant {result.variants[0].id}",)
     return Document(title="Variants", parts=(Grid(columns=columns, rows=rows), *lines))
+
+
+@document.register(Runs)
+def _runs(result: Runs) -> Document:
+    columns = (
+        Column("variant"),
+        Column("loss", right=True),
+        Column("accuracy", right=True),
+        Column("images/s", right=True),
+        Column("peak MiB", right=True),
+        Column("counted", right=True),
+        Column("moved", right=True),
+        Column("verdict", wraps=True),
+    )
+    grid = Grid(columns=columns, rows=tuple(map(_run_row, result.runs)))
+    tensors = [_tensors(run) for run in result.runs] if len(result.runs) <= 2 else []
+    count = len(result.runs)
+    title = f"{count} short training run{'s' * (count != 1)}" + (", interrupted" if result.interrupted else "")
+    return Document(title=title, parts=(grid, *_run_lines(result), *(part for parts in tensors for part in parts)))
+
+
+def _run_row(run: Run) -> tuple[Cell, ...]:
+    tone = "good" if run.verdict == "learns" else "bad"
+    return (
+        word(run.variant),
+        Cell(f"{_loss(run.loss.first)}\n→ {_loss(run.loss.last)}", f"{run.loss.first} {run.loss.last}"),
+        Cell(f"{run.accuracy.before:.1%}\n→ {run.accuracy.after:.1%}", f"{run.accuracy.before} {run.accuracy.after}"),
+        number(round(run.images_per_second)),
+        number(round(run.peak_memory_bytes / 2**20)),
+        number(run.counted),
+        number(run.updated, tone="" if run.updated == run.counted else "bad"),
+        Cell(run.verdict, run.verdict, tone),
+    )
+
+
+def _loss(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4f}"
+
+
+def _run_lines(result: Runs) -> Iterator[str]:
+    for run in result.runs:
+        yield f"{run.variant}: {run.verdict}, {run.because}. {run.steps:,} steps of {run.batch_size:,}, seed {run.seed}, {run.device}."
+    for data in dict.fromkeys(run.data for run in result.runs):
+        yield f"Data: {data}."
+
+
+def _tensors(run: Run) -> tuple[str, Grid]:
+    columns = (
+        Column(run.variant),
+        Column("counted", right=True),
+        Column("reached"),
+        Column("moved", right=True),
+        Column("values that differ", right=True),
+    )
+    rows = tuple(
+        (word(p.name), number(p.count), word("yes" if p.reached else "no"), number(p.updated), number(p.values_moved))
+        for p in run.parameters
+    )
+    total = (
+        word("total", tone="total"),
+        number(run.counted, tone="total"),
+        BLANK,
+        number(run.updated, tone="total"),
+        BLANK,
+    )
+    return f"{run.variant}, tensor by tensor:", Grid(columns=columns, rows=(*rows, total), rules=(len(rows),))
 
 
 def setting(value: Any) -> str:

@@ -1,4 +1,8 @@
-"""Adam as the paper uses it: the framework's defaults and an exponentially decaying rate (released code: ×0.96 every 2000 steps)."""
+"""Adam as the paper uses it: the framework's defaults and an exponentially decaying rate (released code: ×0.96 every 2000 steps).
+
+The rate rises over the first steps, which neither the paper nor the released code says. Without that the first step of the 36×36
+network, where 3200 capsules push the same way, drives all class capsules to a length of 1, and none of them ever comes back.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from torch import Tensor, nn
 
 RATE = 0.001
 DECAY, DECAY_STEPS, FLOOR = 0.96, 2000, 1e-6
+WARM_UP_STEPS = 40
 
 
 class Adam:
@@ -33,15 +38,26 @@ class Adam:
             parameter.grad = None
 
     def step(self) -> None:
-        """Move every parameter that has a gradient, then lower the rate."""
+        """Move every parameter that has a gradient."""
+        for group in self._adam.param_groups:
+            group["lr"] = rate_at(self.steps, self._rate)
         for view, parameter in zip(self._views, self.parameters, strict=True):
             view.grad = None if parameter.grad is None else _in_memory_order(parameter.grad, parameter)
         self._adam.step()
         self.steps += 1
-        for group in self._adam.param_groups:
-            group["lr"] = min(self._rate, max(self._rate * DECAY ** (self.steps / DECAY_STEPS), FLOOR))
+
+
+def rate_at(step: int, rate: float) -> float:
+    """The rate of a step, counted from 0.
+
+    >>> [rate_at(step, 0.001) for step in (0, 19, 39)], round(rate_at(2000, 0.001), 6)
+    ([2.5e-05, 0.0005, 0.001], 0.00096)
+    """
+    decayed = rate * DECAY ** (step / DECAY_STEPS) if step >= WARM_UP_STEPS else rate * (step + 1) / WARM_UP_STEPS
+    return max(decayed, min(rate, FLOOR))
 
 
 def _in_memory_order(tensor: Tensor, like: Tensor) -> Tensor:
-    order = sorted(range(like.dim()), key=lambda axis: (-like.stride(axis), axis))
+    strides = like.stride()
+    order = sorted(range(like.dim()), key=lambda axis: (-strides[axis], axis))
     return tensor.permute(order)

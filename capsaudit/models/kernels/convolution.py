@@ -28,7 +28,7 @@ def unrolled_conv2d(images: Tensor, weight: Tensor, bias: Tensor | None, stride:
 
     Fastest with images [batch, channels, height, width] and weight [out, channels, kernel, kernel] in channels_last.
     """
-    output: Tensor = _UnrolledConv2d.apply(images, weight, bias, stride, relu)
+    output: Tensor = _UnrolledConv2d.apply(images, weight, bias, stride, relu)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -99,6 +99,7 @@ class _Unrolled(ABC):
 
     def write(self, sums: Tensor, output: Tensor) -> None:
         """Bring the sums into `output`, unless they are there already."""
+        assert sums.data_ptr() == output.data_ptr()
 
     def add_weight_gradient(self, d_sums: Tensor, d_kernels: Tensor) -> None:
         """Add the gradient of the kernels."""

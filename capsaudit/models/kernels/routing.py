@@ -39,7 +39,9 @@ def factored_routing(
 
     `weight` [matrix, class, dim in, dim out]; `prior`, `first_coupling` [capsule, class]; `bias` [class, dim out].
     """
-    outputs: Tensor = _FactoredRouting.apply(capsules, weight, prior, first_coupling, bias, routing)
+    outputs: Tensor = _FactoredRouting.apply(  # type: ignore[no-untyped-call]
+        capsules, weight, prior, first_coupling, bias, routing
+    )
     return outputs
 
 
@@ -81,9 +83,8 @@ class _FactoredRouting(torch.autograd.Function):
         total = _Total()
         for number, (chunk, d_outputs) in enumerate(chunks):
             votes = Votes(chunk, weight)
-            back = _Backward(
-                votes, iterations[number * depth : (number + 1) * depth], ctx.routing, *ctx.given, total.d_w
-            )
+            done = iterations[number * depth : (number + 1) * depth]
+            back = _Backward(votes, done, ctx.routing, *ctx.given, d_w=total.d_w)
             back.run(d_outputs.transpose(0, 1))
             total.add(back)
         return torch.cat(total.d_capsules), total.d_weight, total.d_prior, total.d_first, total.d_bias, None
@@ -119,10 +120,7 @@ def _iterate(
             logits = agreement if logits is None else agreement.add_(logits)
         given = first_coupling is not None and number == 0
         coupling = votes.per_pair(first_coupling) if given else _softmax(logits, routing)  # type: ignore[arg-type]
-        if coupling is None:
-            sums = votes.uniform_sums() * _uniform(votes, routing)
-        else:
-            sums = votes.product(votes.weigh(coupling))
+        sums = _uniform_sums(votes, routing) if coupling is None else votes.product(votes.weigh(coupling))
         done.append(_Iteration(coupling, sums if bias is None else sums + bias.unsqueeze(1)))
     return done
 
@@ -138,6 +136,7 @@ class _Backward:
         has_prior: bool,
         has_first: bool,
         has_bias: bool,
+        *,
         d_w: Tensor | None,
     ) -> None:
         self.votes, self.iterations, self.routing = votes, iterations, routing
@@ -193,6 +192,10 @@ def _softmax(logits: Tensor | None, routing: Routing) -> Tensor | None:
     if not routing.none_of_the_above:
         return logits.softmax(0)
     return F.pad(logits, (0, 0, 0, 0, 0, 0, 0, 1)).softmax(0)[:-1].contiguous()
+
+
+def _uniform_sums(votes: Votes, routing: Routing) -> Tensor:
+    return votes.uniform_sums() * _uniform(votes, routing)
 
 
 def _uniform(votes: Votes, routing: Routing) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ _buffers = threading.local()
 
 def borrow(name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
     """An uninitialised tensor of this shape, of the type of `like`. The next caller of the same name gets the same memory."""
-    held: dict[tuple[str, torch.dtype], Tensor] = _buffers.__dict__
+    held: dict[Any, Tensor] = _buffers.__dict__
     key = (name, like.dtype)
     size = math.prod(shape)
     if key not in held or held[key].numel() < size:

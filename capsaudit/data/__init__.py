@@ -1,0 +1,1 @@
+"""Digits to train on: the embedded ones, MNIST, and two of them overlaid."""

@@ -1,0 +1,61 @@
+"""IDX files, the format of MNIST: two zero bytes, a type, the number of axes, their sizes as big-endian integers, then the bytes."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from capsaudit.errors import DataError
+
+_UNSIGNED_BYTE = 8
+_LARGEST_BYTES = 2**31
+
+
+def read_idx(path: Path, *, axes: int) -> Tensor:
+    """A file of unsigned bytes with this many axes, gzipped or not.
+
+    Raises:
+        DataError: it cannot be read, is damaged, or is another kind of file.
+    """
+    content = unpacked(path)
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _UNSIGNED_BYTE:
+        raise DataError(f"{path}: is no IDX file of unsigned bytes")
+    if content[3] != axes:
+        kind = {1: "labels", 3: "images"}
+        held, wanted = kind.get(content[3], f"{content[3]} axes"), kind.get(axes, f"{axes} axes")
+        raise DataError(f"{path}: holds {held}; expected {wanted}. Are two files swapped?")
+    start = 4 + 4 * axes
+    sizes = [int.from_bytes(content[4 + 4 * axis : 8 + 4 * axis], "big") for axis in range(axes)]
+    if len(content) != start + math.prod(sizes):
+        promised = "×".join(f"{size:,}" for size in sizes)
+        raise DataError(
+            f"{path}: promises {promised} bytes behind its heading and holds {max(len(content) - start, 0):,}"
+        )
+    if not math.prod(sizes):
+        raise DataError(f"{path}: is empty: it holds no {'labels' if axes == 1 else 'images'}")
+    return torch.frombuffer(bytearray(content[start:]), dtype=torch.uint8).view(sizes)
+
+
+def unpacked(path: Path) -> bytes:
+    """The bytes of a file, unpacked where it is gzipped.
+
+    Raises:
+        DataError: it cannot be read, or the archive is damaged or absurdly large.
+    """
+    try:
+        with path.open("rb") as stream:
+            packed = stream.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as stream:
+            content = stream.read(_LARGEST_BYTES + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: is a damaged archive: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > _LARGEST_BYTES:
+        raise DataError(f"{path}: is larger than {_LARGEST_BYTES:,} bytes unpacked")
+    return content

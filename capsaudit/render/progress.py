@@ -1,0 +1,47 @@
+"""Progress on standard error: a bar in a terminal, nothing in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Bars:
+    """One bar a variant or file; `training` and `fetching` move them."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, int] = {}
+
+    def training(self, name: str, step: int, steps: int, loss: float, accuracy: float, rate: float) -> None:
+        """A training step has been taken."""
+        said = f"loss {loss:.3f} · accuracy {accuracy:.0%} · {rate:,.0f} images/s"
+        self._move(name, step, steps, said)
+
+    def fetching(self, name: str, done: int, total: int) -> None:
+        """Some bytes have come."""
+        self._move(name, done, total or done, f"{done / 2**20:,.1f} MiB")
+
+    def _move(self, name: str, done: int, total: int, said: str) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total, said="")
+        self._progress.update(self._tasks[name], completed=done, total=total, said=said)  # type: ignore[arg-type]
+
+
+@contextmanager
+def bars() -> Iterator[Bars]:
+    """Bars that live as long as the block."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[said]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    console = Console(file=sys.stderr)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield Bars(progress)

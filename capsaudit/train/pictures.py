@@ -1,0 +1,127 @@
+"""Pictures of a run: the loss curve, digits beside their reconstructions, and what each dimension of a capsule stands for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from capsaudit.errors import CapsauditError
+from capsaudit.models.network import CapsNet
+from capsaudit.results import Run
+from capsaudit.train.smoke import Trained
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SHOWN = 10
+_STEPS = tuple(0.05 * step for step in range(-5, 6))
+"""Sabour et al. 2017, figure 4: one dimension at a time is tweaked by intervals of 0.05 in the range [−0.25, 0.25]."""
+
+
+def draw(trained: Trained, folder: Path) -> tuple[Path, ...]:
+    """Write the pictures of a run; a network without a decoder has a loss curve only. Returns the paths.
+
+    Raises:
+        CapsauditError: the folder or a file cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        name = trained.run.variant.replace("/", "_")
+        written = [_saved(_loss_curve(trained.run), folder / f"{name}-loss.svg")]
+        if isinstance(trained.model, CapsNet) and trained.model.decoder is not None:
+            written.append(_saved(_reconstructions(trained), folder / f"{name}-reconstructions.png"))
+            written.append(_saved(_dimensions(trained), folder / f"{name}-dimensions.png"))
+        return tuple(written)
+    except OSError as error:
+        raise CapsauditError(f"{folder}: pictures could not be written: {error.strerror}") from error
+
+
+def _loss_curve(run: Run) -> Figure:
+    figure = _figure(6.4, 3.6)
+    axes = figure.add_subplot()
+    finite = [(step, loss) for step, loss in enumerate(run.losses, start=1) if loss is not None]
+    axes.plot([step for step, _ in finite], [loss for _, loss in finite], color="#1f5fa8", linewidth=1.2)
+    axes.set(xlabel="step", ylabel="loss", ylim=(0, None), title=f"{run.variant}: {run.because} ({run.verdict})")
+    axes.title.set_fontsize(10)
+    axes.grid(alpha=0.3)
+    return figure
+
+
+@torch.no_grad()
+def _reconstructions(trained: Trained) -> Figure:
+    batch = next(trained.test.one_pass())
+    model = trained.model.eval()
+    device = next(model.parameters()).device
+    output = model(batch.images[:_SHOWN].to(device))
+    found = output.scores.topk(batch.targets.shape[1], dim=1).indices
+    figure = _figure(_SHOWN * 0.8, 2.2)
+    for column, image in enumerate(batch.images[:_SHOWN]):
+        said = ", ".join(map(str, sorted(found[column].tolist())))
+        stands = ", ".join(map(str, sorted(batch.targets[column].tolist())))
+        _tile(figure, 2, _SHOWN, column + 1, image, stands)
+        _tile(figure, 2, _SHOWN, _SHOWN + column + 1, output.reconstruction[column], said)
+    figure.suptitle(
+        f"{trained.run.variant}: held-out digits, and below what their longest capsule is decoded to", fontsize=9
+    )
+    return figure
+
+
+@torch.no_grad()
+def _dimensions(trained: Trained) -> Figure:
+    """A row for each dimension of the longest capsule of a held-out digit that was recognised."""
+    batch = next(trained.test.one_pass())
+    model = trained.model.eval()
+    if not isinstance(model, CapsNet) or model.decoder is None:
+        raise TypeError("only a network with a decoder can show its dimensions")
+    device = next(model.parameters()).device
+    output = model(batch.images.to(device))
+    chosen = output.scores.argmax(1)
+    right = (chosen == batch.targets[:, 0].to(device)).nonzero().flatten()
+    example = int(right[0]) if len(right) else 0
+    capsules, digit = output.capsules[example], chosen[example]
+    dimensions = capsules.shape[1]
+    figure = _figure(len(_STEPS) * 0.6, dimensions * 0.6 + 0.5)
+    for row in range(dimensions):
+        tweaked = capsules.repeat(len(_STEPS), 1, 1)
+        tweaked[:, digit, row] += torch.tensor(_STEPS, device=device)
+        images = model.decoder.reconstruct(tweaked, digit.repeat(len(_STEPS)))
+        for column, image in enumerate(images):
+            label = f"{_STEPS[column]:+.2f}" if row == 0 else ""
+            _tile(figure, dimensions, len(_STEPS), row * len(_STEPS) + column + 1, image, label)
+    figure.suptitle(f"{trained.run.variant}: each dimension of the capsule for {int(digit)}, varied", fontsize=9)
+    return figure
+
+
+def _tile(figure: Figure, rows: int, columns: int, place: int, image: Tensor, label: str) -> None:
+    axes = figure.add_subplot(rows, columns, place)
+    axes.imshow(image.mean(0).clamp(0, 1).cpu(), cmap="gray", vmin=0, vmax=1)
+    axes.set_title(label, fontsize=7, pad=2)
+    axes.axis("off")
+
+
+def _figure(width: float, height: float) -> Figure:
+    """A figure of its own, without pyplot's global state; the same input gives the same bytes."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams["svg.hashsalt"] = "capsaudit"
+    return Figure(figsize=(width, height), layout="constrained", dpi=150)
+
+
+def _saved(figure: Figure, path: Path) -> Path:
+    """Write aside, then rename."""
+    metadata = {"Date": None} if path.suffix == ".svg" else {}
+    handle, aside = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
+    os.close(handle)
+    try:
+        figure.savefig(aside, metadata=metadata)
+        Path(aside).chmod(0o644)
+        Path(aside).replace(path)
+    finally:
+        Path(aside).unlink(missing_ok=True)
+    return path
