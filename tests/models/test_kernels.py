@@ -88,7 +88,9 @@ def test_more_images_than_are_routed_at_once() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    *[st.integers(1, 4)] * 3,
+    batch=st.integers(1, 4),
+    channels=st.integers(1, 4),
+    out=st.integers(1, 4),
     kernel=st.integers(1, 5),
     stride=st.integers(1, 3),
     height=st.integers(5, 11),
