@@ -18,11 +18,12 @@ class Cell(Struct, frozen=True):
 
 
 class Column(Struct, frozen=True):
-    """Numbers stand right. Only columns of prose wrap, and only between words."""
+    """Numbers stand right. Columns of prose wrap, only between words; columns of names may break at their hyphens."""
 
     name: str
     right: bool = False
     wraps: bool = False
+    hyphens: bool = False
 
 
 class Grid(Struct, frozen=True):
@@ -66,15 +67,16 @@ class Waterfall(Struct, frozen=True):
 
 
 class Document(Struct, frozen=True):
-    """A title, then tables and sentences in order. The first table is the one that CSV keeps."""
+    """A title, then tables and sentences in order. `data` is the table for programs, where it is not the first one."""
 
     title: str
     parts: tuple[Grid | Waterfall | str, ...]
+    data: Grid | None = None
 
     @property
     def main_grid(self) -> Grid:
         """The table that stands for the result where there is room for one."""
-        return next(part for part in self.parts if isinstance(part, Grid))
+        return self.data or next(part for part in self.parts if isinstance(part, Grid))
 
 
 def number(value: int | None, *, tone: str = "", signed: bool = False) -> Cell:

@@ -245,7 +245,7 @@ def _listing(result: Listing) -> Document:
 @document.register(Runs)
 def _runs(result: Runs) -> Document:
     columns = (
-        Column("variant"),
+        Column("variant", hyphens=True),
         Column("loss", right=True),
         Column("accuracy", right=True),
         Column("images/s", right=True),
@@ -258,15 +258,39 @@ def _runs(result: Runs) -> Document:
     tensors = [_tensors(run) for run in result.runs] if len(result.runs) <= 2 else []
     count = len(result.runs)
     title = f"{count} short training run{'s' * (count != 1)}" + (", interrupted" if result.interrupted else "")
-    return Document(title=title, parts=(grid, *_run_lines(result), *(part for parts in tensors for part in parts)))
+    parts = (grid, *_run_lines(result), *(part for parts in tensors for part in parts))
+    return Document(title=title, parts=parts, data=_run_data(result))
+
+
+def _run_data(result: Runs) -> Grid:
+    """One value a column."""
+    rows = tuple(
+        tuple(Cell(str(v), None if v is None else str(v)) for v in _run_values(run).values()) for run in result.runs
+    )
+    return Grid(columns=tuple(map(Column, _run_values(result.runs[0]))) if rows else (), rows=rows)
+
+
+def _run_values(run: Run) -> dict[str, object]:
+    return {
+        "variant": run.variant,
+        "loss_first": run.loss.first,
+        "loss_last": run.loss.last,
+        "accuracy_before": run.accuracy.before,
+        "accuracy_after": run.accuracy.after,
+        "images_per_second": run.images_per_second,
+        "peak_memory_bytes": run.peak_memory_bytes,
+        "counted": run.counted,
+        "updated": run.updated,
+        "verdict": run.verdict,
+    }
 
 
 def _run_row(run: Run) -> tuple[Cell, ...]:
     tone = "good" if run.verdict == "learns" else "bad"
     return (
         word(run.variant),
-        Cell(f"{_loss(run.loss.first)}\n→ {_loss(run.loss.last)}", f"{run.loss.first} {run.loss.last}"),
-        Cell(f"{run.accuracy.before:.1%}\n→ {run.accuracy.after:.1%}", f"{run.accuracy.before} {run.accuracy.after}"),
+        word(f"{_loss(run.loss.first)}\n→ {_loss(run.loss.last)}"),
+        word(f"{run.accuracy.before:.1%}\n→ {run.accuracy.after:.1%}"),
         number(round(run.images_per_second)),
         number(round(run.peak_memory_bytes / 2**20)),
         number(run.counted),

@@ -75,14 +75,19 @@ def _least_width(grid: Grid) -> int:
 
 
 def _column_width(column: Column, cells: list[Cell]) -> int:
-    texts = [_heading(column.name), *(cell.text for cell in cells)]
+    texts = [_heading(column), *(_shown(column, cell) for cell in cells)]
     pieces = (piece for text in texts for piece in (text.split() if column.wraps else text.split("\n")))
     return max(map(cell_len, pieces), default=0)
 
 
-def _heading(name: str) -> str:
-    """A long name breaks at its hyphens, as `multimnist-released-code` does over three lines."""
-    return name.replace("-", "-\n")
+def _heading(column: Column) -> str:
+    """A name breaks at its hyphens, as `multimnist-released-code` does over three lines, and over a number at its spaces."""
+    name = column.name.replace("-", "-\n")
+    return name.replace(" ", "\n") if column.right else name
+
+
+def _shown(column: Column, cell: Cell) -> str:
+    return cell.text.replace("-", "-\n") if column.hyphens else cell.text
 
 
 def _table(grid: Grid) -> Table:
@@ -90,14 +95,18 @@ def _table(grid: Grid) -> Table:
     for index, column in enumerate(grid.columns):
         width = _column_width(column, [row[index] for row in grid.rows])
         table.add_column(
-            Text(_heading(column.name)),
+            Text(_heading(column)),
             justify="right" if column.right else "left",
             no_wrap=not column.wraps,
             min_width=width,
         )
     for position, row in enumerate(grid.rows):
         table.add_row(
-            *(Text(cell.text, style=STYLES[cell.tone]) for cell in row), end_section=position + 1 in grid.rules
+            *(
+                Text(_shown(column, cell), style=STYLES[cell.tone])
+                for column, cell in zip(grid.columns, row, strict=True)
+            ),
+            end_section=position + 1 in grid.rules,
         )
     return table
 

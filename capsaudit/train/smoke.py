@@ -13,6 +13,7 @@ from capsaudit.catalogue import Variant
 from capsaudit.data.batches import Batches
 from capsaudit.data.dataset import Dataset
 from capsaudit.errors import DataError
+from capsaudit.models.kernels import scratch
 from capsaudit.models.network import Baseline, CapsNet, build
 from capsaudit.results import BeforeAfter, FirstLast, Moved, Run
 from capsaudit.spec import Baseline as BaselineSpec
@@ -54,6 +55,7 @@ def smoke(variant: Variant, dataset: Dataset, plan: Plan, watch: Watcher = lambd
         DataError: the data cannot be made into images for this variant.
     """
     torch.manual_seed(plan.seed)
+    scratch.release()  # of the variant before, so that the peak is this one's own
     forget_peak()
     training, test = _batches(variant, dataset, plan)
     model = build(variant.spec, device=plan.device)
