@@ -14,6 +14,7 @@ RECONSTRUCTION_WEIGHT = 0.0005
 def margin_loss(lengths: Float[Tensor, "batch cls"], present: Float[Tensor, "batch cls"]) -> Float[Tensor, ""]:
     """Equation 4, summed over the classes and averaged over the images; `present` is 1 for each class that is in the image.
 
+    >>> import torch
     >>> lengths = torch.tensor([[0.95, 0.05, 0.0]])
     >>> margin_loss(lengths, torch.tensor([[1.0, 0.0, 0.0]]))
     tensor(0.)
