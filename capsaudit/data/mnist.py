@@ -44,7 +44,7 @@ def load_mnist(folder: Path) -> Dataset:
     if train.images.shape[1:] != test.images.shape[1:]:
         raise DataError(f"{folder}: training and test images differ in size")
     size = "×".join(map(str, train.images.shape[1:]))
-    return Dataset(train, test, name=f"{len(train.labels):,} + {len(test.labels):,} IDX images of {size} in {folder}")
+    return Dataset(train, test, name=f"{len(train.labels):,} + {len(test.labels):,} IDX images of {size}")
 
 
 def fetch_mnist(progress: Progress | None = None) -> Path:
