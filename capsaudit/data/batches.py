@@ -1,4 +1,4 @@
-"""How a network gets to see digits: enlarged to its image, shifted, repeated over its channels, one at a time or two overlaid.
+"""How a network gets to see digits: resized to its image, shifted, repeated over its channels, one at a time or two overlaid.
 
 Sabour et al. 2017, section 5: MNIST is shifted by up to 2 pixels in each direction with zero padding. Section 6.1: MultiMNIST
 overlays two digits of different classes, each shifted by up to 4 pixels, on 36×36.
@@ -48,6 +48,7 @@ class Batches:
     ) -> None:
         chosen = split.of_classes(classes)
         self.labels, self.size, self.two, self.image, self.generator = chosen.labels, size, two, image, generator
+        self.start = generator.get_state()
         self.shift = SHIFT_OF_TWO if two else SHIFT
         self.random = shifts or two
         content = (image.height - 2 * self.shift, image.width - 2 * self.shift) if two else (image.height, image.width)
@@ -59,7 +60,8 @@ class Batches:
         return len(self.labels)
 
     def one_pass(self) -> Iterator[Batch]:
-        """Every image once, in order; the last batch may be smaller."""
+        """Every image once, in order; the last batch may be smaller. Every pass shows the same images, also where two are overlaid."""
+        self.generator.set_state(self.start)
         for indices in torch.arange(len(self.labels)).split(self.size):
             yield self._batch(indices)
 

@@ -138,7 +138,7 @@ def _described(variant: Variant, dataset: Dataset) -> str:
         said.append(f"two of different classes overlaid, each shifted by up to 4 px, on {image.height}×{image.width}")
     else:
         if native != (image.height, image.width):
-            said.append(f"enlarged to {image.height}×{image.width}")
+            said.append(f"resized to {image.height}×{image.width}")
         said.append("training images shifted by up to 2 px")
     if image.channels > 1:
         said.append(f"repeated over {image.channels} channels")

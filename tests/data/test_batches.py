@@ -58,6 +58,15 @@ def test_the_same_seed_gives_the_same_images_and_another_seed_others() -> None:
     assert not torch.equal(first, other)
 
 
+def test_every_pass_shows_the_same_two_digits() -> None:
+    """Accuracy before and after training is that on the same images."""
+    found = batches(load_digits().test, Image(channels=1, height=36, width=36), two=True, shifts=False)
+    first, again = (list(found.one_pass()) for _ in range(2))
+    for one, other in zip(first, again, strict=True):
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.targets, other.targets)
+
+
 def test_other_shapes_are_resized_and_repeated_over_the_channels() -> None:
     batch = next(batches(load_digits().train, Image(channels=3, height=24, width=20)).forever())
     assert batch.images.shape == (50, 3, 24, 20)
