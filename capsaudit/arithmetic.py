@@ -1,4 +1,7 @@
-"""Shapes and parameters of every layer in closed form: integers in, integers out. Knows nothing of torch or of the screen."""
+"""Shapes and parameters of every layer in closed form: integers in, integers out. Knows nothing of torch or of the screen.
+
+The forms are polynomials, so that the sizes in a spec may also be arrays of whole numbers: then shapes and counts are such arrays.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,24 @@ def impossible(spec: Spec) -> str | None:
     Only the first fault: what stands behind it has no shape to be judged by.
     """
     return _impossible_capsnet(spec) if isinstance(spec, CapsNet) else _impossible_baseline(spec)
+
+
+def sides(spec: Spec) -> Iterator[tuple[int, int]]:
+    """Height and width behind each convolution and its pooling: a network is possible where all of them are positive.
+
+    >>> from capsaudit.spec import BaselineLayer, FullyConnected
+    >>> perceptron = FullyConnected(hidden=(300,), classes=10, dropout=0)
+    >>> image = Image(channels=1, height=28, width=28)
+    >>> pooled = BaselineLayer(channels=8, kernel=5, stride=1, pool=2)
+    >>> list(sides(Baseline(image=image, padding="same", layers=(pooled,), fully_connected=perceptron)))
+    [(14, 14)]
+    """
+    height, width = spec.image.height, spec.image.width
+    convolutions = (spec.conv1, spec.primary_caps.convolution) if isinstance(spec, CapsNet) else spec.convolutions
+    pools = (1, 1) if isinstance(spec, CapsNet) else tuple(layer.pool for layer in spec.layers)
+    for conv, pool in zip(convolutions, pools, strict=True):
+        height, width = conv_output(height, conv) // pool, conv_output(width, conv) // pool
+        yield height, width
 
 
 def conv_output(size: int, conv: Convolution) -> int:

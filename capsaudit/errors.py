@@ -21,10 +21,10 @@ class UnknownVariantError(CapsauditError):
     """A name that is neither a shipped variant nor a file."""
 
 
-class VariantError(CapsauditError):
-    """A variant that cannot be used, with every fault that was found in it.
+class FileError(CapsauditError):
+    """A file that cannot be used (a variant, a space, claims), with every fault that was found in it.
 
-    >>> print(VariantError(["a.toml: image is missing", "a.toml: conv1.kernel is 0"]))
+    >>> print(FileError(["a.toml: image is missing", "a.toml: conv1.kernel is 0"]))
     a.toml: image is missing
     a.toml: conv1.kernel is 0
     """

@@ -4,7 +4,7 @@ import pytest
 
 from capsaudit.arithmetic import layers
 from capsaudit.catalogue import load_variant
-from capsaudit.errors import VariantError
+from capsaudit.errors import FileError
 
 
 def total(variant: str, *settings: str) -> int:
@@ -89,13 +89,13 @@ def test_other_readings(variant: str, settings: list[str], parameters: int) -> N
     ],
 )
 def test_impossible_shapes_are_told_in_knobs(settings: list[str], message: str) -> None:
-    with pytest.raises(VariantError) as caught:
+    with pytest.raises(FileError) as caught:
         load_variant("paper", settings=settings)
     assert message in str(caught.value)
 
 
 def test_a_pool_larger_than_its_input_is_told() -> None:
-    with pytest.raises(VariantError, match=r"layers\.3\.pool \(=29\) is larger than its input \(=28×28\)"):
+    with pytest.raises(FileError, match=r"layers\.3\.pool \(=29\) is larger than its input \(=28×28\)"):
         load_variant("baseline-mnist", settings=["layers.3.pool=29"])
 
 

@@ -22,7 +22,7 @@ def load_variant(name: str | Path, *, settings: Sequence[str] = ()) -> Variant:
 
     Raises:
         UnknownVariantError: no such id and no such file.
-        VariantError: everything that is wrong with the file, with those it extends, or with the settings.
+        FileError: everything that is wrong with the file, with those it extends, or with the settings.
     """
     variant = _shipped(str(name)) if str(name) in shipped() else assemble(read_chain(name))
     return with_settings(variant, settings) if settings else variant

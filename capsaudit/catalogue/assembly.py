@@ -8,7 +8,7 @@ from capsaudit.arithmetic import impossible, layers
 from capsaudit.catalogue.files import VariantFile
 from capsaudit.catalogue.shelf import identify
 from capsaudit.catalogue.variant import Header, Variant
-from capsaudit.errors import FigureError, VariantError
+from capsaudit.errors import FigureError, FileError
 from capsaudit.figure import parse_figure
 from capsaudit.knobs import Data, flatten, known_knobs, merged, to_data
 from capsaudit.spec import FAMILIES, Spec
@@ -21,7 +21,7 @@ def assemble(chain: Chain) -> Variant:
     """The variant that these files, child first, describe together.
 
     Raises:
-        VariantError: every fault of every file.
+        FileError: every fault of every file.
     """
     faults = [fault for file in chain for fault in (*file.faults, *_header_faults(file))]
     spec, spec_faults = _spec(chain)
@@ -30,7 +30,7 @@ def assemble(chain: Chain) -> Variant:
     if spec is not None and header is not None:
         faults += _unknown_rows(chain[0].label, header, spec)
     if spec is None or header is None or faults:
-        raise VariantError(faults)
+        raise FileError(faults)
     return Variant(
         id=identify(chain[0]),
         summary=header.summary,

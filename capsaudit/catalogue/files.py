@@ -1,4 +1,4 @@
-"""Variant files, read as data: from bytes on a disk to a table, never running anything."""
+"""Files of the catalogue, read as data: from bytes on a disk to a table, never running anything."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from capsaudit.catalogue.variant import Header
-from capsaudit.errors import VariantError
+from capsaudit.errors import FileError
 from capsaudit.validation import faults_of
 
 LARGEST_FILE_BYTES = 1_000_000
@@ -40,12 +40,21 @@ def read_variant_file(label: str, path: Path) -> VariantFile:
     """Read and parse one file; `label` is what messages call it.
 
     Raises:
-        VariantError: it cannot be read, is not UTF-8 or not TOML. Faults in what it says are kept in the result.
+        FileError: it cannot be read, is not UTF-8 or not TOML. Faults in what it says are kept in the result.
     """
-    table = _parse(label, _read_text(label, path))
+    table = read_table(label, path)
     header, faults = faults_of({key: table[key] for key in Header.__struct_fields__ if key in table}, Header)
     told = tuple(f"{label}: {fault.path} {fault.message}" for fault in faults)
     return VariantFile(label=label, path=path, table=table, header=header, faults=told)
+
+
+def read_table(label: str, path: Path) -> dict[str, Any]:
+    """The TOML of one file.
+
+    Raises:
+        FileError: it cannot be read, is not UTF-8 or not TOML.
+    """
+    return _parse(label, _read_text(label, path))
 
 
 def exists(path: Path) -> bool:
@@ -63,11 +72,11 @@ def _read_text(label: str, path: Path) -> str:
             content = stream.read(LARGEST_FILE_BYTES + 1)
         text = content.decode()
     except UnicodeDecodeError as error:
-        raise VariantError([f"{label}: is not UTF-8 (byte {error.start:,}: {error.reason})"]) from error
+        raise FileError([f"{label}: is not UTF-8 (byte {error.start:,}: {error.reason})"]) from error
     except (OSError, ValueError) as error:
-        raise VariantError([f"{label}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from error
+        raise FileError([f"{label}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from error
     if len(content) > LARGEST_FILE_BYTES:
-        raise VariantError([f"{label}: is larger than {LARGEST_FILE_BYTES:,} bytes; expected a variant file"])
+        raise FileError([f"{label}: is larger than {LARGEST_FILE_BYTES:,} bytes; expected a .toml file that people write"])
     return text
 
 
@@ -76,13 +85,13 @@ def _expect_regular_file(label: str, path: Path) -> None:
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
         what = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
-        raise VariantError([f"{label}: is {what}; expected a .toml file"])
+        raise FileError([f"{label}: is {what}; expected a .toml file"])
 
 
 def _parse(label: str, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except RecursionError as error:
-        raise VariantError([f"{label}: is nested too deeply to be a variant"]) from error
+        raise FileError([f"{label}: is nested too deeply"]) from error
     except ValueError as error:
-        raise VariantError([f"{label}: is not TOML: {error}"]) from error
+        raise FileError([f"{label}: is not TOML: {error}"]) from error

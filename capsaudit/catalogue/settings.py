@@ -8,7 +8,7 @@ import msgspec
 
 from capsaudit.arithmetic import impossible
 from capsaudit.catalogue.variant import Variant
-from capsaudit.errors import CapsauditError, VariantError
+from capsaudit.errors import CapsauditError, FileError
 from capsaudit.knobs import Data, changed, known_knobs, parse_setting, to_data
 from capsaudit.validation import faults_of, nearest
 
@@ -19,7 +19,7 @@ def with_settings(variant: Variant, settings: Sequence[str]) -> Variant:
     What was worked out for it by hand no longer applies and is left out; what was stated about it is still compared.
 
     Raises:
-        VariantError: unknown knobs, values of the wrong kind, an impossible shape; all that is wrong at once.
+        FileError: unknown knobs, values of the wrong kind, an impossible shape; all that is wrong at once.
     """
     data, faults = _changed(variant, settings)
     spec, found = faults_of(data, type(variant.spec))
@@ -27,7 +27,7 @@ def with_settings(variant: Variant, settings: Sequence[str]) -> Variant:
     if spec is not None and not faults and (fault := impossible(spec)):
         faults = [f"--set: {fault}"]
     if spec is None or faults:
-        raise VariantError(faults)
+        raise FileError(faults)
     return msgspec.structs.replace(
         variant,
         id=f"{variant.id} + {', '.join(settings)}",

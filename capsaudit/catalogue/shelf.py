@@ -6,18 +6,18 @@ from functools import cache
 from pathlib import Path
 
 from capsaudit.catalogue.files import VariantFile, exists, read_variant_file
-from capsaudit.errors import UnknownVariantError, VariantError
+from capsaudit.errors import UnknownVariantError, FileError
 from capsaudit.validation import nearest
 
 
 @cache
-def shipped() -> dict[str, Path]:
-    """The variants that come with capsaudit, by id."""
+def shipped(kind: str = "") -> dict[str, Path]:
+    """The files that come with capsaudit, by id: variants, or those of the kinds `spaces` and `claims`."""
     package = Path(__file__).resolve().parents[1]
     folder = package / "variants"
     if not folder.is_dir():  # an editable install: the folder stands beside the package
         folder = package.parent / "variants"
-    return {path.stem: path for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)}
+    return {path.stem: path for path in sorted((folder / kind).glob("*.toml"), key=lambda path: path.stem)}
 
 
 def identify(file: VariantFile) -> str:
@@ -31,7 +31,7 @@ def read_chain(name: str | Path) -> tuple[VariantFile, ...]:
 
     Raises:
         UnknownVariantError: no such id and no such file.
-        VariantError: a file cannot be read, a parent is missing, or the files extend each other in a circle.
+        FileError: a file cannot be read, a parent is missing, or the files extend each other in a circle.
     """
     label, path = _locate(str(name))
     chain = [_read(label, path)]
@@ -40,7 +40,7 @@ def read_chain(name: str | Path) -> tuple[VariantFile, ...]:
         chain.append(_read(label, path))
         if path.resolve() in {link.path.resolve() for link in chain[:-1]}:
             circle = " → ".join(identify(link) for link in chain)
-            raise VariantError([f"{chain[-2].label}: extends goes in a circle: {circle}"])
+            raise FileError([f"{chain[-2].label}: extends goes in a circle: {circle}"])
     return tuple(chain)
 
 
@@ -72,6 +72,6 @@ def _locate_parent(child: VariantFile, name: str) -> tuple[str, Path]:
     path = child.path.parent / name
     if name.endswith(".toml") and exists(path):
         return str(path), path
-    raise VariantError(
+    raise FileError(
         [f"{child.label}: extends is {name!r}, which is no variant and no file; {nearest(name, shipped())}"]
     )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capsaudit.catalogue import load_variant
-from capsaudit.errors import CapsauditError, UnknownVariantError, VariantError
+from capsaudit.errors import CapsauditError, UnknownVariantError, FileError
 
 CHILD = 'extends = "paper"\nsummary = "mine"\n'
 SOURCED = '[sources]\n"{knob}" = "me"\n'
@@ -17,7 +17,7 @@ SOURCED = '[sources]\n"{knob}" = "me"\n'
 def faults_in(tmp_path: Path, text: str | bytes) -> str:
     path = tmp_path / "mine.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(VariantError) as caught:
+    with pytest.raises(FileError) as caught:
         load_variant(path)
     assert all(str(path) in fault for fault in caught.value.faults)
     return str(caught.value).replace(str(path), "mine.toml")
@@ -135,7 +135,7 @@ def test_a_fault_is_told_at_the_file_that_has_it(tmp_path: Path) -> None:
     (tmp_path / "parent.toml").write_text(knob("conv1", "kernel", "0"))
     child = tmp_path / "child.toml"
     child.write_text('extends = "parent.toml"\nsummary = "child"\n')
-    with pytest.raises(VariantError) as caught:
+    with pytest.raises(FileError) as caught:
         load_variant(child)
     assert caught.value.faults == (
         f"{tmp_path}/parent.toml: conv1.kernel is 0; expected a positive integer below 2^63",
@@ -145,7 +145,7 @@ def test_a_fault_is_told_at_the_file_that_has_it(tmp_path: Path) -> None:
 def test_a_circle_of_files_is_shown(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('extends = "b.toml"\nsummary = "a"\n')
     (tmp_path / "b.toml").write_text('extends = "a.toml"\nsummary = "b"\n')
-    with pytest.raises(VariantError, match="a → b → a"):
+    with pytest.raises(FileError, match="a → b → a"):
         load_variant(tmp_path / "a.toml")
 
 
@@ -157,11 +157,11 @@ def test_unknown_names_get_the_nearest_and_the_list() -> None:
 
 
 def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(VariantError, match="is a directory"):
+    with pytest.raises(FileError, match="is a directory"):
         load_variant(tmp_path)
-    with pytest.raises(VariantError, match="not a regular file"):
+    with pytest.raises(FileError, match="not a regular file"):
         load_variant("/dev/zero")
-    with pytest.raises(VariantError, match="cannot be read"):
+    with pytest.raises(FileError, match="cannot be read"):
         load_variant(tmp_path / "absent.toml")
     with pytest.raises(CapsauditError):
         load_variant("a\0b.toml")
@@ -174,7 +174,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(CHILD)
     path.chmod(0)
-    with pytest.raises(VariantError, match="Permission denied"):
+    with pytest.raises(FileError, match="Permission denied"):
         load_variant(path)
 
 
@@ -192,7 +192,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_bad_settings(setting: str, message: str) -> None:
-    with pytest.raises(VariantError) as caught:
+    with pytest.raises(FileError) as caught:
         load_variant("paper", settings=[setting])
     assert message in str(caught.value)
 

@@ -1,0 +1,186 @@
+"""A space seen from a variant: independent axes of options, each option the changes that it makes.
+
+Knobs that cannot be turned independently share an axis, whose options are the combinations that make sense: a decoder that is not
+there has no widths, and nothing frozen can be counted in where nothing is frozen. So every choice of one option from each axis is an
+interpretation, and no two choices are the same one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from itertools import product
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from capsaudit.catalogue import Variant
+from capsaudit.catalogue.space import Alternative, Knob, Space
+from capsaudit.conventions import CONVENTIONS, PREFIX, ROUNDING
+from capsaudit.errors import CapsauditError, FileError
+from capsaudit.knobs import IMAGE_SIZE, Data, changed, known_knobs, to_data
+from capsaudit.spec import Spec, family
+from capsaudit.validation import faults_of, nearest
+
+
+class Turn(Struct, frozen=True):
+    """A knob turned away from its starting value. `far_fetched` from 0 (a source says so) up."""
+
+    knob: str
+    before: Any
+    after: Any
+    far_fetched: int
+    source: str
+    same_count: str | None = None
+
+
+LARGEST_AXIS = 100_000
+
+Option = tuple[Turn, ...]
+"""The changes that an option makes; the first option of each axis makes none."""
+
+
+class Axis(Struct, frozen=True):
+    """Options of which exactly one holds."""
+
+    knobs: tuple[str, ...]
+    options: tuple[Option, ...]
+
+    def __len__(self) -> int:
+        return len(self.options)
+
+
+def axes(space: Space, start: Variant) -> tuple[Axis, ...]:
+    """The axes of `space` around `start`. Rounding is none of them: it changes no count.
+
+    Raises:
+        CapsauditError: the space is about another family.
+        FileError: knobs that this variant does not have, and values that they cannot take.
+    """
+    if space.family != family(start.spec):
+        raise CapsauditError(
+            f"{space.label} is a space of the family {space.family!r}, and {start.id} is a {family(start.spec)!r}; "
+            f"give another one with --space"
+        )
+    data = to_data(start.spec)
+    _expect_possible(space, start, data)
+    present = [knob for knob in space.knobs if knob.knob != ROUNDING and not _absent(knob.knob, data)]
+    turns = {knob.knob: _turns(knob, data) for knob in present}
+    groups = _grouped([knob for knob, turned in turns.items() if turned])
+    return tuple(axis for group in groups if len(axis := _axis(group, turns, start.spec)) > 1)
+
+
+def cutting(space: Space) -> Alternative | None:
+    """The alternative by which digits are cut off instead of rounded, where the space has it."""
+    found = (alt for knob in space.knobs if knob.knob == ROUNDING for alt in knob.alternatives)
+    return next((alternative for alternative in found if alternative.value == CONVENTIONS[ROUNDING].other), None)
+
+
+def size(axes: Sequence[Axis]) -> int:
+    """How many interpretations there are."""
+    return math.prod(map(len, axes))
+
+
+def applied(spec: Spec, turns: Sequence[Turn]) -> tuple[Spec, dict[str, str]]:
+    """The network that these changes make of `spec`, and the conventions by which it is counted."""
+    data = reduce(lambda data, turn: changed(data, turn.knob, turn.after), _of_network(turns), to_data(spec))
+    after, faults = faults_of(data, type(spec))
+    if after is None:
+        raise ValueError(faults)
+    return after, {turn.knob: turn.after for turn in turns if turn.knob.startswith(PREFIX)}
+
+
+def _of_network(turns: Sequence[Turn]) -> Iterator[Turn]:
+    """A whole table before its parts."""
+    return iter(sorted((turn for turn in turns if not turn.knob.startswith(PREFIX)), key=lambda turn: len(turn.knob)))
+
+
+def _turns(knob: Knob, data: Data) -> tuple[Turn, ...]:
+    """The changes that a knob's alternatives make; what is there already is no change."""
+    before = _value(data, knob.knob)
+    return tuple(
+        Turn(knob.knob, before, alt.value, alt.far_fetched, alt.source, alt.same_count)
+        for alt in knob.alternatives
+        if alt.value != before
+    )
+
+
+def _value(data: Data, knob: str) -> Any:
+    if knob in CONVENTIONS:
+        return CONVENTIONS[knob].usual
+    if knob == IMAGE_SIZE:
+        height, width = data["image"]["height"], data["image"]["width"]
+        return height if height == width else [height, width]
+    value: Any = data
+    for part in knob.split("."):
+        if not isinstance(value, dict | list | tuple):
+            return None
+        value = value[int(part) - 1] if isinstance(value, list | tuple) else value[part]
+    return msgspec.json.decode(msgspec.json.encode(value))  # with lists, as a file would say it
+
+
+def _grouped(knobs: Sequence[str]) -> list[list[str]]:
+    """Knobs that cannot be turned independently, together."""
+    groups: list[list[str]] = []
+    for knob in knobs:
+        touching = [group for group in groups if any(_meet(knob, other) for other in group)]
+        groups = [group for group in groups if group not in touching]
+        groups.append([*(other for group in touching for other in group), knob])
+    return groups
+
+
+def _meet(one: str, other: str) -> bool:
+    about = {CONVENTIONS[knob].about or knob if knob in CONVENTIONS else knob for knob in (one, other)}
+    return len(about) == 1 or any(a.startswith(f"{b}.") for a in about for b in about)
+
+
+def _axis(group: Sequence[str], turns: Mapping[str, tuple[Turn, ...]], spec: Spec) -> Axis:
+    if math.prod(1 + len(turns[knob]) for knob in group) > LARGEST_AXIS:
+        raise CapsauditError(
+            f"{', '.join(group)} depend on each other and have more than {LARGEST_AXIS:,} combinations; list fewer alternatives"
+        )
+    choices = product(*(((), *((turn,) for turn in turns[knob])) for knob in group))
+    options = (tuple(turn for choice in chosen for turn in choice) for chosen in choices)
+    return Axis(tuple(group), tuple(option for option in options if _makes_sense(option, spec)))
+
+
+def _makes_sense(option: Option, spec: Spec) -> bool:
+    """Not both a table and a part of it; a convention only where it makes a difference."""
+    knobs = [turn.knob for turn in option]
+    if any(a.startswith(f"{b}.") for a in knobs for b in knobs):
+        return False
+    after, counting = applied(spec, option)
+    return all(CONVENTIONS[knob].applies(after) for knob in counting)
+
+
+def _expect_possible(space: Space, start: Variant, data: Data) -> None:
+    """Tell all that is wrong with a space, as seen from this variant, at once."""
+    known = known_knobs(data) | CONVENTIONS.keys()
+    faults = []
+    for knob in space.knobs:
+        if knob.knob.startswith(PREFIX) or _absent(knob.knob, data):
+            continue
+        if knob.knob not in known:
+            faults.append(f"{space.label}: there is no knob {knob.knob!r} in {start.id}; {nearest(knob.knob, known)}")
+            continue
+        for alternative in knob.alternatives:
+            _, found = faults_of(changed(data, knob.knob, alternative.value), type(start.spec))
+            faults += [f"{space.label}: {fault.path} {fault.message}" for fault in found]
+    faults += _twice(space)
+    if faults:
+        raise FileError(dict.fromkeys(faults))
+
+
+def _absent(knob: str, data: Data) -> bool:
+    """Part of a table that this network does not have, as the decoder of `paper-no-decoder`."""
+    return "." in knob and data.get(knob.partition(".")[0]) == "none"
+
+
+def _twice(space: Space) -> Iterator[str]:
+    """Sides of the image that are turned both together and by themselves."""
+    knobs = {knob.knob for knob in space.knobs}
+    if IMAGE_SIZE in knobs:
+        for side in sorted(knobs & {"image", "image.height", "image.width"}):
+            yield f"{space.label}: {side} and {IMAGE_SIZE} turn the same thing; keep one of them"
