@@ -24,6 +24,12 @@ IMAGE_SIZE = "image.size"
 """Height and width of a square image, turned as one knob."""
 
 
+NEUTRAL = frozenset(
+    {"digit_caps.iterations", "digit_caps.none_of_the_above", "digit_caps.gradient", "fully_connected.dropout"}
+)
+"""Knobs that no count and no shape depends on."""
+
+
 class Change(Struct, frozen=True):
     """A knob that two specs set differently."""
 

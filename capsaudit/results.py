@@ -11,6 +11,9 @@ from msgspec import Struct
 from capsaudit.arithmetic import Parameter, Shape
 
 AGREES, DISAGREES, UNSTATED = "agrees", "disagrees", "unstated"
+MISATTRIBUTED, UNDECIDED, CONTRADICTED = "misattributed", "undecided", "contradicted"
+TELLING, MAY_BE_CHANCE, CHANCE_WOULD_DO = "telling", "may be chance", "chance would do"
+MORE_THAN_NEEDED = "more than needed"
 
 
 @singledispatch
@@ -168,6 +171,154 @@ class Listing(Result, frozen=True, kw_only=True):
     """The variants that there are."""
 
     variants: tuple[Listed, ...]
+
+
+class Turned(Struct, frozen=True, kw_only=True):
+    """A knob that an interpretation sets otherwise than the starting variant. `same_count`: what always comes to the same count."""
+
+    knob: str
+    before: Any = msgspec.field(name="from")
+    after: Any = msgspec.field(name="to")
+    far_fetched: int
+    source: str
+    same_count: str | None = None
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """An interpretation, what it comes to, and the shipped variant that is just that.
+
+    `confirmed`: the built torch module comes to the same total; None where torch was not asked. `weight`: `telling`, `may be chance`,
+    `chance would do`, or `more than needed` where an explanation before it makes some of its changes only.
+    """
+
+    changes: tuple[Turned, ...]
+    total: int
+    prints_as: str
+    far_fetched: int
+    weight: str
+    variant: str | None
+    confirmed: bool | None
+
+
+class OfSoManyChanges(Struct, frozen=True, kw_only=True):
+    """Interpretations with so many changes: how many explain the figure, and how many would if figures fell by chance."""
+
+    changes: int
+    found: int
+    expected_by_chance: float
+
+
+class Reconciliation(Result, frozen=True, kw_only=True):
+    """The interpretations that print as a figure: all of them counted, the first of them shown.
+
+    `interval`: the totals that print as the figure. `examined`: interpretations within the allowed number of changes; `impossible`:
+    those among them that no network can have. `below` and `above`: the nearest, where none prints as the figure.
+    """
+
+    figure: str
+    interval: tuple[int, int]
+    start: str = msgspec.field(name="from")
+    start_total: int = msgspec.field(name="from_total")
+    space: str
+    holds: int
+    examined: int
+    impossible: int
+    complete: bool
+    changes_at_most: int | None
+    found: int
+    by_changes: tuple[OfSoManyChanges, ...]
+    explanations: tuple[Explanation, ...]
+    shipped: tuple[Explanation, ...]
+    below: Explanation | None
+    above: Explanation | None
+
+    @property
+    def agrees(self) -> bool:
+        """Something explains the figure."""
+        return bool(self.found)
+
+
+class Excluded(Struct, frozen=True, kw_only=True):
+    """A value that no reading of all figures can have: which figures exclude it, and the total it would make of the first of them."""
+
+    value: Any
+    by: tuple[str, ...]
+    total: int
+    stated: str
+    prints_as: str
+    about: str
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """An open question: the values of a knob that some reading of all figures has, and the others.
+
+    `of`: the networks that it is asked of, where their answers need not be the same. `assumed`: what the variants say.
+    """
+
+    knob: str
+    of: tuple[str, ...]
+    assumed: Any
+    allowed: tuple[Any, ...]
+    excluded: tuple[Excluded, ...]
+
+    @property
+    def decided(self) -> bool:
+        """One answer alone is left."""
+        return len(self.allowed) == 1
+
+
+class JointFigure(Struct, frozen=True, kw_only=True):
+    """A figure, the network it is about, and the total that the variant comes to."""
+
+    claim: str
+    stated: str
+    about: str
+    total: int
+    agrees: bool
+
+
+class Joint(Result, frozen=True, kw_only=True):
+    """What a source's figures say together about the questions that its text leaves open."""
+
+    claims: tuple[str, ...]
+    satisfied: bool
+    figures: tuple[JointFigure, ...]
+    examined: int
+    satisfying: int
+    questions: tuple[Question, ...] = msgspec.field(name="knobs")
+
+    @property
+    def agrees(self) -> bool:
+        """Some reading satisfies all figures."""
+        return self.satisfied
+
+
+class Claimed(Struct, frozen=True, kw_only=True):
+    """A claim of a source, judged. `exact`: what the network it is about comes to. `true_of`: the variants it is true of."""
+
+    id: str
+    source: str
+    place: str
+    evidence: str | None
+    statement: str | None
+    stated: str | None
+    about: str
+    layer: str | None
+    verdict: str
+    exact: int | None
+    true_of: tuple[str, ...]
+    because: str
+
+
+class Claims(Result, frozen=True, kw_only=True):
+    """The claims of several sources with their verdicts."""
+
+    claims: tuple[Claimed, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Every claim holds, or is at least not shown to be wrong."""
+        return all(claim.verdict in (AGREES, UNDECIDED) for claim in self.claims)
 
 
 class FirstLast(Struct, frozen=True, kw_only=True):
