@@ -14,28 +14,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from capsaudit.api import build, check, compare, count, explain, load_variant, train_smoke, variants
+    from capsaudit.api import (
+        build,
+        check,
+        claims,
+        compare,
+        count,
+        explain,
+        load_variant,
+        reconcile,
+        reconcile_jointly,
+        report,
+        train_smoke,
+        variants,
+    )
     from capsaudit.catalogue import Variant
     from capsaudit.errors import CapsauditError
-    from capsaudit.results import Check, Comparison, Count, Ledger, Listing, Runs
+    from capsaudit.results import Check, Claims, Comparison, Count, Joint, Ledger, Listing, Reconciliation, Runs
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CapsauditError",
     "Check",
+    "Claims",
     "Comparison",
     "Count",
+    "Joint",
     "Ledger",
     "Listing",
+    "Reconciliation",
     "Runs",
     "Variant",
     "build",
     "check",
+    "claims",
     "compare",
     "count",
     "explain",
     "load_variant",
+    "reconcile",
+    "reconcile_jointly",
+    "report",
     "train_smoke",
     "variants",
 ]

@@ -5,37 +5,45 @@ Each verb imports what it needs when it is called; torch comes in with the witne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from capsaudit.catalogue import Variant, load_all, load_variant
 from capsaudit.errors import CapsauditError
-from capsaudit.results import Check, Comparison, Count, Ledger, Listing, Runs
+from capsaudit.results import Check, Claims, Comparison, Count, Joint, Ledger, Listing, Reconciliation, Runs
 from capsaudit.witnesses import WITNESSES
 
 if TYPE_CHECKING:
     from capsaudit.data.dataset import Dataset
     from capsaudit.data.mnist import Progress
     from capsaudit.models.network import Baseline, CapsNet
+    from capsaudit.report.writing import Report
     from capsaudit.train.smoke import Plan
     from capsaudit.verbs.training import Watcher
 
 __all__ = [
     "CapsauditError",
     "Check",
+    "Claims",
     "Comparison",
     "Count",
+    "Joint",
     "Ledger",
     "Listing",
+    "Reconciliation",
     "Runs",
     "Variant",
     "build",
     "check",
+    "claims",
     "compare",
     "count",
     "explain",
     "load_variant",
+    "reconcile",
+    "reconcile_jointly",
+    "report",
     "train_smoke",
     "variants",
 ]
@@ -100,6 +108,108 @@ def check(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> Chec
     from capsaudit.verbs import checking
 
     return checking.check([_variant(variant) for variant in variants] or load_all(), witnesses=witnesses or WITNESSES)
+
+
+def reconcile(
+    figure: str,
+    *,
+    start: AnyVariant = "paper",
+    space: str | Path | None = None,
+    changes_at_most: int | None = None,
+    top: int = 10,
+    witnesses: Sequence[str] | None = None,
+    watch: Callable[[int, int], None] = lambda *_: None,
+) -> Reconciliation:
+    """Which interpretations of a network print as a figure: all are counted, the first `top` told, fewest changes first.
+
+    `space` names a file of your own. With the torch witness each explanation that is told is counted on the built module too.
+
+    Raises:
+        CapsauditError: the figure, the variant or the space cannot be read, or the space is too large.
+    """
+    from capsaudit.catalogue.space import load_space
+    from capsaudit.figure import parse_figure
+    from capsaudit.spec import family
+    from capsaudit.verbs import reconciling
+
+    parsed, variant = parse_figure(figure), _variant(start)
+    asked = witnesses or WITNESSES
+    _expect_witnesses(asked)
+    return reconciling.reconcile(
+        parsed,
+        variant,
+        load_space(space or family(variant.spec)),
+        load_all(),
+        changes_at_most=changes_at_most,
+        top=top,
+        confirm=_confirm if "torch" in asked else lambda *_: None,
+        watch=watch,
+    )
+
+
+def reconcile_jointly(*sources: str | Path, space: str | Path | None = None) -> Joint:
+    """What the figures of these sources, the paper's without arguments, say together about the questions that its text leaves open.
+
+    Raises:
+        CapsauditError: claims or spaces that cannot be read, or that hold no figures or no open questions.
+    """
+    from capsaudit.catalogue.claims import joint_claims, load_all_claims, load_claims
+    from capsaudit.catalogue.shelf import shipped
+    from capsaudit.catalogue.space import load_space
+    from capsaudit.verbs.testifying import joint_testimony, witnessed
+
+    chosen = [load_claims(source) for source in sources] or load_all_claims()
+    spaces = {name: load_space(name) for name in shipped("spaces")}
+    if space is not None:
+        own = load_space(space)
+        spaces[own.family] = own
+    figures = [
+        witnessed(claim.id, claim.source, claim.stated or "", variant) for claim, variant in joint_claims(chosen)
+    ]
+    return joint_testimony(figures, spaces)
+
+
+def claims(*sources: str | Path, witnesses: Sequence[str] | None = None) -> Claims:
+    """Every claim of these sources, of all shipped ones without arguments, with its verdict and the computed reason.
+
+    A source is a shipped id or a file of your own.
+
+    Raises:
+        CapsauditError: claims that cannot be read or judged.
+    """
+    from capsaudit.catalogue.claims import load_all_claims, load_claims
+    from capsaudit.verbs import claiming
+
+    _expect_witnesses(asked := witnesses or WITNESSES)
+    chosen = [load_claims(source) for source in sources] or load_all_claims()
+    return claiming.claims(chosen, load_all(), load_all_claims(), witnesses=asked)
+
+
+def report(folder: str | Path = "reports", *, check: bool = False) -> Report:
+    """Write the whole audit into a folder, or with `check` only say which of its files are not what would be written.
+
+    Raises:
+        CapsauditError: a file cannot be written.
+    """
+    from capsaudit.report.contents import gather
+    from capsaudit.report.writing import publish
+
+    return publish(gather(), Path(folder), check=check)
+
+
+def _confirm(*asked: Any) -> bool:
+    """The torch witness of an explanation; torch is imported with the first."""
+    from capsaudit.verbs.confirming import confirm
+
+    return confirm(*asked)
+
+
+def _expect_witnesses(names: Sequence[str]) -> None:
+    from capsaudit.validation import nearest
+
+    for name in names:
+        if name not in WITNESSES:
+            raise CapsauditError(f"no witness {name!r}; {nearest(name, WITNESSES)}")
 
 
 def train_smoke(

@@ -16,7 +16,7 @@ from capsaudit.errors import CapsauditError
 from capsaudit.render.encoding import ERRORS
 
 if TYPE_CHECKING:
-    from capsaudit.results import Result
+    from capsaudit.results import Joint, Reconciliation, Result
 
 app = typer.Typer(
     name="capsaudit",
@@ -129,11 +129,82 @@ def explain(
 
 
 @app.command()
+def reconcile(
+    figure: Annotated[str | None, typer.Argument(metavar="FIGURE", help="As printed: 11.36M, 8.2M, 8238608.")] = None,
+    start: Annotated[str, typer.Option("--from", metavar="ID_OR_FILE", help="The variant to start from.")] = "paper",
+    changes: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="At most so many changes; any number by default.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, max=10_000, metavar="K", help="How many explanations to show.")] = 10,
+    space: Annotated[str | None, typer.Option(metavar="FILE", help="A space of interpretations of your own.")] = None,
+    joint: Annotated[
+        bool, typer.Option("--joint", help="All of the paper's figures at once: what they decide, knob by knob.")
+    ] = False,
+    witnesses: Witnesses = None,
+    format: Format = "rich",
+) -> None:
+    """Find all interpretations that print as a figure. Exits with 1 where there is none."""
+    from capsaudit import api
+
+    if joint == (figure is not None):
+        raise CapsauditError("reconcile: expected either a FIGURE, such as 11.36M, or --joint")
+    if figure is None:
+        result: "Joint | Reconciliation" = api.reconcile_jointly(space=space)
+    else:
+        from capsaudit.render.progress import bars
+
+        with bars() as shown:
+            result = api.reconcile(
+                figure,
+                start=start,
+                space=space,
+                changes_at_most=changes,
+                top=top,
+                witnesses=witnesses,
+                watch=shown.searching,
+            )
+    _print(result, format)
+    _exit(agrees=result.agrees)
+
+
+@app.command()
+def claims(
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE_OR_FILE]...", help="Sources; all shipped ones by default.")
+    ] = None,
+    witnesses: Witnesses = None,
+    format: Format = "rich",
+) -> None:
+    """Judge every claim of every source. Exits with 1 as soon as one does not hold."""
+    from capsaudit import api
+
+    result = api.claims(*(sources or ()), witnesses=witnesses)
+    _print(result, format)
+    _exit(agrees=result.agrees)
+
+
+@app.command()
 def check(variants: SomeVariants = None, witnesses: Witnesses = None, format: CheckFormat = "rich") -> None:
     """Assert every stated count and shape, for CI. Exits with 1 as soon as one disagrees."""
     from capsaudit import api
 
     result = api.check(*(variants or ()), witnesses=witnesses)
+    _print(result, format)
+    _exit(agrees=result.agrees)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Option("--output", metavar="DIR", help="Where the report lies.")] = Path("reports"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with 1 where a file is missing or not fresh.")
+    ] = False,
+    format: Format = "rich",
+) -> None:
+    """Write the whole audit: Markdown, one HTML page, JSON and pictures. The same data give the same bytes."""
+    from capsaudit import api
+
+    result = api.report(folder, check=check)
     _print(result, format)
     _exit(agrees=result.agrees)
 

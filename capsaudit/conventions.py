@@ -37,10 +37,18 @@ CONVENTIONS = {
         Convention("counting.bare_parameters", "counted", "missed", None, lambda spec: isinstance(spec, CapsNet)),
         Convention("counting.biases", "counted", "left out", None, lambda _: True),
         Convention(
-            "counting.decoder", "counted", "left out", "decoder", lambda spec: isinstance(spec, CapsNet) and spec.decoder is not None
+            "counting.decoder",
+            "counted",
+            "left out",
+            "decoder",
+            lambda spec: isinstance(spec, CapsNet) and spec.decoder is not None,
         ),
-        Convention("counting.frozen", "left out", "counted", "digit_caps.logits", lambda spec: _logits(spec) == "frozen"),
-        Convention("counting.buffers", "left out", "counted", "digit_caps.logits", lambda spec: _logits(spec) == "zero"),
+        Convention(
+            "counting.frozen", "left out", "counted", "digit_caps.logits", lambda spec: _logits(spec) == "frozen"
+        ),
+        Convention(
+            "counting.buffers", "left out", "counted", "digit_caps.logits", lambda spec: _logits(spec) == "zero"
+        ),
         Convention(
             "counting.coupling",
             "left out",

@@ -247,6 +247,7 @@ class Excluded(Struct, frozen=True, kw_only=True):
     stated: str
     prints_as: str
     about: str
+    source: str
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -280,6 +281,7 @@ class JointFigure(Struct, frozen=True, kw_only=True):
 class Joint(Result, frozen=True, kw_only=True):
     """What a source's figures say together about the questions that its text leaves open."""
 
+    sources: tuple[str, ...]
     claims: tuple[str, ...]
     satisfied: bool
     figures: tuple[JointFigure, ...]

@@ -102,7 +102,9 @@ def _shipped(name: str) -> ClaimsSource:
 
 def _load(label: str, path: Path) -> ClaimsSource:
     if not label.endswith(".toml") and not exists(path):
-        raise CapsauditError(f"no claims {label!r}; shipped: {', '.join(shipped('claims'))}; or give the path of a .toml file")
+        raise CapsauditError(
+            f"no claims {label!r}; shipped: {', '.join(shipped('claims'))}; or give the path of a .toml file"
+        )
     file, found = faults_of(read_table(label, path), ClaimsFile)
     faults = [f"{label}: {fault.path} {fault.message}" for fault in found]
     if file is None:
@@ -111,7 +113,9 @@ def _load(label: str, path: Path) -> ClaimsSource:
     for claim in file.claims:
         faults += [f"{label}: {claim.id}: {fault}" for fault in _faults(claim, path, variants)]
     ids = [claim.id for claim in file.claims]
-    faults += [f"{label}: there are several claims {name!r}" for name in sorted({name for name in ids if ids.count(name) > 1})]
+    faults += [
+        f"{label}: there are several claims {name!r}" for name in sorted({name for name in ids if ids.count(name) > 1})
+    ]
     if not ids:
         faults.append(f"{label}: claims is empty; expected at least one")
     if faults:

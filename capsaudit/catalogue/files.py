@@ -76,7 +76,9 @@ def _read_text(label: str, path: Path) -> str:
     except (OSError, ValueError) as error:
         raise FileError([f"{label}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from error
     if len(content) > LARGEST_FILE_BYTES:
-        raise FileError([f"{label}: is larger than {LARGEST_FILE_BYTES:,} bytes; expected a .toml file that people write"])
+        raise FileError(
+            [f"{label}: is larger than {LARGEST_FILE_BYTES:,} bytes; expected a .toml file that people write"]
+        )
     return text
 
 

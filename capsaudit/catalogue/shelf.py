@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from capsaudit.catalogue.files import VariantFile, exists, read_variant_file
-from capsaudit.errors import UnknownVariantError, FileError
+from capsaudit.errors import FileError, UnknownVariantError
 from capsaudit.validation import nearest
 
 

@@ -72,7 +72,12 @@ def load_space(name: str | Path) -> Space:
     faults += _form_faults(label, file, knobs)
     if faults:
         raise FileError(faults)
-    return Space(label=label, family=file.family, summary=file.summary, knobs=tuple((knobs | {k.knob: k for k in file.knobs}).values()))
+    return Space(
+        label=label,
+        family=file.family,
+        summary=file.summary,
+        knobs=tuple((knobs | {k.knob: k for k in file.knobs}).values()),
+    )
 
 
 def _locate(name: str) -> tuple[str, Path]:
@@ -80,7 +85,9 @@ def _locate(name: str) -> tuple[str, Path]:
         return f"variants/spaces/{name}.toml", shipped("spaces")[name]
     if name.endswith(".toml") or exists(Path(name)):
         return name, Path(name)
-    raise CapsauditError(f"no space {name!r}; shipped: {', '.join(shipped('spaces'))}; or give the path of a .toml file")
+    raise CapsauditError(
+        f"no space {name!r}; shipped: {', '.join(shipped('spaces'))}; or give the path of a .toml file"
+    )
 
 
 def _inherited(label: str, file: SpaceFile) -> tuple[Knob, ...]:
@@ -92,7 +99,11 @@ def _inherited(label: str, file: SpaceFile) -> tuple[Knob, ...]:
 
 
 def _form_faults(label: str, file: SpaceFile, inherited: dict[str, Knob]) -> list[str]:
-    faults = [] if file.family in shipped("spaces") else [f"{label}: family is {shown(file.family)}; {nearest(file.family, shipped('spaces'))}"]
+    faults = (
+        []
+        if file.family in shipped("spaces")
+        else [f"{label}: family is {shown(file.family)}; {nearest(file.family, shipped('spaces'))}"]
+    )
     if not file.knobs and not inherited:
         faults.append(f"{label}: knobs is empty; expected at least one knob with alternatives")
     seen: set[str] = set()
@@ -103,7 +114,9 @@ def _form_faults(label: str, file: SpaceFile, inherited: dict[str, Knob]) -> lis
         if not knob.alternatives:
             faults.append(f"{label}: {knob.knob}.alternatives is empty; expected at least one value")
         values = [shown(alternative.value) for alternative in knob.alternatives]
-        faults += [f"{label}: {knob.knob} lists {value} twice" for value in sorted({v for v in values if values.count(v) > 1})]
+        faults += [
+            f"{label}: {knob.knob} lists {value} twice" for value in sorted({v for v in values if values.count(v) > 1})
+        ]
         if knob.knob.startswith(PREFIX):
             faults += _convention_faults(label, knob)
     return faults
@@ -114,4 +127,6 @@ def _convention_faults(label: str, knob: Knob) -> list[str]:
         return [f"{label}: {knob.knob} is unknown; {nearest(knob.knob, CONVENTIONS)}"]
     known = (CONVENTIONS[knob.knob].usual, CONVENTIONS[knob.knob].other)
     wrong = [alternative.value for alternative in knob.alternatives if alternative.value not in known]
-    return [f'{label}: {knob.knob} has the value {shown(value)}; expected "{known[0]}" or "{known[1]}"' for value in wrong]
+    return [
+        f'{label}: {knob.knob} has the value {shown(value)}; expected "{known[0]}" or "{known[1]}"' for value in wrong
+    ]

@@ -70,10 +70,12 @@ class LookedUp:
         """For each walked choice, the place of the first partner with which the sum reaches `bound`."""
         nearby = bound if walked.totals.dtype == object else max(-_FAR, min(bound, _FAR))
         wanted = np.clip(nearby - walked.totals, 0, self._stride - 1)
-        return np.searchsorted(self._keys, wanted.astype(self._kind) + self._row_keys(walked.rows))
+        places: Array = np.searchsorted(self._keys, wanted.astype(self._kind) + self._row_keys(walked.rows))
+        return places
 
     def _row_keys(self, rows: Array) -> Array:
-        return rows.astype(self._kind) * self._stride
+        keys: Array = rows.astype(self._kind) * self._stride
+        return keys
 
     @cached_property
     def running(self) -> Array:

@@ -113,7 +113,9 @@ CAPSNET_SCOPES: dict[str, frozenset[str]] = {
     "primary_caps.bias": frozenset(
         {"primary_caps.types", "primary_caps.dimension", "primary_caps.bias", "counting.biases"}
     ),
-    "digit_caps.weight": _PAIRS | _CONVENTIONS | {"primary_caps.dimension", "digit_caps.dimension", "digit_caps.shared_w"},
+    "digit_caps.weight": _PAIRS
+    | _CONVENTIONS
+    | {"primary_caps.dimension", "digit_caps.dimension", "digit_caps.shared_w"},
     "digit_caps.bias": _CONVENTIONS
     | {"digit_caps.classes", "digit_caps.dimension", "digit_caps.bias", "counting.biases"},
     "digit_caps.logits": _PAIRS | _CONVENTIONS | {"digit_caps.logits", "counting.frozen"},
@@ -162,9 +164,7 @@ def _table(part: str, scope: frozenset[str], spec: Spec, axes: Sequence[Axis], k
     for choice in product(*ranges):
         turns = [turn for i, at in zip(on, choice, strict=True) if at is not None for turn in axes[i].options[at]]
         arrays = {
-            axes[i].knobs[0]: _along(numbers, on.index(i), len(on))
-            for i in on
-            if (numbers := numeric[i]) is not None
+            axes[i].knobs[0]: _along(numbers, on.index(i), len(on)) for i in on if (numbers := numeric[i]) is not None
         }
         index = tuple(slice(None) if at is None else at for at in choice)
         values[index] = _kept(_evaluated(part, spec, turns, arrays), choice)
@@ -225,7 +225,6 @@ def _with_array(spec: Any, knob: str, array: Array) -> Any:
         at = int(head) - 1
         return (*spec[:at], _with_array(spec[at], rest, array), *spec[at + 1 :])
     return msgspec.structs.replace(spec, **{head: _with_array(getattr(spec, head), rest, array) if rest else array})
-
 
 
 def _most_layers(spec: Baseline, axes: Sequence[Axis]) -> int:

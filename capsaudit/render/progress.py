@@ -26,6 +26,11 @@ class Bars:
         """Some bytes have come."""
         self._move(name, done, total or done, f"{done / 2**20:,.1f} MiB")
 
+    def searching(self, done: int, total: int) -> None:
+        """Some of a space has been searched; a small one is done before a bar could be seen."""
+        if total > 1:
+            self._move("searching", done, total, "")
+
     def _move(self, name: str, done: int, total: int, said: str) -> None:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total, said="")

@@ -50,7 +50,7 @@ def show(document: Document, console: Console | None = None) -> None:
 def _show_grid(grid: Grid, console: Console) -> None:
     for piece in _fitting(grid, console.width):
         if _least_width(piece) <= console.width:
-            console.print(_table(piece))
+            console.print(_table(piece, console.width))
         else:
             for line in _records(piece):
                 console.print(line, soft_wrap=True)
@@ -69,15 +69,31 @@ def _fitting(grid: Grid, width: int) -> Iterator[Grid]:
 
 
 def _least_width(grid: Grid) -> int:
-    """Columns that a table of this grid cannot do without."""
-    widths = [_column_width(column, [row[i] for row in grid.rows]) for i, column in enumerate(grid.columns)]
+    """Columns of the terminal that a table of this grid cannot do without."""
+    return _whole_width([_column_width(grid, i, wrapped=True) for i in range(len(grid.columns))])
+
+
+def _whole_width(widths: list[int]) -> int:
     return sum(widths) + _GAP * (len(widths) - 1) + 2 * _MARGIN
 
 
-def _column_width(column: Column, cells: list[Cell]) -> int:
-    texts = [_heading(column), *(_shown(column, cell) for cell in cells)]
-    pieces = (piece for text in texts for piece in (text.split() if column.wraps else text.split("\n")))
+def _column_width(grid: Grid, place: int, *, wrapped: bool) -> int:
+    """The width of a column, if it wraps with every word on a line of its own."""
+    column = grid.columns[place]
+    texts = [_heading(column), *(_shown(column, row[place]) for row in grid.rows)]
+    pieces = (piece for text in texts for piece in (text.split() if column.wraps and wrapped else text.split("\n")))
     return max(map(cell_len, pieces), default=0)
+
+
+def _widths(grid: Grid, width: int) -> list[int]:
+    """Columns that wrap give way, the widest first; the others never do. (rich itself would cut those that cannot wrap.)"""
+    places = range(len(grid.columns))
+    least = [_column_width(grid, i, wrapped=True) for i in places]
+    widths = [_column_width(grid, i, wrapped=False) for i in places]
+    while _whole_width(widths) > width:
+        widest = max((i for i in places if widths[i] > least[i]), key=lambda i: widths[i])
+        widths[widest] -= 1
+    return widths
 
 
 def _heading(column: Column) -> str:
@@ -90,15 +106,14 @@ def _shown(column: Column, cell: Cell) -> str:
     return cell.text.replace("-", "-\n") if column.hyphens else cell.text
 
 
-def _table(grid: Grid) -> Table:
+def _table(grid: Grid, width: int) -> Table:
     table = Table(box=_LINES, padding=(0, 0), pad_edge=True, show_edge=True)
-    for index, column in enumerate(grid.columns):
-        width = _column_width(column, [row[index] for row in grid.rows])
+    for column, columns in zip(grid.columns, _widths(grid, width), strict=True):
         table.add_column(
             Text(_heading(column)),
             justify="right" if column.right else "left",
             no_wrap=not column.wraps,
-            min_width=width,
+            width=columns,
         )
     for position, row in enumerate(grid.rows):
         table.add_row(

@@ -10,7 +10,6 @@ from msgspec import Struct
 from capsaudit.arithmetic import LayerArithmetic, layers, sides
 from capsaudit.catalogue import Variant
 from capsaudit.catalogue.claims import Claim, ClaimsSource, parse_shape
-from capsaudit.errors import CapsauditError
 from capsaudit.figure import Figure, parse_figure
 from capsaudit.knobs import NEUTRAL, changes
 from capsaudit.results import AGREES, CONTRADICTED, DISAGREES, MISATTRIBUTED, UNDECIDED, Claimed, Claims, Count
@@ -69,7 +68,7 @@ class _Judges:
             place=claim.place,
             evidence=claim.evidence,
             statement=claim.statement,
-            stated=claim.stated or _shapes(claim),
+            stated=", ".join(filter(None, (claim.stated, _shapes(claim)))) or None,
             about=claim.about,
             layer=claim.layer,
             verdict=found.verdict,
@@ -100,7 +99,10 @@ class _Judges:
     def _figure(self, source: ClaimsSource, claim: Claim, variant: Variant, counted: Count) -> Judgement:
         figure = parse_figure(claim.stated or "")
         exact = next((row.trainable for row in counted.layers if row.name == claim.layer), counted.trainable)
-        if claim.layer is None and (sum_of_rows := _sum_of_rows(source, claim)) not in (None, figure.digits * figure.unit):
+        if claim.layer is None and (sum_of_rows := _sum_of_rows(source, claim)) not in (
+            None,
+            figure.digits * figure.unit,
+        ):
             return Judgement(CONTRADICTED, f"the rows of the same source add up to {sum_of_rows:,}", exact)
         if not figure.agrees_with(exact):
             return self._of_another(claim, figure, variant, exact)
@@ -108,7 +110,9 @@ class _Judges:
         if len(printed_by) > 1:
             totals = _listed([f"{found:,} ({', '.join(names)})" for found, names in sorted(printed_by.items())])
             names = tuple(name for found in sorted(printed_by) for name in printed_by[found])
-            return Judgement(UNDECIDED, f"true of {claim.about}, but {figure.text} is printed by {totals} alike", exact, names)
+            return Judgement(
+                UNDECIDED, f"true of {claim.about}, but {figure.text} is printed by {totals} alike", exact, names
+            )
         row = next((row.formula for row in counted.layers if row.name == claim.layer), "the layers add up to it")
         return Judgement(AGREES, f"{row} = {exact:,}" if claim.layer else f"{row}: {exact:,}", exact, (claim.about,))
 
@@ -116,12 +120,16 @@ class _Judges:
         """A figure that its own network does not print: does another one?"""
         cut = f"; {figure.text} only when cut off instead of rounded" if figure.agrees_when_cut(exact) else ""
         own = f"{claim.about} has {exact:,}, which prints as {figure.prints(exact)}{cut}"
-        others = [v for v in self._catalogue if (n := _quantity(v.spec, claim.layer)) is not None and figure.agrees_with(n)]
+        others = [
+            v for v in self._catalogue if (n := _quantity(v.spec, claim.layer)) is not None and figure.agrees_with(n)
+        ]
         plainest = [v for v in others if v.parent not in {other.id for other in others}]
         if not plainest:
             return Judgement(DISAGREES, f"{own}; no shipped variant prints as {figure.text}", exact)
         true_of = _listed([f"{v.id} ({_quantity(v.spec, claim.layer):,}: {_difference(variant, v)})" for v in plainest])
-        return Judgement(MISATTRIBUTED, f"{own}; {figure.text} is true of {true_of}", exact, tuple(v.id for v in plainest))
+        return Judgement(
+            MISATTRIBUTED, f"{own}; {figure.text} is true of {true_of}", exact, tuple(v.id for v in plainest)
+        )
 
     def _printed_by(self, figure: Figure, kind: str) -> dict[int, list[str]]:
         """The variants of a family that print as the figure, by total."""
@@ -146,10 +154,14 @@ def _difference(one: Variant, other: Variant) -> str:
 
 def _sum_of_rows(source: ClaimsSource, claim: Claim) -> int | None:
     """What the source's own rows about this network add up to; None where it does not give every layer exactly."""
-    rows = [row for row in source.claims if row.about == claim.about and row.layer is not None and row.stated is not None]
+    rows = [
+        row for row in source.claims if row.about == claim.about and row.layer is not None and row.stated is not None
+    ]
     figures = [parse_figure(row.stated or "") for row in rows]
     named = {row.layer for row in rows}
-    if named != {row.name for row in layers(source.variants[claim.about].spec)} or any(figure.unit > 1 for figure in figures):
+    if named != {row.name for row in layers(source.variants[claim.about].spec)} or any(
+        figure.unit > 1 for figure in figures
+    ):
         return None
     return sum(figure.digits for figure in figures)
 

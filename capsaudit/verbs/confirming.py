@@ -16,9 +16,13 @@ def confirm(start: Spec, turns: Sequence[Turn], total: int) -> bool:
     pass: capsules in, classes out.
     """
     spec, counting = applied(start, turns)
-    tensors = [(layer, name, seen) for layer, row in testify(spec).layers.items() for name, seen in row.parameters.items()]
+    tensors = [
+        (layer, name, seen) for layer, row in testify(spec).layers.items() for name, seen in row.parameters.items()
+    ]
     found = sum(
-        seen.count for layer, name, seen in tensors if is_counted(layer, name, trainable=bool(seen.trainable), counting=counting)
+        seen.count
+        for layer, name, seen in tensors
+        if is_counted(layer, name, trainable=bool(seen.trainable), counting=counting)
     )
     if isinstance(spec, CapsNet) and {"counting.buffers", "counting.coupling"} & counting.keys():
         (capsules, _), (classes, _) = traced_shapes(spec)["digit_caps"]

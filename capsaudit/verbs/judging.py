@@ -51,7 +51,9 @@ def _knobs(claim: Claim, test: Test, court: Court) -> Verdict:
     """With the knobs set as the statement says, does the network of another figure still print as that figure?"""
     against, variant = _find(claim, test.against or "", court.sources)
     figure = parse_figure(against.stated or "")
-    reached = sum(row.formula.value for row in layers(_turned(claim, test, variant)) if against.layer in (None, row.name))
+    reached = sum(
+        row.formula.value for row in layers(_turned(claim, test, variant)) if against.layer in (None, row.name)
+    )
     what = f"{against.layer} of {against.about}" if against.layer else against.about
     if figure.agrees_with(reached):
         return AGREES, f"with it {what} has {reached:,}, and {against.id} states {figure.text}"
@@ -63,9 +65,13 @@ def _knobs(claim: Claim, test: Test, court: Court) -> Verdict:
 
 
 def _find(claim: Claim, name: str, sources: Sequence[ClaimsSource]) -> tuple[Claim, Variant]:
-    known = {each.id: (each, source.variants[each.about]) for source in sources for each in source.claims if each.stated}
+    known = {
+        each.id: (each, source.variants[each.about]) for source in sources for each in source.claims if each.stated
+    }
     if name not in known:
-        raise CapsauditError(f"{claim.id}: check.against is {name!r}, which is no claim of a figure; {nearest(name, known)}")
+        raise CapsauditError(
+            f"{claim.id}: check.against is {name!r}, which is no claim of a figure; {nearest(name, known)}"
+        )
     return known[name]
 
 
@@ -118,6 +124,10 @@ def _no_source(test: Test, court: Court) -> Verdict:
     ]
     if not read:
         return AGREES, f"no value of any shipped variant is read from the {name}"
-    direct = [(variant, knob, text) for variant, knob, text in read if text.lower().startswith(name.lower())]
+    distinct = {(knob, text) for _, knob, text in read}
+    direct = [each for each in read if each[2].lower().startswith(name.lower())]
     variant, knob, text = (direct or read)[0]
-    return DISAGREES, f"{len(read)} values of shipped variants are read from it, such as {knob} of {variant} ({text})"
+    return (
+        DISAGREES,
+        f"{len(distinct)} values of shipped variants are read from it, such as {knob} of {variant} ({text})",
+    )

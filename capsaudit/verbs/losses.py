@@ -43,7 +43,10 @@ def margin_verdict(test: Test) -> tuple[str, str]:
         verdict, because = _compared(stated, trained, f"for lengths {', '.join(map(str, lengths))}")
         if verdict == DISAGREES:
             return verdict, because
-    return AGREES, "it is the loss that the networks are trained with, on capsules that lose nothing and on such that do"
+    return (
+        AGREES,
+        "it is the loss that the networks are trained with, on capsules that lose nothing and on such that do",
+    )
 
 
 def _margin(test: Test, length: float, *, present: bool) -> float:
@@ -56,4 +59,7 @@ def _margin(test: Test, length: float, *, present: bool) -> float:
 def _compared(stated: float, trained: float, where: str) -> tuple[str, str]:
     if math.isclose(stated, trained, rel_tol=1e-9, abs_tol=1e-12):
         return AGREES, f"{where}, it is {stated:.6g}, and so is the loss that the networks are trained with"
-    return DISAGREES, f"{where}, it is {stated:.6g}; the paper's loss, with which the networks are trained, is {trained:.6g}"
+    return (
+        DISAGREES,
+        f"{where}, it is {stated:.6g}; the paper's loss, with which the networks are trained, is {trained:.6g}",
+    )

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from capsaudit.catalogue import Variant
 from capsaudit.catalogue.space import Space
+from capsaudit.conventions import PREFIX
 from capsaudit.errors import CapsauditError
 from capsaudit.figure import Figure
 from capsaudit.interpretations.axes import Axis, Turn, applied, axes, cutting
@@ -62,8 +63,10 @@ def reconcile(
     Raises:
         CapsauditError: the space does not fit the variant, or is too large; fewer than one change allowed or explanation asked for.
     """
-    if changes_at_most is not None and changes_at_most < 1 or top < 1:
-        raise CapsauditError("--changes and --top: expected at least 1; without any change there is only the variant itself")
+    if (changes_at_most is not None and changes_at_most < 1) or top < 1:
+        raise CapsauditError(
+            "--changes and --top: expected at least 1; without any change there is only the variant itself"
+        )
     turned = axes(space, start)
     search = Search(tables(start.spec, turned), watch)
     ways = tuple(_ways(figure, space))
@@ -108,8 +111,8 @@ def _counted(search: Search, ways: Sequence[Way], figure: Figure, limit: int | N
     chance would give.
     """
     window = (figure.low // 2, figure.high * 2)
-    found = _over_ways(ways, [search.by_changes(way.interval) for way in ways], [1.0] * len(ways))
-    near = [search.by_changes(window)] * len(ways)
+    found = _over_ways(ways, [search.by_changes(way.interval).tolist() for way in ways], [1.0] * len(ways))
+    near = [search.by_changes(window).tolist()] * len(ways)
     shares = [(way.interval[1] - way.interval[0] + 1) / (window[1] - window[0] + 1) for way in ways]
     expected = _over_ways(ways, near, shares)
     for made, (count, chance) in enumerate(zip_longest(found, expected, fillvalue=0.0)):
@@ -143,8 +146,10 @@ def _within(search: Search, ways: Sequence[Way], limit: int) -> Iterator[Found]:
                 yield Found(found.turns + way.turns, found.total)
 
 
-def _rank(found: Found) -> tuple[int, int, str]:
-    return len(found.turns), found.far_fetched, str([(turn.knob, turn.after) for turn in found.turns])
+def _rank(found: Found) -> tuple[int, int, int, str]:
+    """Fewest changes, then the least far-fetched, then those of the network before those of the count."""
+    conventions = sum(turn.knob.startswith(PREFIX) for turn in found.turns)
+    return len(found.turns), found.far_fetched, conventions, str([(turn.knob, turn.after) for turn in found.turns])
 
 
 def _sizes(search: Search, ways: Sequence[Way], limit: int | None) -> tuple[int, int]:

@@ -6,7 +6,7 @@ differ to begin with (the first kernel of two baselines) the question is asked o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -30,6 +30,7 @@ class Witnessed(Struct, frozen=True):
     """A figure with the network that it is about."""
 
     claim: str
+    source: str
     figure: Figure
     variant: Variant
 
@@ -43,12 +44,12 @@ class Judged(Struct, frozen=True):
     holds: Array
 
 
-def witnessed(claim: str, stated: str, variant: Variant) -> Witnessed:
-    """A figure as printed, about a variant."""
-    return Witnessed(claim, parse_figure(stated), variant)
+def witnessed(claim: str, source: str, stated: str, variant: Variant) -> Witnessed:
+    """A figure as a source prints it, about a variant."""
+    return Witnessed(claim, source, parse_figure(stated), variant)
 
 
-def testify(figures: Sequence[Witnessed], spaces: Mapping[str, Space]) -> Joint:
+def joint_testimony(figures: Sequence[Witnessed], spaces: Mapping[str, Space]) -> Joint:
     """The questions that the spaces leave open, as the figures answer them; one space for each family.
 
     Raises:
@@ -64,6 +65,7 @@ def testify(figures: Sequence[Witnessed], spaces: Mapping[str, Space]) -> Joint:
         questions += asked.questions()
         satisfying *= asked.satisfying
     return Joint(
+        sources=tuple(dict.fromkeys(each.source for each in figures)),
         claims=tuple(each.claim for each in figures),
         satisfied=bool(satisfying),
         figures=tuple(map(_figure, figures)),
@@ -76,7 +78,9 @@ def testify(figures: Sequence[Witnessed], spaces: Mapping[str, Space]) -> Joint:
 def _judged(each: Witnessed, space: Space) -> Judged:
     found = axes(space, each.variant)
     if size(found) > LARGEST_GRID:
-        raise CapsauditError(f"{space.label} asks {size(found):,} readings of {each.variant.id}; at most {LARGEST_GRID:,}")
+        raise CapsauditError(
+            f"{space.label} asks {size(found):,} readings of {each.variant.id}; at most {LARGEST_GRID:,}"
+        )
     built = tables(each.variant.spec, found)
     everything = range(len(found))
     totals = built.over(everything, built.parts, {})
@@ -100,9 +104,11 @@ class _Asked:
 
     def __init__(self, judged: Sequence[Judged]) -> None:
         self._judged = judged
-        self._axes = tuple(reduce(_joined, (each.axes for each in judged), ()))
+        self._axes = _distinct(each.axes for each in judged)
         if size(self._axes) > LARGEST_GRID:
-            raise CapsauditError(f"the open questions have {size(self._axes):,} joint answers; at most {LARGEST_GRID:,}")
+            raise CapsauditError(
+                f"the open questions have {size(self._axes):,} joint answers; at most {LARGEST_GRID:,}"
+            )
         every = np.ones([len(axis) for axis in self._axes], dtype=bool)
         self._all_hold: Array = reduce(np.logical_and, (self._over(each, each.holds) for each in judged), every)
 
@@ -121,7 +127,8 @@ class _Asked:
         values: dict[str, Any] = {}
         for option in axis.options:
             values.setdefault(str(_set(option, knob, assumed)), _set(option, knob, assumed))
-        held = self._all_hold.any(axis=tuple(i for i in range(len(self._axes)) if i != place))
+        others = tuple(i for i in range(len(self._axes)) if i != place)
+        held: Array = np.asarray(self._all_hold.any(axis=others))
         possible = {str(_set(option, knob, assumed)) for option, ok in zip(axis.options, held, strict=True) if ok}
         return Question(
             knob=knob,
@@ -145,6 +152,7 @@ class _Asked:
             stated=first.witnessed.figure.text,
             prints_as=first.witnessed.figure.prints(reached),
             about=first.witnessed.variant.id,
+            source="; ".join(turn.source for turn in axis.options[option] if turn.knob == knob) or "the variants",
         )
 
     def _over(self, judged: Judged, values: Array) -> Array:
@@ -153,8 +161,12 @@ class _Asked:
         return spread(Table("", on, values), range(len(self._axes)), {})
 
 
-def _joined(known: tuple[Axis, ...], more: tuple[Axis, ...]) -> tuple[Axis, ...]:
-    return known + tuple(axis for axis in more if axis not in known)
+def _distinct(groups: Iterable[Sequence[Axis]]) -> tuple[Axis, ...]:
+    """Every axis once. Axes hold lists, so they cannot be hashed."""
+    found: list[Axis] = []
+    for group in groups:
+        found += [axis for axis in group if axis not in found]
+    return tuple(found)
 
 
 def _set(option: Sequence[Turn], knob: str, assumed: Any) -> Any:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capsaudit.catalogue import load_variant
-from capsaudit.errors import CapsauditError, UnknownVariantError, FileError
+from capsaudit.errors import CapsauditError, FileError, UnknownVariantError
 
 CHILD = 'extends = "paper"\nsummary = "mine"\n'
 SOURCED = '[sources]\n"{knob}" = "me"\n'

@@ -50,9 +50,9 @@ def total(spec: Spec, turned: tuple[Turned, ...]) -> Any:
 def is_there(data: dict[str, Any], knob: str, value: Any) -> bool:
     if knob in CONVENTIONS:
         return bool(value == CONVENTIONS[knob].usual)
-    return str(changed(data, knob, value)).replace("(", "[").replace(")", "]").replace(",]", "]") == str(
-        data
-    ).replace("(", "[").replace(")", "]").replace(",]", "]")
+    return str(changed(data, knob, value)).replace("(", "[").replace(")", "]").replace(",]", "]") == str(data).replace(
+        "(", "["
+    ).replace(")", "]").replace(",]", "]")
 
 
 def meaningless(turned: tuple[Turned, ...]) -> bool:

@@ -53,7 +53,9 @@ def test_equal_to_brute_force(drawn: tuple[Space, Variant], low: int, width: int
     few = {name: total for name, (made, total) in inside.items() if made <= changes}
     assert keys(list(found.within(interval, changes=changes))) == few
     by_changes = Counter(made for made, _ in inside.values())
-    assert dict(enumerate(found.by_changes(interval))) == {n: by_changes[n] for n in range(max(by_changes, default=-1) + 1)}
+    assert dict(enumerate(found.by_changes(interval))) == {
+        n: by_changes[n] for n in range(max(by_changes, default=-1) + 1)
+    }
     for limit in (None, changes):
         totals = [total for made, total in possible.values() if limit is None or made <= limit]
         below = max((total for total in totals if total < low), default=None)
@@ -96,13 +98,22 @@ def test_larger_than_the_integers_of_the_machine() -> None:
     decoder = 10 * 2**61 * 512 + 512 + 525_312 + 803_600
     wanted = 20_992 + 5_308_672 + 1152 * 10 * 8 * 2**61 + decoder
     assert [each.total for each in search(space, start).within((wanted, wanted), changes=2)] == [wanted]
-    assert search(space, start).nearest((wanted, 10**40), changes=None)[0] == wanted - 1152 * 10 * 8 * 2**60 - 10 * 2**60 * 512
+    assert (
+        search(space, start).nearest((wanted, 10**40), changes=None)[0]
+        == wanted - 1152 * 10 * 8 * 2**60 - 10 * 2**60 * 512
+    )
 
 
 def test_a_space_too_large_says_so() -> None:
     """400 values each for five knobs that all meet in DigitCaps' W."""
     values = tuple(Alternative(value, 0, "") for value in range(1, 401))
-    names = ("image.channels", "digit_caps.classes", "digit_caps.dimension", "primary_caps.types", "primary_caps.dimension")
+    names = (
+        "image.channels",
+        "digit_caps.classes",
+        "digit_caps.dimension",
+        "primary_caps.types",
+        "primary_caps.dimension",
+    )
     space = Space("huge.toml", "capsnet", "", tuple(Knob(name, values) for name in names))
     with pytest.raises(CapsauditError, match=r"the space is too large: .* list fewer alternatives"):
         search(space, load_variant("paper"))
