@@ -18,6 +18,8 @@ from capsaudit.render.encoding import ERRORS
 if TYPE_CHECKING:
     from capsaudit.results import Joint, Reconciliation, Result
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="capsaudit",
     help="Count a network layer by layer, hold every published figure against it, and explain the difference.",
@@ -67,6 +69,10 @@ def main() -> None:
             raise
         typer.echo(f"capsaudit: {_listed(str(error))}", err=True)
         sys.exit(2)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            typer.echo("capsaudit: interrupted", err=True)
+        raise
 
 
 def _show_version(wanted: bool) -> None:
@@ -268,7 +274,7 @@ def train_smoke(
         )
     _print(result, format)
     if result.interrupted:
-        raise typer.Exit(130)
+        raise typer.Exit(INTERRUPTED)
     _exit(agrees=result.agrees)
 
 

@@ -86,11 +86,11 @@ def digest() -> str:
 
 
 def _joint() -> Joint:
-    from capsaudit.verbs.testifying import testify, witnessed
+    from capsaudit.verbs.testifying import joint_testimony, witnessed
 
     spaces = {name: load_space(name) for name in shipped("spaces")}
     figures = joint_claims(load_all_claims())
-    return testify([witnessed(claim.id, claim.source, claim.stated or "", variant) for claim, variant in figures], spaces)
+    return joint_testimony([witnessed(claim.id, claim.source, claim.stated or "", variant) for claim, variant in figures], spaces)
 
 
 def _reconciliations() -> Iterator[Reconciliation]:
