@@ -1,11 +1,13 @@
 """What `cog` puts into the README: real output of real commands, and variants that are really counted."""
 
+import json
 import os
 import shlex
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 
 def shown(command: str, *, columns: int = 80, files: dict[str, str] | None = None, code: int = 0) -> None:
@@ -39,3 +41,26 @@ def toml_block(readme: str, name: str) -> str:
     text = Path(readme).read_text()
     block = next(block for block in text.split("```toml\n")[1:] if block.startswith(f"# {name}\n"))
     return block.partition("```")[0]
+
+
+def figures() -> None:
+    """The figures of the paper and of the article as a table, with the verdicts that `capsaudit claims` computes."""
+    claims = json.loads(output("capsaudit claims --format json", code=1))["claims"]
+    wanted = ("article-total", "article-official-figure")
+    told = [c for c in claims if c["id"] in wanted or (c["source"] == "paper" and c["layer"] is None and c["exact"])]
+    print("\n| who states | figure | of | exact | verdict |\n| --- | ---: | --- | ---: | --- |")
+    for claim in told:
+        verdict = _verdict(claim)
+        print(f"| {claim['source']} | {claim['stated']} | `{claim['about']}` | {claim['exact']:,} | {verdict} |")
+    print()
+
+
+def _verdict(claim: dict[str, Any]) -> str:
+    others = [name for name in claim["true_of"] if name != claim["about"]]
+    match claim["verdict"]:
+        case "misattributed":
+            return f"**misattributed**: true of `{others[0]}`"
+        case "undecided":
+            return "true, but printed as well by " + ", ".join(f"`{name}`" for name in others)
+        case verdict:
+            return str(verdict)

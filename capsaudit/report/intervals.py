@@ -12,7 +12,7 @@ from capsaudit.render.documents import setting
 from capsaudit.report.svg import INNER, MARGIN, WIDTH, Picture, diamond, disc, line, picture, rect, text
 from capsaudit.results import Comparison, Excluded, Joint
 
-_ROW, _HEAD, _FOOT = 34, 40, 42
+_ROW, _HEAD, _FOOT = 38, 38, 44
 _NEAR = 0.02
 """A miss is near where it is at most so far from the figure, as a share of it."""
 _AT_MOST = 2
@@ -117,18 +117,19 @@ def _panel(panel: Panel, top: float) -> Iterator[str]:
     axis = top + _HEAD + _ROW * len(panel.marks)
     yield text(MARGIN, top + 16, _as_printed(panel.figure), "strong")
     yield text(WIDTH - MARGIN, top + 16, _interval(panel.figure), "small", end=True)
-    band = max((panel.figure.high + 1 - panel.figure.low) * scale, 2.0)
-    yield rect(MARGIN + (panel.figure.low - low) * scale, top + 24, band, axis - top - 24, "band")
+    start, width = MARGIN + (panel.figure.low - low) * scale, (panel.figure.high + 1 - panel.figure.low) * scale
     for place, mark in enumerate(panel.marks):
-        yield from _mark(mark, mark in panel.inside, top + _HEAD + place * _ROW, MARGIN + (mark.total - low) * scale)
+        strip = top + _HEAD + place * _ROW + 18
+        yield rect(start, strip - 8, max(width, 3), 16, "band")
+        yield from _mark(mark, mark in panel.inside, strip, MARGIN + (mark.total - low) * scale)
     yield from _axis(low, high, axis, scale)
 
 
-def _mark(mark: Mark, inside: bool, top: float, x: float) -> Iterator[str]:
-    yield text(MARGIN, top + 6, mark.label, "small")
-    yield text(WIDTH - MARGIN, top + 6, f"{mark.total:,}", "small", end=True)
-    yield line(MARGIN, top + 18, WIDTH - MARGIN, top + 18, "dashed")
-    yield disc(x, top + 18, "agreed") if inside else diamond(x, top + 18, "missed")
+def _mark(mark: Mark, inside: bool, strip: float, x: float) -> Iterator[str]:
+    yield text(MARGIN, strip - 12, mark.label, "small")
+    yield text(WIDTH - MARGIN, strip - 12, f"{mark.total:,}", "small", end=True)
+    yield line(MARGIN, strip, WIDTH - MARGIN, strip, "dashed")
+    yield disc(x, strip, "agreed") if inside else diamond(x, strip, "missed")
 
 
 def _as_printed(figure: Figure) -> str:

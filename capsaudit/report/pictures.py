@@ -76,7 +76,7 @@ def _joint(count: int, top: float, scale: float) -> str:
 
 def _labels(name: str, amount: str, top: float, look: str = "") -> Iterator[str]:
     yield text(MARGIN, top + 14, name, look)
-    yield text(WIDTH - MARGIN, top + 14, amount, look, end=True)
+    yield text(WIDTH - MARGIN, top + 14, amount, f"over {look}".strip(), end=True)
 
 
 def _step_in_words(step: Step) -> str:

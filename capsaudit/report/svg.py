@@ -22,6 +22,7 @@ _STYLE = """
 text{font:13px system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;font-variant-numeric:tabular-nums;fill:#1b1f24}
 .small{font-size:12px;fill:#4b535d}
 .strong{font-weight:600}
+.over{paint-order:stroke;stroke:#ffffff;stroke-width:4px}
 .paper{fill:#ffffff}
 .bar{fill:#5b6673}
 .up,.agreed{fill:#0072b2}
@@ -34,6 +35,7 @@ text{font:13px system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;font-variant
 text{fill:#e8ebef}
 .small{fill:#b4bcc6}
 .paper{fill:#14181d}
+.over{stroke:#14181d}
 .bar{fill:#97a3b0}
 .up,.agreed{fill:#56b4e9}
 .down,.missed{fill:#f0883e}

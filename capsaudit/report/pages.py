@@ -1,0 +1,60 @@
+"""The audit as a page and as Markdown: the same sections, drawn by a template each."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+from capsaudit.render.document import Document, Grid
+from capsaudit.render.markdown import markdown
+from capsaudit.report.contents import Audit
+from capsaudit.report.sections import TITLE, Notes, answer, sections
+from capsaudit.report.svg import WIDTH, Picture
+from capsaudit.report.tables import Table
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PAGES = ("audit.md", "audit.html")
+
+
+def pages(audit: Audit, pictures: dict[str, Picture]) -> dict[str, str]:
+    """Both pages by file. Everything that comes from data is escaped: nothing in it can turn into markup."""
+    environment = _environment()
+    contents = {
+        "title": TITLE,
+        "answer": answer(audit),
+        "sections": sections(audit, pictures),
+        "width": WIDTH,
+    }
+    return {name: environment.get_template(f"{name}.j2").render(contents) for name in PAGES}
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("capsaudit.report"),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(embedded=_embedded, markdown=_markdown)
+    environment.tests.update(
+        a_table=lambda part: isinstance(part, Table),
+        a_picture=lambda part: isinstance(part, Picture),
+        notes=lambda part: isinstance(part, Notes),
+    )
+    return environment
+
+
+def _embedded(svg: str) -> str:
+    """A picture inside the page: it needs no network, and its names cannot meet those of another."""
+    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
+
+
+def _markdown(part: str | Grid) -> str:
+    """A sentence or a table as Markdown, without the heading that a document has."""
+    return markdown(Document(title="", parts=(part,))).partition("\n\n")[2]
