@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from capsaudit.api import (
+        assert_counts,
+        audit,
+        audit_claims,
+        audit_target,
         build,
         check,
         claims,
@@ -30,11 +34,24 @@ if TYPE_CHECKING:
     )
     from capsaudit.catalogue import Variant
     from capsaudit.errors import CapsauditError
-    from capsaudit.results import Check, Claims, Comparison, Count, Joint, Ledger, Listing, Reconciliation, Runs
+    from capsaudit.results import (
+        Audit,
+        Check,
+        Claims,
+        Comparison,
+        Count,
+        Joint,
+        Ledger,
+        Listing,
+        Reconciliation,
+        Report,
+        Runs,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Audit",
     "CapsauditError",
     "Check",
     "Claims",
@@ -44,8 +61,13 @@ __all__ = [
     "Ledger",
     "Listing",
     "Reconciliation",
+    "Report",
     "Runs",
     "Variant",
+    "assert_counts",
+    "audit",
+    "audit_claims",
+    "audit_target",
     "build",
     "check",
     "claims",

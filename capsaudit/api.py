@@ -5,24 +5,39 @@ Each verb imports what it needs when it is called; torch comes in with the witne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from capsaudit.catalogue import Variant, load_all, load_variant
 from capsaudit.errors import CapsauditError
-from capsaudit.results import Check, Claims, Comparison, Count, Joint, Ledger, Listing, Reconciliation, Runs
+from capsaudit.results import (
+    Audit,
+    Check,
+    Claims,
+    Comparison,
+    Count,
+    Joint,
+    Ledger,
+    Listing,
+    Reconciliation,
+    Report,
+    Runs,
+)
 from capsaudit.witnesses import WITNESSES
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from capsaudit.audited import Inventory
     from capsaudit.data.dataset import Dataset
     from capsaudit.data.mnist import Progress
     from capsaudit.models.network import Baseline, CapsNet
-    from capsaudit.report.writing import Report
     from capsaudit.train.smoke import Plan
     from capsaudit.verbs.training import Watcher
 
 __all__ = [
+    "Audit",
     "CapsauditError",
     "Check",
     "Claims",
@@ -32,8 +47,13 @@ __all__ = [
     "Ledger",
     "Listing",
     "Reconciliation",
+    "Report",
     "Runs",
     "Variant",
+    "assert_counts",
+    "audit",
+    "audit_claims",
+    "audit_target",
     "build",
     "check",
     "claims",
@@ -185,14 +205,124 @@ def claims(*sources: str | Path, witnesses: Sequence[str] | None = None) -> Clai
     return claiming.claims(chosen, load_all(), load_all_claims(), witnesses=asked)
 
 
+def audit(
+    model: nn.Module,
+    *,
+    inputs: tuple[Any, ...] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    against: AnyVariant | None = None,
+    claims: Sequence[str | Path] = (),
+    policy: str = "stored",
+    name: str | None = None,
+) -> Audit:
+    """Count a live module, name the reading that it is, and judge claims about it. The module stays as it is.
+
+    With `inputs` (and `kwargs` of its forward) it is run once: lazy modules are materialised in a copy, and what a gradient reaches is
+    compared with what is registered.
+
+    Raises:
+        CapsauditError: it cannot be counted or run, or a claim cannot be read.
+    """
+    from capsaudit.auditing.live import taken
+
+    inventory = taken(model, name or type(model).__name__, inputs=inputs, kwargs=kwargs)
+    return _audited(inventory, against, claims, policy)
+
+
+def audit_target(
+    target: str,
+    *,
+    against: AnyVariant | None = None,
+    claims: Sequence[str | Path] = (),
+    kwargs: Sequence[str] = (),
+    inputs: Sequence[str] = (),
+    policy: str = "stored",
+    timeout: float = 300,
+    write_variant: Path | None = None,
+) -> Audit:
+    """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a .safetensors file or a state dict.
+
+    What the target prints goes to standard error. `write_variant` names the file for its reading.
+
+    Raises:
+        CapsauditError: it cannot be loaded, counted or run, a claim cannot be read, or the variant cannot be written.
+    """
+    from capsaudit.auditing.loading import load
+
+    inventory = load(target, kwargs=kwargs, inputs=inputs, timeout=timeout)
+    result = _audited(inventory, against, claims, policy)
+    if write_variant is not None:
+        _write_variant(inventory, against, write_variant)
+    return result
+
+
+def audit_claims(path: str | Path) -> Audit:
+    """The model that a file of claims names as its `target`, held against them. A target's path begins in the file's folder.
+
+    Raises:
+        CapsauditError: the file names none, or it cannot be audited.
+    """
+    from capsaudit.auditing.loading import load
+    from capsaudit.catalogue.target_claims import load_target_claims
+
+    claims = load_target_claims(path)
+    if claims.file.target is None:
+        raise CapsauditError(
+            f'{path}: target is missing; say which model the claims are about: target = "models.py:Net"'
+        )
+    inventory = load(claims.file.target, kwargs=claims.file.kwargs, inputs=claims.file.input, folder=Path(path).parent)
+    return _audited(inventory, None, [path], claims.file.policy)
+
+
+def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, policy: str = "stored") -> None:
+    """Assert figures of a module (or target), as printed: `{"total": "8.2M", "conv1": 20992, "decoder.*": "1.4M"}`.
+
+    Raises:
+        AssertionError: a figure that is not what is counted, with the table of layers.
+        CapsauditError: nothing is stated, or a figure cannot be read.
+    """
+    from capsaudit.auditing.live import taken
+    from capsaudit.auditing.loading import load
+    from capsaudit.verbs.asserting import expect_counts
+
+    inventory = load(model) if isinstance(model, str) else taken(model, type(model).__name__)
+    expect_counts(inventory, stated, policy)
+
+
+def _audited(inventory: Inventory, against: AnyVariant | None, claims: Sequence[str | Path], policy: str) -> Audit:
+    from capsaudit.catalogue.target_claims import load_target_claims
+    from capsaudit.verbs import auditing
+
+    return auditing.audit(
+        inventory,
+        load_all(),
+        against=None if against is None else _variant(against),
+        claims=[load_target_claims(path) for path in claims],
+        policy=policy,
+    )
+
+
+def _write_variant(inventory: Inventory, against: AnyVariant | None, path: Path) -> None:
+    from capsaudit.verbs.auditing import closest
+    from capsaudit.verbs.writing_variants import variant_toml
+    from capsaudit.whole import write_whole
+
+    match = closest(inventory, load_all() if against is None else (_variant(against),))
+    if match is None:
+        raise CapsauditError(
+            f"{inventory.target}: its tensors make no capsule network, so there is no variant to write"
+        )
+    write_whole(path, variant_toml(match, inventory))
+
+
 def report(folder: str | Path = "reports", *, check: bool = False) -> Report:
     """Write the whole audit into a folder, or with `check` only say which of its files are not what would be written.
 
     Raises:
         CapsauditError: a file cannot be written.
     """
-    from capsaudit.report.contents import gather
-    from capsaudit.report.writing import publish
+    from capsaudit.reporting.contents import gather
+    from capsaudit.reporting.writing import publish
 
     return publish(gather(), Path(folder), check=check)
 

@@ -32,8 +32,17 @@ Format = Annotated[
     Literal["rich", "json", "markdown", "csv"], typer.Option("--format", "-f", help="How to print the result.")
 ]
 CheckFormat = Annotated[
-    Literal["rich", "json", "markdown", "csv", "github", "junit"],
+    Literal["rich", "json", "markdown", "csv", "github", "junit", "sarif"],
     typer.Option("--format", "-f", help="How to print the result."),
+]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="[rich|json|markdown|csv|github|junit|sarif]",
+        help="How to print the result; repeatable, with an --output for each but one.",
+    ),
 ]
 Witnesses = Annotated[
     list[str] | None,
@@ -174,12 +183,73 @@ def reconcile(
 
 
 @app.command()
+def audit(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="package.module:Name or path/file.py:Name (both run that code), a .safetensors file, a .pt or .pth state dict.",
+        ),
+    ],
+    against: Annotated[
+        str | None, typer.Option(metavar="ID_OR_FILE", help="Hold it against this variant; the closest by default.")
+    ] = None,
+    claims: Annotated[
+        list[str] | None, typer.Option("--claims", metavar="FILE", help="Figures stated for it; repeatable.")
+    ] = None,
+    kwargs: Annotated[
+        list[str] | None, typer.Option("--kwarg", metavar="NAME=VALUE", help="An argument of the class or factory.")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input", metavar="1,28,28", help="Shape of one example, without the batch; 16:int64 for indices."
+        ),
+    ] = None,
+    policy: Annotated[str, typer.Option(help="How values are counted where several ways are right.")] = "stored",
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for building and running it.")] = 300,
+    write_variant: Annotated[
+        Path | None, typer.Option("--write-variant", metavar="FILE", help="Write its reading as a variant file.")
+    ] = None,
+    formats: Formats = None,
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output", metavar="FILE", help="Where the format in the same place goes; - for standard output."
+        ),
+    ] = None,
+) -> None:
+    """Count somebody's model, name the reading that it is, and judge claims about it. A Python target runs its code."""
+    from capsaudit import api
+    from capsaudit.render.destinations import destinations
+
+    written = destinations(formats or ["rich"], outputs or [])
+    result = api.audit_target(
+        target,
+        against=against,
+        claims=claims or (),
+        kwargs=kwargs or (),
+        inputs=inputs or (),
+        policy=policy,
+        timeout=timeout,
+        write_variant=write_variant,
+    )
+    for form, path in written:
+        _print(result, form) if path is None else _write(result, form, path)
+    if result.verdict == "unstated":
+        raise CapsauditError(
+            "it was counted, but held against nothing; --claims FILE or --against ID give it something to hold to"
+        )
+    _exit(agrees=result.agrees)
+
+
+@app.command()
 def claims(
     sources: Annotated[
         list[str] | None, typer.Argument(metavar="[SOURCE_OR_FILE]...", help="Sources; all shipped ones by default.")
     ] = None,
     witnesses: Witnesses = None,
-    format: Format = "rich",
+    format: CheckFormat = "rich",
 ) -> None:
     """Judge every claim of every source. Exits with 1 as soon as one does not hold."""
     from capsaudit import api
@@ -290,6 +360,14 @@ def _print(result: "Result", format: str) -> None:
     except OSError as error:
         _discard_output()
         raise CapsauditError(f"the result could not be written: {error.strerror}") from error
+
+
+def _write(result: "Result", format: str, path: Path) -> None:
+    """Write a result into a file, aside first."""
+    from capsaudit.render.formats import as_plain, as_text
+    from capsaudit.whole import write_whole
+
+    write_whole(path, (as_plain(result) if format == "rich" else as_text(result, format)) + "\n")
 
 
 def _discard_output() -> None:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from capsaudit.arithmetic import Parameter, Shape
+from capsaudit.audited import AuditedTensor, Finding
 
 AGREES, DISAGREES, UNSTATED = "agrees", "disagrees", "unstated"
 MISATTRIBUTED, UNDECIDED, CONTRADICTED = "misattributed", "undecided", "contradicted"
@@ -321,6 +322,82 @@ class Claims(Result, frozen=True, kw_only=True):
     def agrees(self) -> bool:
         """Every claim holds, or is at least not shown to be wrong."""
         return all(claim.verdict in (AGREES, UNDECIDED) for claim in self.claims)
+
+
+class AuditedLayer(Struct, frozen=True, kw_only=True):
+    """A layer of a model: its tensors, and beside them what the variant has there."""
+
+    name: str
+    tensors: tuple[str, ...]
+    trainable: int
+    frozen: int
+    buffers: int
+    expected: int | None
+    difference: int | None
+
+
+class AuditedClaim(Struct, frozen=True, kw_only=True):
+    """A claim about a model, judged; `file` and `line` say where it is made."""
+
+    layer: str | None
+    stated: str
+    count: str
+    policy: str
+    found: int
+    prints_as: str
+    verdict: str
+    because: str
+    source: str
+    file: str
+    line: int
+
+
+class Audit(Result, frozen=True, kw_only=True):
+    """Somebody's model: what it holds, the variant that it is closest to, and what differs.
+
+    `policies`: all its parameters by each policy that makes a difference. `explanations`: the knobs that lead from the variant to the
+    model; `unexplained`: what they do not account for. `assumed`: knobs that no tensor tells.
+    """
+
+    target: str
+    policy: str
+    trainable: int
+    frozen: int
+    buffers: int
+    bytes: int
+    policies: dict[str, int]
+    layers: tuple[AuditedLayer, ...]
+    tensors: tuple[AuditedTensor, ...]
+    closest: str | None
+    closest_total: int | None
+    difference: int | None
+    explanations: tuple[Step, ...]
+    unexplained: int | None
+    assumed: tuple[str, ...]
+    behaviour: tuple[str, ...]
+    warnings: tuple[Finding, ...]
+    claims: tuple[AuditedClaim, ...]
+    notes: tuple[str, ...]
+    verdict: str
+
+    @property
+    def agrees(self) -> bool:
+        """Every claim holds, or else the model is just the variant."""
+        return self.verdict == AGREES
+
+
+class Report(Result, frozen=True, kw_only=True):
+    """What `report` did. `stale`: the files that were missing or not what they should be; with `checked` nothing was written."""
+
+    folder: str
+    files: tuple[str, ...]
+    stale: tuple[str, ...]
+    checked: bool
+
+    @property
+    def agrees(self) -> bool:
+        """Nothing is stale, or is so no longer."""
+        return not (self.checked and self.stale)
 
 
 class FirstLast(Struct, frozen=True, kw_only=True):

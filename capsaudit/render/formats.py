@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from capsaudit.render.documents import document
-from capsaudit.results import Check, Result
+from capsaudit.results import Result
 
 
 def write(result: Result, format: str) -> None:
-    """Print a result on standard output in one of the formats `rich`, `json`, `markdown`, `csv`, and for checks `github`, `junit`."""
+    """Print a result on standard output: `rich`, `json`, `markdown`, `csv`, and for what holds claims `github`, `junit`, `sarif`."""
     if format == "rich":
         from capsaudit.render.text import show
 
@@ -31,13 +31,28 @@ def as_text(result: Result, format: str) -> str:
             from capsaudit.render.csv import as_csv
 
             return as_csv(document(result))
-        case "github" if isinstance(result, Check):
+        case "github":
             from capsaudit.render.github import github
 
             return github(result)
-        case "junit" if isinstance(result, Check):
+        case "junit":
             from capsaudit.render.junit import junit
 
             return junit(result)
+        case "sarif":
+            from capsaudit.render.sarif import sarif
+
+            return sarif(result)
         case _:
             raise ValueError(format)
+
+
+def as_plain(result: Result, *, width: int = 120) -> str:
+    """A result as a terminal without colours shows it."""
+    import io
+
+    from capsaudit.render.text import PipeConsole, show
+
+    stream = io.StringIO()
+    show(document(result), PipeConsole(file=stream, highlight=False, width=width, color_system=None))
+    return stream.getvalue().rstrip()

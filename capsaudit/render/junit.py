@@ -1,30 +1,39 @@
-"""A check as JUnit XML: one test case a variant."""
+"""Cases as JUnit XML: one test case for each variant or claim."""
 
 from __future__ import annotations
 
 import re
 from xml.etree import ElementTree as ET
 
-from capsaudit.render.github import message
-from capsaudit.results import Check
+from capsaudit.render.cases import Case, cases
+from capsaudit.results import Result
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(check: Check) -> str:
-    """The `<testsuites>` document that CI servers read."""
-    failed = {failure.variant for failure in check.failures}
-    totals = {"tests": str(len(check.variants)), "failures": str(len(failed)), "errors": "0"}
+def junit(result: Result) -> str:
+    """The `<testsuites>` document that CI servers read. Warnings are no cases; they stand in the output of the suite."""
+    found = cases(result)
+    checked = [case for case in found if case.level != "warning"]
+    name = checked[0].suite.split(".")[1] if checked else "audit"
+    failures = sum(case.level == "error" for case in checked)
+    totals = {"tests": str(len(checked)), "failures": str(failures), "errors": "0"}
     suites = ET.Element("testsuites", totals)
-    suite = ET.SubElement(suites, "testsuite", {"name": "capsaudit check", **totals})
-    for variant in check.variants:
-        case = ET.SubElement(suite, "testcase", {"classname": "capsaudit.check", "name": _clean(variant)})
-        lines = [f"{f.layer or 'in all'}: {message(f)}" for f in check.failures if f.variant == variant]
-        if lines:
-            failure = ET.SubElement(case, "failure", {"message": _clean(lines[0])})
-            failure.text = _clean("\n".join(lines))
+    suite = ET.SubElement(suites, "testsuite", {"name": f"capsaudit {name}", **totals})
+    for case in checked:
+        _add(suite, case)
+    if warnings := [str(said) for case in found if case.level == "warning" for said in case.messages]:
+        ET.SubElement(suite, "system-err").text = _clean("\n".join(warnings))
     ET.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode")
+
+
+def _add(suite: ET.Element, case: Case) -> None:
+    place = {"file": case.file, "line": str(case.line)} if case.file else {}
+    element = ET.SubElement(suite, "testcase", {"classname": case.suite, "name": _clean(case.name), **place})
+    if case.level:
+        failure = ET.SubElement(element, "failure", {"message": _clean(str(case.messages[0]))})
+        failure.text = _clean("\n".join(map(str, case.messages)))
 
 
 def _clean(text: str) -> str:

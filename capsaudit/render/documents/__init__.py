@@ -11,6 +11,7 @@ from capsaudit.results import Result
 __all__ = ["document", "setting"]
 
 _DRAWN_BY = {
+    "Audit": "auditing",
     "Check": "checking",
     "Claims": "claiming",
     "Comparison": "counting",

@@ -83,7 +83,7 @@ def _joint_lines(result: Joint) -> Iterator[str]:
         for each in question.excluded:
             yield (
                 f"{question.knob} = {setting(each.value)} ({each.source}) is excluded by {each.stated}: {each.about} would have {each.total:,} and "
-                f"print as {each.prints_as}." + (f" So do {_others(each)}." if len(each.by) > 1 else "")
+                f"print as {each.prints_as}." + (f" Excluded by {_others(each)} as well." if len(each.by) > 1 else "")
             )
     undecided = [f"{q.knob} ({' or '.join(map(setting, q.allowed))})" for q in result.questions if not q.decided]
     if undecided and result.satisfied:

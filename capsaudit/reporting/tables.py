@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from msgspec import Struct
 
 from capsaudit.figure import parse_figure
 from capsaudit.render.document import Cell, Column, Grid, number, verdict, word
-from capsaudit.report.contents import Audit
+from capsaudit.reporting.contents import WrittenAudit
 from capsaudit.results import AGREES, UNDECIDED, Claimed, Comparison, Count, StatedFigure
 
 
@@ -19,43 +20,51 @@ class Table(Struct, frozen=True):
     grid: Grid
 
 
+def arranged(grid: Grid, *first: str) -> Grid:
+    """The same table with these columns in front: what matters most is seen first where there is room for few."""
+    names = [column.name for column in grid.columns]
+    order = sorted(range(len(names)), key=lambda i: first.index(names[i]) if names[i] in first else len(first))
+    rows = tuple(tuple(row[i] for i in order) for row in grid.rows)
+    return Grid(tuple(grid.columns[i] for i in order), rows, grid.rules)
+
+
 def as_said(stated: str | None) -> str:
-    """A figure as printed; a whole number with its separators, which the data leave out.
+    """A figure as printed, with the separators that the data leave out.
 
-    >>> as_said("11.36M"), as_said("8238608"), as_said("output 10×16")
-    ('11.36M', '8,238,608', 'output 10×16')
+    >>> as_said("11.36M"), as_said("8238608"), as_said("82432, input 10×16"), as_said("0.000125")
+    ('11.36M', '8,238,608', '82,432, input 10×16', '0.000125')
     """
-    return f"{int(stated):,}" if stated and stated.isdecimal() else stated or ""
+    return re.sub(r"(?<![\d.,])[1-9]\d{4,}(?!\d|\.\d)", lambda found: f"{int(found[0]):,}", stated or "")
 
 
-def paper_figures(audit: Audit) -> Table:
+def paper_figures(audit: WrittenAudit) -> Table:
     """The figures that must hold together, beside what the layers give."""
     known = {claim.id: claim for claim in audit.claims.claims}
     claims = [known[figure.claim] for figure in audit.joint.figures if figure.claim in known]
     columns = (
         Column("figure"),
-        Column("network", hyphens=True),
         Column("exact", right=True),
         Column("verdict"),
+        Column("network", hyphens=True),
         Column("because", wraps=True),
     )
     rows = tuple(
-        (word(as_said(c.stated)), word(c.about), number(c.exact), _judged(c), word(c.because)) for c in claims
+        (word(as_said(c.stated)), number(c.exact), _judged(c), word(c.about), word(as_said(c.because))) for c in claims
     )
     return Table("The paper's figures", Grid(columns=columns, rows=rows))
 
 
-def claims_of(audit: Audit, source: str) -> Table:
+def claims_of(audit: WrittenAudit, source: str) -> Table:
     """Every claim of a source with its verdict."""
     columns = (
         Column("claim", hyphens=True),
-        Column("place", wraps=True),
-        Column("what is claimed", wraps=True),
         Column("verdict"),
+        Column("what is claimed", wraps=True),
         Column("because", wraps=True),
+        Column("place", wraps=True),
     )
     rows = tuple(
-        (word(c.id), word(c.place), word(_claimed(c)), _judged(c), word(c.because))
+        (word(c.id), _judged(c), word(_claimed(c)), word(as_said(c.because)), word(c.place))
         for c in audit.claims.claims
         if c.source == source
     )
@@ -64,7 +73,7 @@ def claims_of(audit: Audit, source: str) -> Table:
 
 def _claimed(claim: Claimed) -> str:
     where = f"{claim.layer} of {claim.about}" if claim.layer else claim.about
-    return claim.statement or f"{where}: {as_said(claim.stated)}"
+    return claim.statement or as_said(f"{where}: {claim.stated}")
 
 
 def _judged(claim: Claimed) -> Cell:
@@ -132,6 +141,6 @@ def _figure_row(stated: StatedFigure, totals: dict[str, int]) -> tuple[Cell, ...
     return word(as_said(stated.stated)), number(figure.low), number(figure.high), word(stated.about), word(printed)
 
 
-def evidence(audit: Audit) -> Iterator[str]:
+def evidence(audit: WrittenAudit) -> Iterator[str]:
     """How sure we are that a source says so, where that is known."""
     yield from (f"{claim.id}: {claim.evidence}." for claim in audit.claims.claims if claim.evidence)

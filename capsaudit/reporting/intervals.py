@@ -5,90 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from msgspec import Struct
-
-from capsaudit.figure import Figure, parse_figure
-from capsaudit.render.documents import setting
-from capsaudit.report.svg import INNER, MARGIN, WIDTH, Picture, diamond, disc, line, picture, rect, text
-from capsaudit.results import Comparison, Excluded, Joint
+from capsaudit.figure import Figure
+from capsaudit.reporting.panels import Mark, Panel, panels
+from capsaudit.reporting.svg import INNER, MARGIN, WIDTH, Picture, diamond, disc, line, picture, rect, text
+from capsaudit.results import Comparison, Joint
 
 _ROW, _HEAD, _FOOT = 38, 38, 44
-_NEAR = 0.02
-"""A miss is near where it is at most so far from the figure, as a share of it."""
-_AT_MOST = 2
-"""How many near misses are shown below a figure, and how many above it."""
-_LONGEST = 46
-"""As many characters stand beside a total on one line."""
-
-
-class Mark(Struct, frozen=True):
-    """A total, and the networks or readings that come to it."""
-
-    total: int
-    names: tuple[str, ...]
-
-    @property
-    def label(self) -> str:
-        """The names, as many as there is room for."""
-        shown = self.names if len(", ".join(self.names)) <= _LONGEST else self.names[:1]
-        more = len(self.names) - len(shown)
-        return ", ".join(shown) + (f" and {more} more" if more else "")
-
-class Panel(Struct, frozen=True):
-    """A figure with what prints as it and what nearly does."""
-
-    figure: Figure
-    about: str
-    inside: tuple[Mark, ...]
-    outside: tuple[Mark, ...]
-
-    @property
-    def marks(self) -> tuple[Mark, ...]:
-        """All of them, the smallest first."""
-        return tuple(sorted((*self.inside, *self.outside), key=lambda mark: mark.total))
-
-    @property
-    def height(self) -> int:
-        """In the units of the drawing."""
-        return _HEAD + _ROW * len(self.marks) + _FOOT
+_LEAST = 3.0
 
 
 def intervals(comparison: Comparison, joint: Joint) -> Picture:
     """A panel for each figure that a shipped variant states."""
-    panels = tuple(_panels(comparison, joint))
+    shown = tuple(panels(comparison, joint))
     return picture(
         "figures.svg",
         "Which totals print as which figure",
-        " ".join(map(_in_words, panels)),
-        sum(panel.height for panel in panels) + MARGIN + 24,
-        _drawn(panels),
+        " ".join(map(_in_words, shown)),
+        sum(map(_height, shown)) + MARGIN + 24,
+        _drawn(shown),
     )
-
-
-def _panels(comparison: Comparison, joint: Joint) -> Iterator[Panel]:
-    totals: dict[int, tuple[str, ...]] = {}
-    for counted in comparison.variants:
-        totals[counted.trainable] = (*totals.get(counted.trainable, ()), counted.variant)
-    for stated in comparison.figures:
-        figure = parse_figure(stated.stated)
-        known = dict(totals)
-        for knob, each in ((q.knob, each) for q in joint.questions for each in q.excluded):
-            if each.stated == stated.stated and each.total not in totals:
-                known[each.total] = (*known.get(each.total, ()), _reading(knob, each))
-        inside = tuple(Mark(total, names) for total, names in sorted(known.items()) if figure.agrees_with(total))
-        yield Panel(figure, stated.about, inside, tuple(_near(figure, known)))
-
-
-def _reading(knob: str, excluded: Excluded) -> str:
-    return f"{excluded.about}, {knob} {setting(excluded.value)}"
-
-
-def _near(figure: Figure, known: dict[int, tuple[str, ...]]) -> Iterator[Mark]:
-    reach = figure.digits * figure.unit * _NEAR
-    below = sorted((total for total in known if figure.low - reach <= total < figure.low), reverse=True)
-    above = sorted(total for total in known if figure.high < total <= figure.high + reach)
-    for total in (*below[:_AT_MOST], *above[:_AT_MOST]):
-        yield Mark(total, known[total])
 
 
 def _in_words(panel: Panel) -> str:
@@ -98,7 +33,7 @@ def _in_words(panel: Panel) -> str:
     return f"{panel.figure.text}, {panel.figure.low:,} to {panel.figure.high:,}: printed by {inside}{missed}."
 
 
-def _drawn(panels: tuple[Panel, ...]) -> Iterator[str]:
+def _drawn(shown: tuple[Panel, ...]) -> Iterator[str]:
     yield disc(MARGIN + 5, MARGIN + 6, "agreed")
     yield text(MARGIN + 16, MARGIN + 10, "prints as the figure", "small")
     yield diamond(MARGIN + 155, MARGIN + 6, "missed")
@@ -106,9 +41,13 @@ def _drawn(panels: tuple[Panel, ...]) -> Iterator[str]:
     yield rect(MARGIN + 240, MARGIN, 14, 12, "band")
     yield text(MARGIN + 260, MARGIN + 10, "all that print as it", "small")
     top = MARGIN + 24
-    for panel in panels:
+    for panel in shown:
         yield from _panel(panel, top)
-        top += panel.height
+        top += _height(panel)
+
+
+def _height(panel: Panel) -> int:
+    return _HEAD + _ROW * len(panel.marks) + _FOOT
 
 
 def _panel(panel: Panel, top: float) -> Iterator[str]:
@@ -120,14 +59,14 @@ def _panel(panel: Panel, top: float) -> Iterator[str]:
     start, width = MARGIN + (panel.figure.low - low) * scale, (panel.figure.high + 1 - panel.figure.low) * scale
     for place, mark in enumerate(panel.marks):
         strip = top + _HEAD + place * _ROW + 18
-        yield rect(start, strip - 8, max(width, 3), 16, "band")
+        yield rect(start, strip - 7, max(width, _LEAST), 14, "band")
         yield from _mark(mark, mark in panel.inside, strip, MARGIN + (mark.total - low) * scale)
     yield from _axis(low, high, axis, scale)
 
 
 def _mark(mark: Mark, inside: bool, strip: float, x: float) -> Iterator[str]:
-    yield text(MARGIN, strip - 12, mark.label, "small")
-    yield text(WIDTH - MARGIN, strip - 12, f"{mark.total:,}", "small", end=True)
+    yield text(MARGIN, strip - 13, mark.label, "small")
+    yield text(WIDTH - MARGIN, strip - 13, f"{mark.total:,}", "small", end=True)
     yield line(MARGIN, strip, WIDTH - MARGIN, strip, "dashed")
     yield disc(x, strip, "agreed") if inside else diamond(x, strip, "missed")
 
@@ -156,7 +95,7 @@ def _axis(low: int, high: int, y: float, scale: float) -> Iterator[str]:
     for count in range(-(-low // step) * step, high + 1, step):
         x = MARGIN + (count - low) * scale
         yield line(x, y, x, y + 4)
-        if MARGIN + 20 < x < WIDTH - MARGIN - 20:
+        if MARGIN + 24 < x < WIDTH - MARGIN - 24:
             yield text(x, y + 17, f"{count / 1e6:.{decimals}f}M", "small", middle=True)
 
 
@@ -166,5 +105,5 @@ def _round_step(about: float) -> int:
     >>> _round_step(87_000), _round_step(2_100)
     (100000, 2000)
     """
-    power = 10 ** max(int(math.log10(max(about, 1))), 0)
+    power: int = 10 ** max(int(math.log10(max(about, 1))), 0)
     return min((power, 2 * power, 5 * power, 10 * power), key=lambda step: abs(step - about))

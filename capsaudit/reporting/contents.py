@@ -36,7 +36,7 @@ _TOLD = 5
 _KINDS = ("", "spaces", "claims")
 
 
-class Audit(Result, frozen=True, kw_only=True):
+class WrittenAudit(Result, frozen=True, kw_only=True):
     """Everything that the report shows. `digest`: of the data. `sources`: the titles of those whose claims are judged, by name."""
 
     capsaudit: str
@@ -49,7 +49,7 @@ class Audit(Result, frozen=True, kw_only=True):
     reconciliations: tuple[Reconciliation, ...]
 
 
-def gather() -> Audit:
+def gather() -> WrittenAudit:
     """Count, judge and search everything that is shipped, by all witnesses.
 
     Raises:
@@ -58,7 +58,7 @@ def gather() -> Audit:
     from capsaudit.verbs import claiming, comparing, explaining
 
     variants, claimed = load_all(), load_all_claims()
-    return Audit(
+    return WrittenAudit(
         capsaudit=__version__,
         digest=digest(),
         sources={source.name: source.title for source in claimed},
@@ -90,7 +90,9 @@ def _joint() -> Joint:
 
     spaces = {name: load_space(name) for name in shipped("spaces")}
     figures = joint_claims(load_all_claims())
-    return joint_testimony([witnessed(claim.id, claim.source, claim.stated or "", variant) for claim, variant in figures], spaces)
+    return joint_testimony(
+        [witnessed(claim.id, claim.source, claim.stated or "", variant) for claim, variant in figures], spaces
+    )
 
 
 def _reconciliations() -> Iterator[Reconciliation]:

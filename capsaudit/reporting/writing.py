@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Mapping
@@ -9,29 +10,15 @@ from pathlib import Path
 
 from capsaudit.errors import CapsauditError
 from capsaudit.render.json import as_json
-from capsaudit.report.contents import Audit
-from capsaudit.report.pages import pages
-from capsaudit.report.pictures import pictures
-from capsaudit.results import Result
+from capsaudit.reporting.contents import WrittenAudit
+from capsaudit.reporting.pages import pages
+from capsaudit.reporting.pictures import pictures
+from capsaudit.results import Report
 
 FILES = ("audit.md", "audit.html", "audit.json", "waterfall.svg", "layers.svg", "figures.svg")
 
 
-class Report(Result, frozen=True, kw_only=True):
-    """What `report` did. `stale`: the files that were missing or not what they should be; with `checked` nothing was written."""
-
-    folder: str
-    files: tuple[str, ...]
-    stale: tuple[str, ...]
-    checked: bool
-
-    @property
-    def agrees(self) -> bool:
-        """Nothing is stale, or is so no longer."""
-        return not (self.checked and self.stale)
-
-
-def publish(audit: Audit, folder: Path, *, check: bool = False) -> Report:
+def publish(audit: WrittenAudit, folder: Path, *, check: bool = False) -> Report:
     """Write the files of an audit into a folder, or only say which of those there are not what would be written.
 
     Raises:
@@ -44,10 +31,12 @@ def publish(audit: Audit, folder: Path, *, check: bool = False) -> Report:
     return Report(folder=str(folder), files=tuple(files), stale=found, checked=check)
 
 
-def written(audit: Audit) -> dict[str, bytes]:
+def written(audit: WrittenAudit) -> dict[str, bytes]:
     """Each file's content. The same audit gives the same bytes."""
     drawn = pictures(audit)
-    texts = pages(audit, drawn) | {"audit.json": as_json(audit) + "\n"} | {name: each.svg for name, each in drawn.items()}
+    texts = (
+        pages(audit, drawn) | {"audit.json": as_json(audit) + "\n"} | {name: each.svg for name, each in drawn.items()}
+    )
     return {name: texts[name].encode() for name in FILES}
 
 
@@ -82,6 +71,8 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
         for name, content in files.items():
             path = folder / name
             aside[path] = _aside(path, content)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         for path, temporary in aside.items():
             temporary.replace(path)
     except OSError as error:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from capsaudit.render.document import number
 from capsaudit.render.documents import setting
-from capsaudit.report.contents import Audit
-from capsaudit.report.intervals import intervals
-from capsaudit.report.svg import INNER, MARGIN, PALETTE, WIDTH, Picture, line, picture, rect, text
+from capsaudit.reporting.contents import WrittenAudit
+from capsaudit.reporting.intervals import intervals
+from capsaudit.reporting.svg import INNER, MARGIN, PALETTE, WIDTH, Picture, line, picture, rect, text
 from capsaudit.results import Comparison, Count, Ledger, Step
 
 _ROW, _BAR = 46, 14
@@ -16,7 +16,7 @@ _LEAST = 3.0
 """What is too small to be seen is drawn so wide, and the picture says so."""
 
 
-def pictures(audit: Audit) -> dict[str, Picture]:
+def pictures(audit: WrittenAudit) -> dict[str, Picture]:
     """The pictures by file, in the order in which they are shown."""
     drawn = (waterfall(audit.ledger), layers(audit.comparison), intervals(audit.comparison, audit.joint))
     return {each.file: each for each in drawn}
@@ -49,7 +49,9 @@ def _waterfall(ledger: Ledger, end: int, height: int) -> Iterator[str]:
     yield from _axis(last + 40, scale)
     thin = min((abs(step.difference) * scale for step in ledger.steps if step.difference), default=_LEAST)
     if thin < _LEAST:
-        yield text(MARGIN, height - 8, f"The thinnest bars are drawn {_LEAST / thin:.0f} times too wide, to be seen.", "small")
+        yield text(
+            MARGIN, height - 8, f"The thinnest bars are drawn {_LEAST / thin:.0f} times too wide, to be seen.", "small"
+        )
 
 
 def _total(name: str, count: int, top: float, scale: float) -> Iterator[str]:

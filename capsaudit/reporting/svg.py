@@ -6,8 +6,9 @@ text stays text. A drawing is narrow enough to be read on a phone, and scales up
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterable
-from html import escape
 
 from msgspec import Struct
 
@@ -17,6 +18,8 @@ INNER = WIDTH - 2 * MARGIN
 
 PALETTE = ("#e69f00", "#56b4e9", "#f0e442", "#0072b2", "#d55e00", "#999999", "#009e73", "#cc79a7")
 """Okabe and Ito, Color Universal Design, 2008: told apart with any colour vision; grey stands in for black."""
+
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 _STYLE = """
 text{font:13px system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;font-variant-numeric:tabular-nums;fill:#1b1f24}
@@ -75,9 +78,7 @@ def text(x: float, y: float, said: str, look: str = "", *, end: bool = False, mi
     return f'<text x="{_short(x)}" y="{_short(y)}"{_look(look)}{anchor}>{escape(said)}</text>'
 
 
-def rect(
-    x: float, y: float, width: float, height: float, look: str = "", *, fill: str = "", rounded: float = 0
-) -> str:
+def rect(x: float, y: float, width: float, height: float, look: str = "", *, fill: str = "", rounded: float = 0) -> str:
     """A bar; `fill` is a colour of the palette."""
     corners = f' rx="{_short(rounded)}"' if rounded else ""
     paint = f' fill="{fill}"' if fill else ""
@@ -99,6 +100,15 @@ def diamond(x: float, y: float, look: str) -> str:
     """A mark for what is outside: told from a disc by its form, not by its colour alone."""
     points = " ".join(f"{_short(x + dx)},{_short(y + dy)}" for dx, dy in ((0, -5.5), (5.5, 0), (0, 5.5), (-5.5, 0)))
     return f'<polygon points="{points}"{_look(look)}/>'
+
+
+def escape(said: str) -> str:
+    """Text that cannot turn into markup, nor make the file unreadable: XML has no control characters.
+
+    >>> escape("a < b" + chr(27))
+    'a &lt; b�'
+    """
+    return html.escape(_UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", said))
 
 
 def _look(look: str) -> str:

@@ -1,21 +1,19 @@
-"""The sections of the report, in the order in which they are read: sentences, tables and pictures, the same on every page.
-
-The sentences take their numbers from the audit; that they are true of it is held by tests.
-"""
+"""The sections of the report, in the order in which they are read: sentences, tables and pictures, the same on every page."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import ClassVar
 
 from msgspec import Struct
 
-from capsaudit.render.document import Grid, number
-from capsaudit.render.documents import document, setting
-from capsaudit.report.contents import Audit
-from capsaudit.report.svg import Picture
-from capsaudit.report.tables import (
+from capsaudit.render.document import Grid
+from capsaudit.render.documents import document
+from capsaudit.reporting.contents import WrittenAudit
+from capsaudit.reporting.svg import Picture
+from capsaudit.reporting.tables import (
     Table,
+    arranged,
     as_said,
     claims_of,
     evidence,
@@ -26,7 +24,9 @@ from capsaudit.report.tables import (
 )
 from capsaudit.results import Reconciliation, Result
 
-TITLE = "How large is Hinton's capsule network?"
+_QUESTION = ("question", "allowed", "excluded")
+_EXPLANATION = ("changes", "total", "what changes", "weight", "variant")
+"""The order of columns."""
 
 
 class Notes(Struct, frozen=True):
@@ -43,25 +43,7 @@ class Section(Struct, frozen=True):
     parts: tuple[str | Table | Picture | Notes, ...]
 
 
-def answer(audit: Audit) -> tuple[str, ...]:
-    """What the page leads with: the two figures, and who is right."""
-    start, end = audit.ledger.start_total, audit.ledger.start_total + audit.ledger.difference
-    totals = {counted.variant: counted for counted in audit.comparison.variants}
-    paper, image = totals["paper"], audit.ledger.steps[-1]
-    where = " and ".join(f"{number(part.difference, signed=True).text} in {part.layer}" for part in image.layers)
-    return (
-        f"The article counts {start:,} parameters in the capsule network and remarks that the paper gives "
-        f"{totals['multimnist'].stated}. Both figures are right, each about another network.",
-        f"The article's sum is exact for what it counts, but {start - paper.trainable:,} of it are routing logits and coupling "
-        f"coefficients, which the paper does not train. The paper's network for MNIST has {paper.trainable:,} parameters and "
-        f"is printed as {paper.stated}; the article's total would be printed so too.",
-        f"{totals['multimnist'].stated} is the paper's network for MultiMNIST: the same layers on images of "
-        f"{setting(image.after)}×{setting(image.after)} pixels instead of {setting(image.before)}×{setting(image.before)}, "
-        f"{end:,} parameters. The larger image makes {number(image.difference, signed=True).text}: {where}.",
-    )
-
-
-def sections(audit: Audit, pictures: dict[str, Picture]) -> tuple[Section, ...]:
+def sections(audit: WrittenAudit, pictures: dict[str, Picture]) -> tuple[Section, ...]:
     """Everything below the answer."""
     return (
         _figures(audit),
@@ -75,7 +57,7 @@ def sections(audit: Audit, pictures: dict[str, Picture]) -> tuple[Section, ...]:
     )
 
 
-def _figures(audit: Audit) -> Section:
+def _figures(audit: WrittenAudit) -> Section:
     shown = (
         "A figure agrees when the exact count prints as it does at the figure's own precision, rounding half up. It is "
         "undecided where networks that differ in what they count print as it alike."
@@ -83,25 +65,28 @@ def _figures(audit: Audit) -> Section:
     return Section("figures", "The paper's five figures", (shown, paper_figures(audit)))
 
 
-def _ledger(audit: Audit, picture: Picture) -> Section:
+def _ledger(audit: WrittenAudit, picture: Picture) -> Section:
     grid, sentences = _parts(audit.ledger)
     end = as_said(next(f.stated for f in audit.comparison.figures if f.about == audit.ledger.end))
     title = f"From {audit.ledger.start_total:,} to {end}"
     return Section("ledger", title, (picture, Table("The ledger, knob by knob", grid), Notes(sentences)))
 
 
-def _claims(audit: Audit) -> Section:
-    held = sum(claim.verdict == "agrees" for claim in audit.claims.claims)
-    counted = f"{len(audit.claims.claims)} claims were held against the networks; {held} agree."
+def _claims(audit: WrittenAudit) -> Section:
+    verdicts = Counter(claim.verdict for claim in audit.claims.claims)
+    told = ", ".join(f"{verdict} {count}" for verdict, count in verdicts.items())
+    counted = f"{len(audit.claims.claims)} claims were held against the networks. Verdicts: {told}."
     legend = (
         "Misattributed: true, but of another network. Contradicted: the source's own numbers say otherwise. Undecided: several "
         "networks print as the figure."
     )
     tables = (claims_of(audit, source) for source in dict.fromkeys(claim.source for claim in audit.claims.claims))
-    return Section("claims", "Claim by claim", (counted, legend, *tables, "How we know:", Notes(tuple(evidence(audit)))))
+    return Section(
+        "claims", "Claim by claim", (counted, legend, *tables, "How we know:", Notes(tuple(evidence(audit))))
+    )
 
 
-def _questions(audit: Audit) -> Section:
+def _questions(audit: WrittenAudit) -> Section:
     shown = document(audit.joint)
     *_, grid = (part for part in shown.parts if isinstance(part, Grid))
     sentences = tuple(part for part in shown.parts if isinstance(part, str))
@@ -110,11 +95,14 @@ def _questions(audit: Audit) -> Section:
         f"The paper's text leaves {len(audit.joint.questions)} questions open that matter to a count. Its figures together "
         f"decide {len(audit.joint.questions) - len(undecided)} of them; {len(undecided)} no figure can decide."
     )
-    table = Table("Each question, the answers that all figures allow, and those that a figure excludes", grid)
+    table = Table(
+        "Each question, the answers that all figures allow, and those that a figure excludes",
+        arranged(grid, *_QUESTION),
+    )
     return Section("questions", "What the paper's figures decide", (counted, table, Notes(sentences)))
 
 
-def _networks(audit: Audit, picture: Picture) -> Section:
+def _networks(audit: WrittenAudit, picture: Picture) -> Section:
     count = len(audit.comparison.variants)
     shown = f"{count} networks, each counted layer by layer by every witness."
     return Section(
@@ -124,17 +112,15 @@ def _networks(audit: Audit, picture: Picture) -> Section:
     )
 
 
-def _intervals(audit: Audit, picture: Picture) -> Section:
+def _intervals(audit: WrittenAudit, picture: Picture) -> Section:
     shown = (
         "A printed figure stands for every whole number that rounds to it. What falls into the same interval cannot be told "
         "apart by the figure; what falls beside it is excluded."
     )
-    return Section(
-        "intervals", "Which totals print as which figure", (shown, picture, printed_by(audit.comparison))
-    )
+    return Section("intervals", "Which totals print as which figure", (shown, picture, printed_by(audit.comparison)))
 
 
-def _searched(audit: Audit) -> Section:
+def _searched(audit: WrittenAudit) -> Section:
     shown = (
         "For each figure all interpretations of a network were counted, and those that print as it are listed, those with "
         "the fewest changes first. Beside them stands how many there would be if figures fell by chance."
@@ -146,12 +132,12 @@ def _searched(audit: Audit) -> Section:
 def _search(found: Reconciliation) -> Iterator[str | Table | Notes]:
     shown = document(found)
     told, chance = (part for part in shown.parts if isinstance(part, Grid))
-    yield Table(shown.title, told)
-    yield Notes(tuple(part for part in shown.parts if isinstance(part, str)))
-    yield Table(f"{found.figure}: explanations found, beside those expected by chance", chance)
+    yield Table(as_said(shown.title), arranged(told, *_EXPLANATION))
+    yield Notes(tuple(as_said(part) for part in shown.parts if isinstance(part, str)))
+    yield Table(f"{as_said(found.figure)}: explanations found, beside those expected by chance", chance)
 
 
-def _method(audit: Audit) -> Section:
+def _method(audit: WrittenAudit) -> Section:
     witnesses = ", ".join(audit.comparison.variants[0].witnesses)
     return Section(
         "method",

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from capsaudit.render.document import Document, Grid
 from capsaudit.render.markdown import markdown
-from capsaudit.report.contents import Audit
-from capsaudit.report.sections import TITLE, Notes, answer, sections
-from capsaudit.report.svg import WIDTH, Picture
-from capsaudit.report.tables import Table
+from capsaudit.reporting.answer import TITLE, answer
+from capsaudit.reporting.contents import WrittenAudit
+from capsaudit.reporting.sections import Notes, sections
+from capsaudit.reporting.svg import WIDTH, Picture
+from capsaudit.reporting.tables import Table
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 PAGES = ("audit.md", "audit.html")
 
 
-def pages(audit: Audit, pictures: dict[str, Picture]) -> dict[str, str]:
+def pages(audit: WrittenAudit, pictures: dict[str, Picture]) -> dict[str, str]:
     """Both pages by file. Everything that comes from data is escaped: nothing in it can turn into markup."""
     environment = _environment()
     contents = {
@@ -34,7 +35,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     environment = Environment(
-        loader=PackageLoader("capsaudit.report"),
+        loader=PackageLoader("capsaudit.reporting"),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,49 @@
+"""Modules whose shapes are known only after a forward. They are counted on a copy: the model somebody gave stays as it is."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from capsaudit.audit.forwarding import forwarded
+from capsaudit.audit.random_state import same_randomness
+from capsaudit.audit.walking import Slot, registered, walk
+from capsaudit.errors import CapsauditError
+
+
+def materialised(
+    module: nn.Module, inputs: tuple[object, ...], kwargs: Mapping[str, object] | None = None
+) -> nn.Module:
+    """A deep copy that has run one forward in eval mode, without gradients. Its training modes are those of the original."""
+    copied = _copied(module)
+    modes = [(part, part.training) for _, part in walk(copied)]
+    for part, _ in modes:
+        part.training = False
+    with torch.no_grad(), same_randomness():
+        forwarded(copied, inputs, kwargs or {})
+    for part, mode in modes:
+        part.training = mode
+    return copied
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(module)
+    except Exception as fault:
+        raise CapsauditError(f"the model cannot be copied: {type(fault).__name__}: {fault}") from fault
+
+
+def refuse_lazy(module: nn.Module) -> None:
+    """A tensor without a shape cannot be counted as anything, least of all as 0."""
+    for slot in registered(module):
+        refuse_unshaped(slot)
+
+
+def refuse_unshaped(slot: Slot) -> None:
+    """The same for one tensor."""
+    if is_lazy(slot.tensor):
+        raise CapsauditError(f"{slot.path} has no shape before a forward has reached it: give --input")

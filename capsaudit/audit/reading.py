@@ -1,0 +1,149 @@
+"""The reading that a model is: the spec of exactly the network that its tensors make."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from capsaudit.arithmetic import conv_output, decoder_inputs
+from capsaudit.audit.roles import Group, Roles, W, sizes
+from capsaudit.audited import AuditedTensor, Inventory
+from capsaudit.spec import CapsNet, Convolution, Decoder, DigitCaps, Image, PrimaryCaps
+
+_LARGEST_IMAGE = 4096
+
+
+class Reading(Struct, frozen=True):
+    """A model as a capsule network. `layers`: which of its tensors are which layer; `left`: those that are none.
+
+    `assumed`: knobs that its tensors do not tell, taken from the variant it is compared with.
+    """
+
+    spec: CapsNet
+    layers: dict[str, tuple[AuditedTensor, ...]]
+    left: tuple[AuditedTensor, ...]
+    assumed: tuple[str, ...]
+
+
+def read(found: Roles, inventory: Inventory, like: CapsNet) -> Reading:
+    """The reading of these parts; what they leave open is as in `like`."""
+    conv1 = _convolution(found.conv1, inventory, like.conv1)
+    primary = _primary(found, inventory, like.primary_caps)
+    image = _image(found, conv1, primary, like.image)
+    places = _places(image, conv1, primary)
+    capsules = places * primary.types
+    digit, extra = _digit(found, capsules, primary.types, like.digit_caps)
+    spec = CapsNet(image=image, conv1=conv1, primary_caps=primary, digit_caps=digit, decoder=_decoder(found, digit))
+    layers = {"conv1": found.conv1.tensors, "primary_caps": found.primary.tensors, "digit_caps": (found.w, *extra)}
+    layers |= {f"fc{n}": group.tensors for n, group in enumerate(found.decoder, start=1)}
+    left = tuple(tensor for tensor in found.others if tensor not in extra)
+    return Reading(spec, layers, left, tuple(_assumed(found, inventory)))
+
+
+def _convolution(group: Group, inventory: Inventory, like: Convolution) -> Convolution:
+    stride, padding = inventory.geometry.get(group.tensors[0].layer, (like.stride, like.padding))
+    return Convolution(
+        channels=group.weight[0],
+        kernel=group.weight[2],
+        stride=stride,
+        padding="valid" if padding == 0 else padding,  # type: ignore[arg-type]
+        bias=group.has_bias,
+    )
+
+
+def _primary(found: Roles, inventory: Inventory, like: PrimaryCaps) -> PrimaryCaps:
+    conv = _convolution(found.primary, inventory, like.convolution)
+    return PrimaryCaps(
+        types=found.primary_channels // found.reading.dimension_in,
+        dimension=found.reading.dimension_in,
+        kernel=conv.kernel,
+        stride=conv.stride,
+        padding=conv.padding,
+        bias=conv.bias,
+    )
+
+
+def _image(found: Roles, conv1: Convolution, primary: PrimaryCaps, like: Image) -> Image:
+    """Its size from the pixels that the decoder draws, or else from the number of capsules; of several, the one nearest to `like`."""
+    channels = found.conv1.weight[1]
+    pixels = found.decoder[-1].weight[0] // channels if found.decoder else 0
+    side = math.isqrt(pixels)
+    if pixels and side * side == pixels:
+        return Image(channels=channels, height=side, width=side)
+    wanted = found.reading.matrices
+    fitting = [
+        s for s in _sides(conv1, primary) if _places(_square(channels, s), conv1, primary) * primary.types == wanted
+    ]
+    nearest = min(fitting, key=lambda s: (abs(s - like.height), s), default=like.height)
+    return _square(channels, nearest)
+
+
+def _sides(conv1: Convolution, primary: PrimaryCaps) -> Iterator[int]:
+    """Image sizes for which the network is possible."""
+    for side in range(1, _LARGEST_IMAGE):
+        if (first := conv_output(side, conv1)) >= 1 and conv_output(first, primary.convolution) >= 1:
+            yield side
+
+
+def _square(channels: int, side: int) -> Image:
+    return Image(channels=channels, height=side, width=side)
+
+
+def _places(image: Image, conv1: Convolution, primary: PrimaryCaps) -> int:
+    height, width = (conv_output(conv_output(size, conv1), primary.convolution) for size in (image.height, image.width))
+    return height * width
+
+
+def _digit(found: Roles, capsules: int, types: int, like: DigitCaps) -> tuple[DigitCaps, list[AuditedTensor]]:
+    """DigitCaps, and the tensors beside W that belong to it."""
+    w = found.reading
+    shared = {capsules: "none", types: "grid", 1: "all"}.get(w.matrices, "none")
+    bias = _first(found.others, (w.classes, w.dimension))
+    pairs = [t for t in found.others if _fits(t, (capsules, w.classes)) and t is not bias]
+    digit = DigitCaps(
+        classes=w.classes,
+        dimension=w.dimension,
+        shared_w=shared,  # type: ignore[arg-type]
+        bias=bias is not None,
+        logits="zero" if not pairs else "trainable" if pairs[0].trainable else "frozen",
+        coupling="trainable" if len(pairs) > 1 and pairs[1].trainable else "computed",
+        iterations=like.iterations,
+        none_of_the_above=like.none_of_the_above,
+        gradient=like.gradient,
+    )
+    return digit, [tensor for tensor in (bias, *pairs[:2]) if tensor is not None]
+
+
+def _first(tensors: Sequence[AuditedTensor], wanted: tuple[int, ...]) -> AuditedTensor | None:
+    return next((tensor for tensor in tensors if _fits(tensor, wanted)), None)
+
+
+def _fits(tensor: AuditedTensor, wanted: tuple[int, ...]) -> bool:
+    """The same sizes in any order, or all of them as one axis."""
+    own = sorted(sizes(tensor.shape))
+    return own == sorted(sizes(wanted)) or own == [math.prod(wanted)]
+
+
+def _decoder(found: Roles, digit: DigitCaps) -> Decoder | None:
+    if not found.decoder:
+        return None
+    hidden = tuple(group.weight[0] for group in found.decoder[:-1])
+    masked = Decoder(hidden=hidden, input="masked")
+    if found.decoder[0].weight[1] == decoder_inputs(masked, digit):
+        return masked
+    return Decoder(hidden=hidden, input="selected")
+
+
+def _assumed(found: Roles, inventory: Inventory) -> Iterator[str]:
+    for name, group in (("conv1", found.conv1), ("primary_caps", found.primary)):
+        if group.tensors[0].layer not in inventory.geometry:
+            yield f"{name}.stride"
+            yield f"{name}.padding"
+    yield from ("digit_caps.iterations", "digit_caps.gradient")
+
+
+def w_of(reading: W) -> int:
+    """How many values such a W has."""
+    return reading.matrices * reading.classes * reading.dimension_in * reading.dimension

@@ -1,0 +1,195 @@
+"""Which tensor plays which part in a capsule network, told by shapes alone: names and the order of axes are everybody's own.
+
+Eight convolutions of 32 channels, 32 of 8 and one of 256 are the same primary layer; a W of [10, 1152, 8, 16], [1, 1152, 10, 16, 8] or
+[1152, 8, 160] is the same W.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+
+from msgspec import Struct
+
+from capsaudit.arithmetic import Shape
+from capsaudit.audited import AuditedTensor, Inventory
+
+
+class Group(Struct, frozen=True):
+    """Tensors that are one layer of the network, by the paths that hold them."""
+
+    tensors: tuple[AuditedTensor, ...] = ()
+
+    @property
+    def weight(self) -> Shape:
+        """The shape of its first tensor of two axes or more."""
+        return next((tensor.shape for tensor in self.tensors if len(tensor.shape) > 1), ())
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether there is a vector beside the weight."""
+        return any(len(tensor.shape) == 1 for tensor in self.tensors)
+
+
+class W(Struct, frozen=True):
+    """DigitCaps' W read as so many matrices from `dimension_in` to `dimension` for each class."""
+
+    matrices: int
+    classes: int
+    dimension_in: int
+    dimension: int
+
+
+class Roles(Struct, frozen=True):
+    """The layers of a capsule network as found in a model; `others` are tensors without a part."""
+
+    conv1: Group
+    primary: Group
+    primary_channels: int
+    w: AuditedTensor
+    reading: W
+    decoder: tuple[Group, ...]
+    others: tuple[AuditedTensor, ...]
+
+
+def roles(inventory: Inventory) -> Roles | None:
+    """The parts that the tensors play, or None where they are no capsule network."""
+    held = [t for t in inventory.tensors if not t.buffer and t.same_as is None]
+    groups = _groups(held)
+    pair = _convolutions([group for group in groups if _is_convolution(group)])
+    if pair is None:
+        return None
+    conv1, primaries = pair
+    channels = sum(group.weight[0] for group in primaries)
+    decoder = tuple(_chain([group for group in groups if _is_linear(group)]))
+    taken = {t.name for group in (conv1, *primaries, *decoder) for t in group.tensors}
+    bare = [t for t in held if t.name not in taken]
+    found = _find_w(bare, channels, decoder[0].weight[1] if decoder else None)
+    if found is None:
+        return None
+    w, reading = found
+    return Roles(
+        conv1=conv1,
+        primary=Group(tuple(t for group in primaries for t in group.tensors)),
+        primary_channels=channels,
+        w=w,
+        reading=reading,
+        decoder=decoder,
+        others=tuple(t for t in bare if t is not w),
+    )
+
+
+def sizes(shape: Iterable[int]) -> tuple[int, ...]:
+    """The sizes of a shape without its ones."""
+    return tuple(size for size in shape if size != 1)
+
+
+def _groups(tensors: Sequence[AuditedTensor]) -> list[Group]:
+    """Tensors by the path that holds them, in order."""
+    by_layer: dict[str, list[AuditedTensor]] = {}
+    for tensor in tensors:
+        by_layer.setdefault(tensor.layer, []).append(tensor)
+    return [Group(tuple(found)) for found in by_layer.values()]
+
+
+def _convolutions(groups: Sequence[Group]) -> tuple[Group, list[Group]] | None:
+    """The first convolution, and those of one kernel size that take what it gives."""
+    for first in groups:
+        fed = [g for g in groups if g is not first and g.weight[1] == first.weight[0]]
+        if alike := [g for g in fed if g.weight[2:] == fed[0].weight[2:]]:
+            return first, alike
+    return None
+
+
+def _is_convolution(group: Group) -> bool:
+    """A square kernel, with or without a bias for each of its channels."""
+    shape = group.weight
+    return (
+        len(shape) == 4 and shape[2] == shape[3] and "Transpose" not in group.tensors[0].kind and _rest_is_bias(group)
+    )
+
+
+def _is_linear(group: Group) -> bool:
+    """A matrix with a bias for each of its rows; without one it must say itself that it is such a layer."""
+    named = group.tensors[0].kind.endswith("Linear")
+    return len(group.weight) == 2 and _rest_is_bias(group) and (group.has_bias or named)
+
+
+def _rest_is_bias(group: Group) -> bool:
+    rest = [tensor.shape for tensor in group.tensors if len(tensor.shape) <= 1]
+    return (
+        len(group.tensors) <= 2
+        and len(group.tensors) == len(rest) + 1
+        and all(shape == group.weight[:1] for shape in rest)
+    )
+
+
+def _chain(groups: Sequence[Group]) -> Iterator[Group]:
+    """Fully connected layers of which each takes what the one before it gives, from the first on."""
+    before: Group | None = None
+    for group in groups:
+        if before is None or group.weight[1] == before.weight[0]:
+            yield group
+            before = group
+
+
+def _find_w(tensors: Sequence[AuditedTensor], channels: int, inputs: int | None) -> tuple[AuditedTensor, W] | None:
+    """The largest tensor that can be read as W, with its likeliest reading."""
+    for tensor in sorted(tensors, key=lambda tensor: -tensor.count):
+        if len(sizes(tensor.shape)) < 3:
+            continue
+        fitting = {w: bent for w, bent in readings_of(tensor.shape).items() if _fits(w, channels, inputs)}
+        if fitting:
+            return tensor, min(fitting, key=lambda w: (not _whole(w, channels), fitting[w], _unusual(w)))
+    return None
+
+
+def readings_of(shape: Shape) -> dict[W, int]:
+    """Every way to read a shape as matrices × classes × dimension in × dimension out, axes in any order, up to one of them split; and
+    by how much the shape has to be bent for it: an axis of its own for each is not bent at all.
+
+    >>> readings_of((1, 1152, 10, 16, 8))[W(1152, 10, 8, 16)], readings_of((1152, 8, 160))[W(1152, 10, 8, 16)]
+    (0, 1)
+    """
+    axes = sizes(shape)
+    found: dict[W, int] = {}
+    for split in ((), *((at, factor) for at, size in enumerate(axes) for factor in _factors(size))):
+        parts = _split(axes, *split) if split else axes
+        for labels in product(range(4), repeat=len(parts)):
+            if set(labels) >= {1, 2, 3}:
+                w = W(
+                    *(
+                        math.prod(size for size, label in zip(parts, labels, strict=True) if label == i)
+                        for i in range(4)
+                    )
+                )
+                bent = bool(split) + len(parts) - len(set(labels))
+                found[w] = min(found.get(w, bent), bent)
+    return found
+
+
+def _split(axes: tuple[int, ...], at: int, factor: int) -> tuple[int, ...]:
+    return (*axes[:at], factor, axes[at] // factor, *axes[at + 1 :])
+
+
+def _factors(size: int) -> Iterator[int]:
+    """Factors other than one and itself; of a huge size only small ones, which is where classes and dimensions are."""
+    yield from (factor for factor in range(2, min(size // 2, 256) + 1) if size % factor == 0)
+
+
+def _fits(w: W, channels: int, inputs: int | None) -> bool:
+    """Whether the primary layer can be cut into such capsules, and the decoder take what the class capsules give: all or one."""
+    return channels % w.dimension_in == 0 and inputs in (None, w.classes * w.dimension, w.dimension)
+
+
+def _whole(w: W, channels: int) -> bool:
+    """Whether the matrices are one for each capsule of a whole square grid, or shared."""
+    types = channels // w.dimension_in
+    grid = math.isqrt(w.matrices // types)
+    return w.matrices in (1, types) or (grid > 0 and grid * grid * types == w.matrices)
+
+
+def _unusual(w: W) -> tuple[int, int, int]:
+    """How many of the usual numbers it does without; of equals, the one with the most matrices and the fewest classes."""
+    return (w.classes != 10) + (w.dimension_in != 8) + (w.dimension != 16), -w.matrices, w.classes

@@ -1,0 +1,143 @@
+"""The pytest plugin: a marker for the figures that a model must have, and files `*.claims.toml` collected as tests.
+
+    @pytest.mark.capsaudit(total="8.2M", layers={"conv1": "20,992"})
+    def test_my_network(model):  # a fixture that gives the module
+        ...
+
+Nothing of capsaudit is imported before a marker or a file asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from capsaudit.results import Audit, AuditedClaim
+
+_MARKER = (
+    "capsaudit(total=None, layers={}, policy='stored', model='model', target=None): "
+    "the figures that the module of the fixture `model`, or the `target`, must have, as printed"
+)
+_SUFFIX = ".claims.toml"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known, also where markers are strict."""
+    config.addinivalue_line("markers", _MARKER)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """The test itself, and then the figures of its markers."""
+    result = yield
+    for marker in item.iter_markers("capsaudit"):
+        _hold(item, **marker.kwargs)
+    return result
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """A file of claims is a module whose tests are its claims."""
+    if not file_path.name.endswith(_SUFFIX):
+        return None
+    return ClaimsModule.from_parent(parent, path=file_path)
+
+
+class ClaimsModule(pytest.File):
+    """A file of claims; the model is audited once for all of them."""
+
+    _audited: Audit | None = None
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """A test for each claim."""
+        from capsaudit.catalogue.target_claims import load_target_claims
+        from capsaudit.errors import CapsauditError
+
+        try:
+            claims = load_target_claims(self.path)
+        except CapsauditError as error:
+            raise self.CollectError(str(error)) from error
+        if claims.file.target is None:
+            raise self.CollectError(
+                f'{self.path}: target is missing; say which model the claims are about: target = "models.py:Net"'
+            )
+        names = [claim.layer or "total" for claim in claims.file.claims]
+        for number, name in enumerate(names):
+            unique = name if names.count(name) == 1 else f"{name}[{claims.lines[number]}]"
+            yield ClaimItem.from_parent(self, name=unique, number=number)
+
+    def judged(self, number: int) -> tuple[Audit, AuditedClaim]:
+        """The verdict on one claim."""
+        if self._audited is None:
+            from capsaudit import api
+
+            self._audited = api.audit_claims(self.path)
+        return self._audited, self._audited.claims[number]
+
+
+class ClaimItem(pytest.Item):
+    """A claim as a test."""
+
+    parent: ClaimsModule
+
+    def __init__(self, *, number: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._number = number
+
+    def runtest(self) -> None:
+        """Fail with the layer table where the claim does not hold."""
+        result, claim = self.parent.judged(self._number)
+        if claim.verdict != "agrees":
+            raise ClaimError(
+                f"{claim.file}:{claim.line}: stated {claim.stated}, but {claim.because}\n\n{_table(result)}"
+            )
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The claim and the table, without a traceback through the plugin."""
+        from capsaudit.errors import CapsauditError
+
+        if isinstance(excinfo.value, ClaimError | CapsauditError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the claim stands."""
+        return self.path, None, f"claim {self.name}"
+
+
+class ClaimError(AssertionError):
+    """A claim that does not hold."""
+
+
+def _hold(
+    item: pytest.Item,
+    total: str | int | None = None,
+    layers: dict[str, str | int] | None = None,
+    policy: str = "stored",
+    model: str = "model",
+    target: Any = None,
+) -> None:
+    """Judge the figures of one marker; a marker without figures is a fault, never a pass."""
+    from capsaudit import api
+
+    stated = ({} if total is None else {"total": total}) | (layers or {})
+    if not stated:
+        pytest.fail("@pytest.mark.capsaudit states nothing; expected total= or layers=", pytrace=False)
+    found = target if target is not None else getattr(item, "funcargs", {}).get(model)
+    if found is None:
+        pytest.fail(
+            f"@pytest.mark.capsaudit: the test has no fixture {model!r} and the marker no target=", pytrace=False
+        )
+    try:
+        api.assert_counts(found, stated, policy=policy)
+    except AssertionError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+def _table(result: Audit) -> str:
+    from capsaudit.render.formats import as_plain
+
+    return as_plain(result)

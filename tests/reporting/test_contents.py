@@ -1,0 +1,85 @@
+"""What the report is made of."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import capsaudit
+from capsaudit.figure import parse_figure
+from capsaudit.reporting import contents
+from capsaudit.reporting.answer import answer
+from capsaudit.reporting.contents import SEARCHED, WrittenAudit
+from tests.test_arithmetic import TOTALS
+
+
+def test_everything_that_is_shipped_is_in_it(audit: WrittenAudit) -> None:
+    assert {counted.variant: counted.trainable for counted in audit.comparison.variants} == TOTALS
+    assert all(len(set(counted.witnesses.values())) == 1 for counted in audit.comparison.variants)
+    assert {claim.source for claim in audit.claims.claims} == set(audit.sources) == {"article", "paper"}
+    assert [(found.figure, found.start) for found in audit.reconciliations] == list(SEARCHED)
+    assert all(found.complete and found.explanations for found in audit.reconciliations)
+    assert audit.capsaudit == capsaudit.__version__
+
+
+def test_the_ledger_leads_from_the_article_to_the_figure_it_is_compared_with(audit: WrittenAudit) -> None:
+    assert (audit.ledger.start_total, audit.ledger.difference) == (8_238_608, 11_361_808 - 8_238_608)
+    assert sum(step.difference for step in audit.ledger.steps) == audit.ledger.difference
+
+
+def test_the_answer_is_true(audit: WrittenAudit) -> None:
+    verdicts = {claim.id: claim for claim in audit.claims.claims}
+    assert verdicts["article-total"].verdict == "agrees"
+    assert verdicts["article-official-figure"].verdict == "misattributed"
+    assert verdicts["article-official-figure"].true_of == ("multimnist",)
+    assert audit.ledger.steps[-1].knob == "image.size"
+    assert parse_figure("8.2M").agrees_with(8_238_608)  # "the article's total would be printed so too"
+    told = " ".join(answer(audit))
+    for number in (
+        "8,238,608",
+        "8,215,568",
+        "11,361,808",
+        "11.36M",
+        "8.2M",
+        "36×36",
+        "28×28",
+        "+2,621,440",
+        "+524,800",
+    ):
+        assert number in told
+    assert "23,040" in told  # 1152 logits and 1152 coefficients for each of ten classes
+
+
+def test_chance_has_six_digits(audit: WrittenAudit) -> None:
+    for group in (group for found in audit.reconciliations for group in found.by_changes):
+        assert group.expected_by_chance == float(f"{group.expected_by_chance:.6g}")
+
+
+def test_nothing_of_this_machine_is_in_it(files: dict[str, bytes]) -> None:
+    here = Path(capsaudit.__file__).parents[1]
+    for name, content in files.items():
+        for place in (str(here), str(Path.home()) + "/", str(Path.cwd())):
+            assert place.encode() not in content, name
+
+
+def test_the_json_is_the_audit(audit: WrittenAudit, files: dict[str, bytes]) -> None:
+    data = json.loads(files["audit.json"])
+    assert set(data) == {
+        *("schema", "capsaudit", "digest", "sources"),
+        *("comparison", "ledger", "claims", "joint", "reconciliations"),
+    }
+    assert {row["variant"]: row["trainable"] for row in data["comparison"]["variants"]} == TOTALS
+    assert data["ledger"]["from"] == "article"
+    assert data["digest"] == audit.digest
+
+
+def test_the_digest_is_that_of_the_data_however_lines_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.toml"
+
+    def digest(content: bytes) -> str:
+        path.write_bytes(content)
+        return contents.digest()
+
+    monkeypatch.setattr(contents, "shipped", lambda kind: {"a": path} if kind == "spaces" else {})
+    assert digest(b"a = 1\nb = 2\n") == digest(b"a = 1\r\nb = 2\r\n")
+    assert digest(b"a = 1\nb = 2\n") != digest(b"a = 1\nb = 3\n")

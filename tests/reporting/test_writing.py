@@ -1,0 +1,87 @@
+"""Files in a folder: the same bytes each time, all or none of them, and whether they are fresh."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from capsaudit.errors import CapsauditError
+from capsaudit.reporting import writing
+from capsaudit.reporting.contents import WrittenAudit
+from capsaudit.reporting.writing import FILES, publish, stale, write
+
+WRITE = "import sys; from pathlib import Path; from capsaudit.reporting.contents import gather; " + (
+    "from capsaudit.reporting.writing import publish; publish(gather(), Path(sys.argv[1]))"
+)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_two_processes_write_the_same_bytes(tmp_path: Path, files: dict[str, bytes]) -> None:
+    for seed, zone, language in (("1", "UTC", "C"), ("2", "Asia/Tokyo", "de_DE.UTF-8")):
+        folder = tmp_path / seed
+        environment = os.environ | {"PYTHONHASHSEED": seed, "TZ": zone, "LC_ALL": language, "PYTHONUTF8": "0"}
+        done = subprocess.run(
+            [sys.executable, "-c", WRITE, folder], env=environment, cwd=tmp_path, check=True, timeout=300
+        )
+        assert done.returncode == 0
+        assert contents(folder) == files
+
+
+def test_writing_then_checking(tmp_path: Path, audit: WrittenAudit, files: dict[str, bytes]) -> None:
+    folder = tmp_path / "deep" / "reports"
+    checked = publish(audit, folder, check=True)
+    assert (checked.stale, checked.agrees, checked.checked) == (FILES, False, True)
+    assert not folder.exists()
+    first = publish(audit, folder)
+    assert (first.files, first.stale, first.agrees) == (FILES, FILES, True)
+    assert contents(folder) == files
+    assert publish(audit, folder, check=True).agrees
+    before = [(folder / name).stat().st_mtime_ns for name in FILES]
+    assert publish(audit, folder).stale == ()
+    assert [(folder / name).stat().st_mtime_ns for name in FILES] == before
+
+
+def test_one_byte_or_a_missing_file_is_stale(tmp_path: Path, files: dict[str, bytes]) -> None:
+    write(tmp_path, files)
+    assert stale(tmp_path, files) == ()
+    page = tmp_path / "audit.html"
+    page.write_bytes(page.read_bytes()[:-1] + b" ")
+    (tmp_path / "layers.svg").unlink()
+    (tmp_path / "mine.md").write_text("other files are nobody's business")
+    assert stale(tmp_path, files) == ("audit.html", "layers.svg")
+    write(tmp_path, files)
+    assert stale(tmp_path, files) == ()
+    assert (tmp_path / "mine.md").exists()
+
+
+def test_what_cannot_be_written_is_told_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("a file")
+    with pytest.raises(CapsauditError, match=r"reports: cannot be written: File exists"):
+        write(tmp_path / "reports", {"audit.md": b"new"})
+    (tmp_path / "folder" / "b").mkdir(parents=True)
+    with pytest.raises(CapsauditError, match=r"b: cannot be written: Is a directory"):
+        write(tmp_path / "folder", {"a": b"new", "b": b"new"})
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["b"]
+    with pytest.raises(CapsauditError, match=r"b: cannot be read: Is a directory"):
+        stale(tmp_path / "folder", {"b": b"new"})
+
+
+def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = dict.fromkeys(FILES, b"old")
+    write(tmp_path, old)
+    aside = writing._aside
+
+    def full(path: Path, content: bytes) -> Path:
+        if path.name == "audit.json":
+            raise OSError(28, "No space left on device")
+        return aside(path, content)
+
+    monkeypatch.setattr(writing, "_aside", full)
+    with pytest.raises(CapsauditError, match=r"audit.json: cannot be written: No space left on device"):
+        write(tmp_path, dict.fromkeys(FILES, b"new"))
+    assert contents(tmp_path) == old
