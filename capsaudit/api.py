@@ -223,7 +223,7 @@ def audit(
     Raises:
         CapsauditError: it cannot be counted or run, or a claim cannot be read.
     """
-    from capsaudit.auditing.live import taken
+    from capsaudit.audit.live import taken
 
     inventory = taken(model, name or type(model).__name__, inputs=inputs, kwargs=kwargs)
     return _audited(inventory, against, claims, policy)
@@ -247,8 +247,10 @@ def audit_target(
     Raises:
         CapsauditError: it cannot be loaded, counted or run, a claim cannot be read, or the variant cannot be written.
     """
-    from capsaudit.auditing.loading import load
+    from capsaudit.audit.loading import load
 
+    if target.endswith(".claims.toml"):
+        return audit_claims(target, timeout=timeout)
     inventory = load(target, kwargs=kwargs, inputs=inputs, timeout=timeout)
     result = _audited(inventory, against, claims, policy)
     if write_variant is not None:
@@ -256,22 +258,22 @@ def audit_target(
     return result
 
 
-def audit_claims(path: str | Path) -> Audit:
+def audit_claims(path: str | Path, *, timeout: float = 300) -> Audit:
     """The model that a file of claims names as its `target`, held against them. A target's path begins in the file's folder.
 
     Raises:
         CapsauditError: the file names none, or it cannot be audited.
     """
-    from capsaudit.auditing.loading import load
+    from capsaudit.audit.loading import load
     from capsaudit.catalogue.target_claims import load_target_claims
 
-    claims = load_target_claims(path)
-    if claims.file.target is None:
+    file = load_target_claims(path).file
+    if file.target is None:
         raise CapsauditError(
             f'{path}: target is missing; say which model the claims are about: target = "models.py:Net"'
         )
-    inventory = load(claims.file.target, kwargs=claims.file.kwargs, inputs=claims.file.input, folder=Path(path).parent)
-    return _audited(inventory, None, [path], claims.file.policy)
+    inventory = load(file.target, kwargs=file.kwargs, inputs=file.input, timeout=timeout, folder=Path(path).parent)
+    return _audited(inventory, None, [path], file.policy)
 
 
 def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, policy: str = "stored") -> None:
@@ -281,8 +283,8 @@ def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, po
         AssertionError: a figure that is not what is counted, with the table of layers.
         CapsauditError: nothing is stated, or a figure cannot be read.
     """
-    from capsaudit.auditing.live import taken
-    from capsaudit.auditing.loading import load
+    from capsaudit.audit.live import taken
+    from capsaudit.audit.loading import load
     from capsaudit.verbs.asserting import expect_counts
 
     inventory = load(model) if isinstance(model, str) else taken(model, type(model).__name__)

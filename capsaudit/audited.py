@@ -47,23 +47,29 @@ class AuditedTensor(Struct, frozen=True, kw_only=True):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """Something that a count alone does not tell. `kind`: `hidden`, `no gradient`, `unused`, `state changed` or `not probed`."""
+    """Something that a count alone does not tell. `kind`: `hidden`, `no gradient`, `unused`, `state changed` or `not probed`.
+
+    `path`: the tensor's, empty where it is about the whole model or a tensor without a name. `count`: the values concerned, where they are told.
+    """
 
     kind: str
     path: str
     message: str
+    count: int = 0
 
 
 class Inventory(Struct, frozen=True, kw_only=True):
     """Everything that a target holds, and what was found on the way.
 
-    `geometry`: stride and padding of each convolution by layer path, where a module tells them. `notes`: how the target was read.
+    `geometry`: stride and padding of each convolution by layer path, where a module tells them. `examples`: shapes of what it was run
+    with, without the batch. `notes`: how the target was read.
     """
 
     target: str
     tensors: tuple[AuditedTensor, ...]
     findings: tuple[Finding, ...] = ()
     geometry: dict[str, tuple[int, int | str]] = {}
+    examples: tuple[Shape, ...] = ()
     notes: tuple[str, ...] = ()
 
     def trainable(self, policy: str = STORED) -> int:

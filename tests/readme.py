@@ -10,9 +10,20 @@ from pathlib import Path
 from typing import Any
 
 
-def shown(command: str, *, columns: int = 80, files: dict[str, str] | None = None, code: int = 0) -> None:
-    """Print a command and its output as a fenced block. `files` are there while it runs; another exit code is an error."""
-    print(f"\n```console\n$ {command}\n{output(command, columns=columns, files=files, code=code)}\n```\n")
+def shown(
+    command: str, *, columns: int = 80, files: dict[str, str] | None = None, code: int = 0, lines: int | None = None
+) -> None:
+    """Print a command and its output as a fenced block. `files` are there while it runs; another exit code is an error.
+
+    `lines`: only so many of the first ones.
+    """
+    printed = output(command, columns=columns, files=files, code=code).splitlines()
+    print("\n".join(["", "```console", f"$ {command}", *printed[:lines], *["…"] * (lines is not None), "```", ""]))
+
+
+def example(*names: str) -> dict[str, str]:
+    """Files of tests/examples."""
+    return {name: (Path(__file__).parent / "examples" / name).read_text() for name in names}
 
 
 def output(command: str, *, columns: int = 80, files: dict[str, str] | None = None, code: int = 0) -> str:
@@ -33,7 +44,7 @@ def output(command: str, *, columns: int = 80, files: dict[str, str] | None = No
         )
     if done.returncode != code:
         raise RuntimeError(f"{command}: exit code {done.returncode}, expected {code}")
-    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    return "\n".join(line.rstrip() for line in done.stdout.splitlines()).strip("\n")
 
 
 def toml_block(readme: str, name: str) -> str:

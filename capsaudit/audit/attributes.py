@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from capsaudit.audit.members import CONTAINERS, SIMPLE, members
+from capsaudit.audit.members import CONTAINERS, LEAVES, SIMPLE, members
 from capsaudit.audit.walking import joined, registered, walk
 
 REGISTRIES = ("_parameters", "_buffers", "_modules")
@@ -23,7 +23,7 @@ class Place(NamedTuple):
     """Something that a model holds, by a name that leads to it.
 
     `attribute`: path and value of the attribute by which it is held past registration, None for what is registered.
-    `in_module`: it belongs to a module that is not registered. `in_object`: the way there leads through an object that is neither module nor container.
+    `in_module`: it belongs to a module that is not registered. `in_object`: the way leads through an object that is neither module nor container.
     """
 
     path: str
@@ -52,7 +52,7 @@ def places(root: nn.Module) -> list[Place]:
 def _attributes(place: Place) -> Iterator[Place]:
     """What a module holds by plain attributes."""
     for name, value in vars(place.value).items():
-        if type(value) not in SIMPLE and name not in REGISTRIES:
+        if type(value) not in SIMPLE and name not in REGISTRIES and not _is_empty(value):
             path = joined(place.path, name)
             yield Place(path, value, place.attribute or (path, value), place.in_module, place.in_object)
 
@@ -63,8 +63,19 @@ def _within(place: Place) -> Iterator[Place]:
         yield from _attributes(place._replace(in_module=True))
     elif isinstance(place.value, CONTAINERS):
         yield from _members(place)
-    elif not place.in_object and type(place.value).__module__.partition(".")[0] not in FOREIGN:
+    elif is_searched(place):
         yield from _members(place._replace(in_object=True))
+
+
+def is_searched(place: Place) -> bool:
+    """Whether it is an object whose attributes belong to the model. Objects within it are not searched: they would lead out of it."""
+    home = type(place.value).__module__.partition(".")[0]
+    return not place.in_object and not isinstance(place.value, LEAVES) and home not in FOREIGN
+
+
+def _is_empty(value: object) -> bool:
+    """Every module has a dozen dictionaries for hooks, nearly always empty."""
+    return isinstance(value, (dict, list, set)) and not value
 
 
 def _registered_by(place: Place, module: nn.Module) -> Iterator[Place]:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
+from capsaudit.audit.forwarding import forwarded
 from capsaudit.audit.keeping import unchanged
 
 
@@ -22,7 +23,7 @@ def effective(module: nn.Module) -> dict[str, int]:
 def _parametrised(originals: ParametrizationList) -> dict[str, int]:
     """The shape is known to the parametrisation alone, so it is asked; spectral_norm would change itself in training mode."""
     with unchanged(originals), torch.no_grad():
-        values: Any = originals()
+        values: Any = forwarded(originals, (), {})
     sizes = {name: tensor.numel() for name, tensor in originals._parameters.items() if tensor is not None}
     largest = max(sizes, key=lambda name: sizes[name], default="")
     return {name: values.numel() if name == largest else 0 for name in sizes}

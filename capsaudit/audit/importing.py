@@ -17,7 +17,8 @@ from types import ModuleType
 from capsaudit.audit.deadline import TimeUp
 from capsaudit.audit.paths import expect_file
 from capsaudit.audit.targets import Target
-from capsaudit.audit.telling import place_of, told
+from capsaudit.audit.telling import in_a_line, place_of
+from capsaudit.errors import CapsauditError
 
 
 def import_target(target: Target) -> ModuleType:

@@ -19,7 +19,8 @@ class Kept:
 
     def __init__(self, root: nn.Module, held: Sequence[Place]) -> None:
         self.root = root
-        self.modes = [(place.value, place.value.training) for place in held if _has_mode(place.value)]
+        modules = [place.value for place in held if isinstance(place.value, nn.Module)]
+        self.modes = [(module, module.training) for module in modules if hasattr(module, "training")]
         self.containers: list[KeptContainer] = kept_containers(held)
         self.tensors = KeptTensors(root, held)
 
@@ -46,12 +47,8 @@ def unchanged(root: nn.Module, held: Sequence[Place] | None = None) -> Iterator[
             kept.restore()
 
 
-def _has_mode(value: object) -> bool:
-    """A frozen scripted module has no mode left."""
-    return isinstance(value, nn.Module) and hasattr(value, "training")
-
-
 def _set(modes: Sequence[tuple[nn.Module, bool]]) -> None:
+    """A scripted module that is frozen has no mode left, and is not among them."""
     for module, mode in modes:
         if module.training != mode:
             module.training = mode

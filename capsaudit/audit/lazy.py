@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from capsaudit.audit.forwarding import forwarded
 from capsaudit.audit.random_state import same_randomness
@@ -31,8 +32,12 @@ def materialised(
 
 
 def _copied(module: nn.Module) -> nn.Module:
+    """Torch copies lazy parameters but not lazy buffers, so those are put where the copying looks for what it has copied."""
+    unshaped = [slot.tensor for slot in registered(module) if isinstance(slot.tensor, UninitializedBuffer)]
+    make: Any = UninitializedBuffer
+    copies = {id(buffer): make(device=buffer.device, dtype=buffer.dtype) for buffer in unshaped}
     try:
-        return copy.deepcopy(module)
+        return copy.deepcopy(module, copies)
     except Exception as fault:
         raise CapsauditError(f"the model cannot be copied: {type(fault).__name__}: {fault}") from fault
 

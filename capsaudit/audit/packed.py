@@ -29,6 +29,7 @@ def _is_packed(module: nn.Module) -> bool:
 
 
 def _unpacked(unpack: Callable[[], Any], name: str) -> Iterator[tuple[str, Tensor]]:
+    """Detached: a bias comes with requires_grad, but nothing trains it there."""
     found = unpack()
     pairs = found.items() if isinstance(found, dict) else [(name, found)]
-    return ((key, tensor) for key, tensor in pairs if isinstance(tensor, Tensor))
+    return ((key, tensor.detach()) for key, tensor in pairs if isinstance(tensor, Tensor))

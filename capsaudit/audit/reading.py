@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cache
 
+import msgspec
 from msgspec import Struct
 
 from capsaudit.arithmetic import conv_output, decoder_inputs
@@ -12,7 +14,7 @@ from capsaudit.audit.roles import Group, Roles, W, sizes
 from capsaudit.audited import AuditedTensor, Inventory
 from capsaudit.spec import CapsNet, Convolution, Decoder, DigitCaps, Image, PrimaryCaps
 
-_LARGEST_IMAGE = 4096
+_LARGEST_IMAGE = 1024
 
 
 class Reading(Struct, frozen=True):
@@ -27,14 +29,30 @@ class Reading(Struct, frozen=True):
     assumed: tuple[str, ...]
 
 
-def read(found: Roles, inventory: Inventory, like: CapsNet) -> Reading:
-    """The reading of these parts; what they leave open is as in `like`."""
+def readings(found: Roles, inventory: Inventory, like: CapsNet) -> Iterator[Reading]:
+    """The readings of these parts; what they leave open is as in `like`.
+
+    One for each reading of W, and two where a convolution says that it does not pad: what it is given may be padded before.
+    """
+    told = [inventory]
+    padded = {layer: told for layer, told in inventory.geometry.items() if told[1] != 0}
+    if len(padded) < len(inventory.geometry):
+        outside = {layer: (told[0], _PADDED_OUTSIDE) for layer, told in inventory.geometry.items() if told[1] == 0}
+        told.append(msgspec.structs.replace(inventory, geometry=padded | outside))
+    for w in found.readings:
+        yield from (_read(found, w, each, like) for each in told)
+
+
+_PADDED_OUTSIDE = "outside"
+
+
+def _read(found: Roles, w: W, inventory: Inventory, like: CapsNet) -> Reading:
     conv1 = _convolution(found.conv1, inventory, like.conv1)
-    primary = _primary(found, inventory, like.primary_caps)
-    image = _image(found, conv1, primary, like.image)
+    primary = _primary(found, w, inventory, like.primary_caps)
+    image = _given(found, inventory) or _image(found, w, conv1, primary, like.image)
     places = _places(image, conv1, primary)
     capsules = places * primary.types
-    digit, extra = _digit(found, capsules, primary.types, like.digit_caps)
+    digit, extra = _digit(found, w, capsules, primary.types, like.digit_caps)
     spec = CapsNet(image=image, conv1=conv1, primary_caps=primary, digit_caps=digit, decoder=_decoder(found, digit))
     layers = {"conv1": found.conv1.tensors, "primary_caps": found.primary.tensors, "digit_caps": (found.w, *extra)}
     layers |= {f"fc{n}": group.tensors for n, group in enumerate(found.decoder, start=1)}
@@ -48,16 +66,16 @@ def _convolution(group: Group, inventory: Inventory, like: Convolution) -> Convo
         channels=group.weight[0],
         kernel=group.weight[2],
         stride=stride,
-        padding="valid" if padding == 0 else padding,  # type: ignore[arg-type]
+        padding=like.padding if padding == _PADDED_OUTSIDE else "valid" if padding == 0 else padding,  # type: ignore[arg-type]
         bias=group.has_bias,
     )
 
 
-def _primary(found: Roles, inventory: Inventory, like: PrimaryCaps) -> PrimaryCaps:
+def _primary(found: Roles, w: W, inventory: Inventory, like: PrimaryCaps) -> PrimaryCaps:
     conv = _convolution(found.primary, inventory, like.convolution)
     return PrimaryCaps(
-        types=found.primary_channels // found.reading.dimension_in,
-        dimension=found.reading.dimension_in,
+        types=found.primary_channels // w.dimension_in,
+        dimension=w.dimension_in,
         kernel=conv.kernel,
         stride=conv.stride,
         padding=conv.padding,
@@ -65,26 +83,34 @@ def _primary(found: Roles, inventory: Inventory, like: PrimaryCaps) -> PrimaryCa
     )
 
 
-def _image(found: Roles, conv1: Convolution, primary: PrimaryCaps, like: Image) -> Image:
+def _given(found: Roles, inventory: Inventory) -> Image | None:
+    """The image that it was run with."""
+    for example in inventory.examples:
+        if len(example) == 3 and example[0] == found.conv1.weight[1]:
+            return Image(channels=example[0], height=example[1], width=example[2])
+    return None
+
+
+def _image(found: Roles, w: W, conv1: Convolution, primary: PrimaryCaps, like: Image) -> Image:
     """Its size from the pixels that the decoder draws, or else from the number of capsules; of several, the one nearest to `like`."""
     channels = found.conv1.weight[1]
     pixels = found.decoder[-1].weight[0] // channels if found.decoder else 0
     side = math.isqrt(pixels)
     if pixels and side * side == pixels:
         return Image(channels=channels, height=side, width=side)
-    wanted = found.reading.matrices
     fitting = [
-        s for s in _sides(conv1, primary) if _places(_square(channels, s), conv1, primary) * primary.types == wanted
+        side for side, places in _places_by_side(conv1, primary.convolution) if places * primary.types == w.matrices
     ]
-    nearest = min(fitting, key=lambda s: (abs(s - like.height), s), default=like.height)
+    nearest = min(fitting, key=lambda side: (abs(side - like.height), side), default=like.height)
     return _square(channels, nearest)
 
 
-def _sides(conv1: Convolution, primary: PrimaryCaps) -> Iterator[int]:
-    """Image sizes for which the network is possible."""
-    for side in range(1, _LARGEST_IMAGE):
-        if (first := conv_output(side, conv1)) >= 1 and conv_output(first, primary.convolution) >= 1:
-            yield side
+@cache
+def _places_by_side(conv1: Convolution, primary: Convolution) -> tuple[tuple[int, int], ...]:
+    """For each image size for which the network is possible, how many places the grid of capsules has."""
+    firsts = [(side, conv_output(side, conv1)) for side in range(1, _LARGEST_IMAGE)]
+    grids = [(side, conv_output(first, primary)) for side, first in firsts if first >= 1]
+    return tuple((side, grid * grid) for side, grid in grids if grid >= 1)
 
 
 def _square(channels: int, side: int) -> Image:
@@ -96,9 +122,8 @@ def _places(image: Image, conv1: Convolution, primary: PrimaryCaps) -> int:
     return height * width
 
 
-def _digit(found: Roles, capsules: int, types: int, like: DigitCaps) -> tuple[DigitCaps, list[AuditedTensor]]:
+def _digit(found: Roles, w: W, capsules: int, types: int, like: DigitCaps) -> tuple[DigitCaps, list[AuditedTensor]]:
     """DigitCaps, and the tensors beside W that belong to it."""
-    w = found.reading
     shared = {capsules: "none", types: "grid", 1: "all"}.get(w.matrices, "none")
     bias = _first(found.others, (w.classes, w.dimension))
     pairs = [t for t in found.others if _fits(t, (capsules, w.classes)) and t is not bias]
@@ -142,8 +167,3 @@ def _assumed(found: Roles, inventory: Inventory) -> Iterator[str]:
             yield f"{name}.stride"
             yield f"{name}.padding"
     yield from ("digit_caps.iterations", "digit_caps.gradient")
-
-
-def w_of(reading: W) -> int:
-    """How many values such a W has."""
-    return reading.matrices * reading.classes * reading.dimension_in * reading.dimension

@@ -15,6 +15,9 @@ from msgspec import Struct
 from capsaudit.arithmetic import Shape
 from capsaudit.audited import AuditedTensor, Inventory
 
+_READINGS = 8
+"""More readings of one W than these are too unlikely to be tried."""
+
 
 class Group(Struct, frozen=True):
     """Tensors that are one layer of the network, by the paths that hold them."""
@@ -42,13 +45,13 @@ class W(Struct, frozen=True):
 
 
 class Roles(Struct, frozen=True):
-    """The layers of a capsule network as found in a model; `others` are tensors without a part."""
+    """The layers of a capsule network as found in a model. `readings` of its W, the likeliest first; `others` are tensors without a part."""
 
     conv1: Group
     primary: Group
     primary_channels: int
     w: AuditedTensor
-    reading: W
+    readings: tuple[W, ...]
     decoder: tuple[Group, ...]
     others: tuple[AuditedTensor, ...]
 
@@ -68,13 +71,13 @@ def roles(inventory: Inventory) -> Roles | None:
     found = _find_w(bare, channels, decoder[0].weight[1] if decoder else None)
     if found is None:
         return None
-    w, reading = found
+    w, read_as = found
     return Roles(
         conv1=conv1,
         primary=Group(tuple(t for group in primaries for t in group.tensors)),
         primary_channels=channels,
         w=w,
-        reading=reading,
+        readings=read_as,
         decoder=decoder,
         others=tuple(t for t in bare if t is not w),
     )
@@ -134,14 +137,19 @@ def _chain(groups: Sequence[Group]) -> Iterator[Group]:
             before = group
 
 
-def _find_w(tensors: Sequence[AuditedTensor], channels: int, inputs: int | None) -> tuple[AuditedTensor, W] | None:
-    """The largest tensor that can be read as W, with its likeliest reading."""
+def _find_w(
+    tensors: Sequence[AuditedTensor], channels: int, inputs: int | None
+) -> tuple[AuditedTensor, tuple[W, ...]] | None:
+    """The largest tensor that can be read as W, with its likeliest readings."""
     for tensor in sorted(tensors, key=lambda tensor: -tensor.count):
         if len(sizes(tensor.shape)) < 3:
             continue
         fitting = {w: bent for w, bent in readings_of(tensor.shape).items() if _fits(w, channels, inputs)}
         if fitting:
-            return tensor, min(fitting, key=lambda w: (not _whole(w, channels), fitting[w], _unusual(w)))
+            ranked = sorted(
+                fitting, key=lambda w: (not _whole(w, channels), fitting[w] + _unusual(w), -w.matrices, w.classes)
+            )
+            return tensor, tuple(ranked[:_READINGS])
     return None
 
 
@@ -190,6 +198,6 @@ def _whole(w: W, channels: int) -> bool:
     return w.matrices in (1, types) or (grid > 0 and grid * grid * types == w.matrices)
 
 
-def _unusual(w: W) -> tuple[int, int, int]:
-    """How many of the usual numbers it does without; of equals, the one with the most matrices and the fewest classes."""
-    return (w.classes != 10) + (w.dimension_in != 8) + (w.dimension != 16), -w.matrices, w.classes
+def _unusual(w: W) -> int:
+    """How many of the usual numbers it does without."""
+    return (w.classes != 10) + (w.dimension_in != 8) + (w.dimension != 16)

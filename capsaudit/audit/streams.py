@@ -45,6 +45,6 @@ def _flush(*streams: object) -> None:
     """What still lies in a buffer would be written later, to wherever the descriptor leads then."""
     for stream in {id(stream): stream for stream in (*streams, sys.__stdout__)}.values():
         with suppress(OSError, ValueError, AttributeError):
-            stream.flush()  # type: ignore[union-attr]
+            stream.flush()  # type: ignore[attr-defined]
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).fflush(None)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, UntypedStorage, nn
 
 from capsaudit.audit.attributes import Place
-from capsaudit.audit.memory import parts
+from capsaudit.audit.occupancy import parts
 from capsaudit.audit.walking import registered
+
+Key = tuple[int, int]
 
 
 class KeptMemory(NamedTuple):
@@ -19,10 +21,13 @@ class KeptMemory(NamedTuple):
     memory: Tensor
     copy: Tensor
 
+    def is_written(self) -> bool:
+        """Whether the bytes are others now."""
+        return not torch.equal(self.memory, self.copy)
+
     def restore(self) -> None:
-        """Written only where it differs: memory may be a file that is mapped."""
-        if not torch.equal(self.memory, self.copy):
-            self.memory.copy_(self.copy)
+        """For memory that was written only: the rest may be a file that is mapped."""
+        self.memory.copy_(self.copy)
 
 
 class KeptTensor(NamedTuple):
@@ -35,7 +40,7 @@ class KeptTensor(NamedTuple):
 
     def restore(self) -> None:
         """Only what was changed is set: setting is not free of effects."""
-        if not _same_layout(self.tensor, self.alias):
+        if not _same_place(self.tensor, self.alias):
             self.tensor.data = self.alias
         if self.tensor.is_leaf and self.tensor.requires_grad != self.requires_grad:
             self.tensor.requires_grad_(self.requires_grad)
@@ -51,44 +56,86 @@ class KeptTensors:
         tensors = [place.value for place in held if isinstance(place.value, Tensor)]
         self.tensors = {id(tensor): _kept(tensor) for tensor in tensors}
         gradients = [kept.gradient for kept in self.tensors.values() if kept.gradient is not None]
-        self.memories = dict(memory for tensor in [*tensors, *gradients] for memory in _memories(tensor))
+        self.memories = _memories([*tensors, *gradients])
         self.slots = {slot.path: slot.tensor for slot in registered(root)}
+        self.written: set[Key] | None = None
 
     def restore(self) -> None:
         """Tensors first: a replaced `data` must not be filled with the values that were there before."""
         for tensor in self.tensors.values():
             tensor.restore()
-        for memory in self.memories.values():
-            memory.restore()
+        for key in self._written():
+            self.memories[key].restore()
 
     def changed(self) -> list[str]:
-        """Paths of registered tensors that have other values than before, are gone, or are new."""
+        """Paths of registered tensors that have other values than before, are gone, or are new. To be asked after the last write."""
         now = {slot.path: slot.tensor for slot in registered(self.root)}
-        written = {key for key, kept in self.memories.items() if not torch.equal(kept.memory, kept.copy)}
+        written = self._written()
         return [path for path in {**self.slots, **now} if not self._same(path, now.get(path), written)]
 
-    def _same(self, path: str, now: Tensor | None, written: set[int]) -> bool:
+    def _written(self) -> set[Key]:
+        """Memory that is not as before. Compared once: it takes as long as copying it did."""
+        if self.written is None:
+            self.written = {key for key, kept in self.memories.items() if kept.is_written()}
+        return self.written
+
+    def _same(self, path: str, now: Tensor | None, written: set[Key]) -> bool:
         before = self.slots.get(path)
         if before is None or now is None:
-            return before is now
+            return False
         kept = self.tensors[id(before)]
-        if now is before and _same_layout(now, kept.alias) and not any(key in written for key in map(_key, parts(now))):
-            return True
-        return _same_values(now, self._before(kept))
+        untouched = not written.intersection(_key(part.untyped_storage()) for part in parts(kept.alias))
+        return (untouched and _same_place(now, kept.alias)) or self._same_values(now, kept.alias)
 
-    def _before(self, kept: KeptTensor) -> list[Tensor]:
-        return [_as(part, self.memories[_key(part)].copy) if _key(part) in self.memories else part for part in parts(kept.alias)]
+    def _same_values(self, now: Tensor, before: Tensor) -> bool:
+        """Read from the copy, for the memory itself may have been written."""
+        if (now.shape, now.dtype, now.layout) != (before.shape, before.dtype, before.layout) or now.is_quantized:
+            return False
+        pairs = zip(parts(now), parts(before), strict=True)
+        return all(_same_bits(part, self._copied(other)) for part, other in pairs)
+
+    def _copied(self, part: Tensor) -> Tensor:
+        kept = self.memories.get(_key(part.untyped_storage()))
+        if kept is None:
+            return part
+        copied = torch.empty(0, dtype=part.dtype, device=part.device)
+        return copied.set_(kept.copy.untyped_storage(), part.storage_offset(), part.shape, part.stride())
 
 
 def _kept(tensor: Tensor) -> KeptTensor:
     return KeptTensor(tensor, tensor.detach(), tensor.requires_grad, tensor.grad if tensor.is_leaf else None)
 
 
-def _memories(tensor: Tensor) -> Iterator[tuple[int, KeptMemory]]:
-    """Storages that hold values: those on device meta hold none."""
-    for part in parts(tensor):
-        storage = part.untyped_storage()
-        if storage.data_ptr():
-            wide = torch.int64 if storage.nbytes() % 8 == 0 else torch.uint8  # whole words are compared at several times the speed
-            memory = torch.empty(0, dtype=wide, device=storage.device).set_(storage)
-            yield _key(part), KeptMemory(memory, memory.clone())
+def _key(storage: UntypedStorage) -> Key:
+    return storage.data_ptr(), storage.nbytes()
+
+
+def _memories(tensors: Iterable[Tensor]) -> dict[Key, KeptMemory]:
+    """Each storage once, and none of device meta: there are no values."""
+    storages = {_key(storage): storage for tensor in tensors for storage in map(_storage, parts(tensor))}
+    return {key: _copy(storage) for key, storage in storages.items() if storage.data_ptr()}
+
+
+def _storage(tensor: Tensor) -> UntypedStorage:
+    return tensor.untyped_storage()
+
+
+def _copy(storage: UntypedStorage) -> KeptMemory:
+    """As whole words where it is made of them: they are compared several times as fast as bytes."""
+    word = torch.uint8 if storage.nbytes() % 8 else torch.int64
+    memory = torch.empty(0, dtype=word, device=storage.device).set_(storage)
+    return KeptMemory(memory, memory.clone())
+
+
+def _same_place(one: Tensor, other: Tensor) -> bool:
+    return list(map(_place, parts(one))) == list(map(_place, parts(other)))
+
+
+def _place(part: Tensor) -> tuple[object, ...]:
+    return part.untyped_storage()._cdata, part.storage_offset(), part.shape, part.stride(), part.dtype
+
+
+def _same_bits(one: Tensor, other: Tensor) -> bool:
+    if one.shape != other.shape:
+        return False
+    return one.is_meta or torch.equal(*(part.detach().reshape(-1).view(torch.uint8) for part in (one, other)))

@@ -23,6 +23,7 @@ class Slot(NamedTuple):
 
     @property
     def path(self) -> str:
+        """As `named_parameters` would tell it."""
         return joined(self.layer, self.name)
 
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from capsaudit.arithmetic import impossible, layers
-from capsaudit.audit.reading import Reading, read
+from capsaudit.audit.reading import Reading, readings
 from capsaudit.audit.roles import roles
 from capsaudit.audited import POLICIES, STORED, AuditedTensor, Inventory
 from capsaudit.catalogue import Variant
@@ -20,6 +20,9 @@ from capsaudit.spec import CapsNet
 from capsaudit.validation import nearest
 from capsaudit.verbs.explaining import explain, total
 from capsaudit.verbs.holding import hold
+
+_MOST = 0.99
+"""Of more values than this some are zero by chance, or because biases begin so; that is no pruning."""
 
 
 class Match(Struct, frozen=True):
@@ -90,9 +93,16 @@ def closest(inventory: Inventory, catalogue: Sequence[Variant]) -> Match | None:
     found = roles(inventory)
     if found is None:
         return None
-    matches = [Match(v, read(found, inventory, v.spec)) for v in catalogue if isinstance(v.spec, CapsNet)]
+    networks = [(variant, variant.spec) for variant in catalogue if isinstance(variant.spec, CapsNet)]
+    matches = [Match(variant, each) for variant, spec in networks for each in readings(found, inventory, spec)]
     possible = [match for match in matches if impossible(match.reading.spec) is None]
-    return min(possible, key=lambda match: (match.changes, abs(match.difference)), default=None)
+    count = inventory.trainable()
+    return min(possible, key=lambda m: (_left(m, count), m.changes, abs(m.difference)), default=None)
+
+
+def _left(match: Match, count: int) -> int:
+    """By how much the reading misses the model."""
+    return abs(count - total(match.reading.spec))
 
 
 def variant_of(match: Match, target: str) -> Variant:
@@ -118,6 +128,8 @@ def _policies(inventory: Inventory) -> dict[str, int]:
     """Trainable and frozen parameters together by each policy that makes a difference."""
     usual = inventory.trainable() + inventory.frozen()
     counts = {name: inventory.trainable(name) + inventory.frozen(name) for name in POLICIES}
+    if counts["nonzero"] > _MOST * usual:
+        del counts["nonzero"]
     return {name: count for name, count in counts.items() if count != usual or name == STORED}
 
 

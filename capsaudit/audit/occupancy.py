@@ -1,4 +1,4 @@
-"""Memory that tensors take up, once each: views of one storage overlap, an expanded tensor is smaller than its shape, a sparse one has entries."""
+"""Memory that live tensors occupy, told once: views of one storage overlap, an expanded or sparse tensor has fewer values than its shape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUNS = 10_000
 
 
 class Stored(NamedTuple):
-    """What of a tensor lies in memory that belongs to no tensor before it."""
+    """What of a tensor lies in memory that no other tensor is told to own."""
 
     values: int
     bytes: int
@@ -32,19 +32,18 @@ class Piece(NamedTuple):
 
 def stored(tensors: Sequence[Tensor]) -> list[Stored]:
     """Each tensor's part of the memory that they share: every byte is told once, so that the parts add up."""
-    owned = _owned([part for tensor in tensors for part in parts(tensor)])
-    found = iter(owned)
-    return [_stored(tensor, list(itertools.islice(found, len(parts(tensor))))) for tensor in tensors]
+    made_of = [parts(tensor) for tensor in tensors]
+    owned = iter(_owned([part for those in made_of for part in those]))
+    return [_stored(those[0].element_size(), list(itertools.islice(owned, len(those)))) for those in made_of]
 
 
-def _stored(tensor: Tensor, owned: Sequence[int]) -> Stored:
-    return Stored(owned[0] // parts(tensor)[0].element_size(), sum(owned))
+def _stored(size: int, owned: Sequence[int]) -> Stored:
+    """Values of the first part, bytes of all."""
+    return Stored(owned[0] // size, sum(owned))
 
 
 def parts(tensor: Tensor) -> tuple[Tensor, ...]:
     """The dense tensors that a tensor is made of, its values first."""
-    if tensor.layout == torch.strided:
-        return (tensor,)
     if tensor.layout == torch.sparse_coo:
         return tensor._values(), tensor._indices()
     if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
@@ -67,21 +66,20 @@ def _owned(tensors: Sequence[Tensor]) -> list[int]:
 
 
 def _pieces(number: int, tensor: Tensor) -> Iterator[Piece]:
-    size = tensor.element_size()
-    run, outer = _run(tensor)
-    if not tensor.numel():
-        return
-    place, base = _place(tensor)
-    if math.prod(extent for _, extent in outer) > RUNS:
-        yield Piece(("apart", number), 0, size * run * math.prod(extent for _, extent in outer), number)
-        return
-    for steps in itertools.product(*(range(0, stride * extent, stride) for stride, extent in outer)):
-        yield Piece(place, base + size * sum(steps), base + size * (sum(steps) + run), number)
+    size, (run, outer) = tensor.element_size(), _run(tensor)
+    runs = math.prod(extent for _, extent in outer)
+    place, base = _place(tensor) if runs <= RUNS else (("apart", number), 0)
+    if runs > RUNS:
+        yield Piece(place, base, size * run * runs, number)
+    elif tensor.numel():
+        for steps in itertools.product(*(range(0, stride * extent, stride) for stride, extent in outer)):
+            yield Piece(place, base + size * sum(steps), base + size * (sum(steps) + run), number)
 
 
 def _run(tensor: Tensor) -> tuple[int, list[tuple[int, int]]]:
-    """The values that neighbour each other, and stride and extent of the dimensions that do not. Stride 0 repeats and takes no memory."""
-    run, outer = 1, []
+    """Values that neighbour each other, and stride and extent of the dimensions that do not. Stride 0 repeats and takes no memory."""
+    run = 1
+    outer: list[tuple[int, int]] = []
     for stride, extent in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
         if stride == run and not outer:
             run *= extent
@@ -92,6 +90,7 @@ def _run(tensor: Tensor) -> tuple[int, list[tuple[int, int]]]:
 
 def _place(tensor: Tensor) -> tuple[Hashable, int]:
     """Real addresses where there are any: two storages may be given the same memory. On device meta, the storage itself is the place."""
-    storage, offset = tensor.untyped_storage(), tensor.storage_offset() * tensor.element_size()
+    storage, offset = tensor.untyped_storage(), int(tensor.storage_offset()) * tensor.element_size()
     base = storage.data_ptr()
-    return (tensor.device, base + offset) if base else (("storage", storage._cdata), offset)
+    place: Hashable = tensor.device if base else ("storage", storage._cdata)
+    return place, base + offset

@@ -1,0 +1,77 @@
+"""What auditing a model costs: against torchinfo where both can, in seconds where torchinfo cannot, and by the number of tensors.
+
+python -m tests.benchmarks.audit
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+import torchinfo
+from torch import nn
+
+import capsaudit
+from capsaudit.audit.inventory import inventory
+from capsaudit.audit.probing import probe, probe_inputs
+
+ROUNDS = 7
+LIMIT_OF_TORCHINFO = 1.2
+LIMIT_ON_META = 0.2
+
+
+def medians(runs: Mapping[str, Callable[[], object]], *, rounds: int = ROUNDS) -> dict[str, float]:
+    """Seconds: each once to warm up, then in turn, so that a noisy machine troubles all of them alike."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for round_number in range(rounds + 1):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if round_number:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(found) for name, found in seconds.items()}
+
+
+def against_torchinfo(batch: int) -> None:
+    """The published network of 8,215,568 parameters."""
+    model = capsaudit.build("paper")
+    inputs = probe_inputs(model, [(1, 28, 28)], batch=batch)
+    found = medians(
+        {
+            "audit": lambda: (inventory(model), probe(model, inputs)),
+            "inventory alone": lambda: inventory(model),
+            "torchinfo": lambda: torchinfo.summary(model, input_size=(batch, 1, 28, 28), verbose=0),
+        }
+    )
+    print(f"batch {batch}")
+    for name, seconds in found.items():
+        print(f"{name:>16} {1000 * seconds:8.1f} ms  {seconds / found['torchinfo']:5.2f} of torchinfo")
+    print(f"{'limit':>16} {'':11}  {LIMIT_OF_TORCHINFO:5.2f}")
+
+
+def on_meta() -> None:
+    """10**11 parameters, none of them allocated."""
+    with torch.device("meta"):
+        model = nn.ModuleList(nn.Linear(100_000, 100_000, bias=False) for _ in range(10))
+    seconds = medians({"meta": lambda: inventory(model)})["meta"]
+    print(f"10^11 on meta: {1000 * seconds:.1f} ms, limit {1000 * LIMIT_ON_META:.0f} ms")
+
+
+def scaling() -> None:
+    """Ten times the tensors should take ten times as long."""
+    models = {count: nn.ModuleList(nn.Linear(1, 1) for _ in range(count // 2)) for count in (10_000, 100_000)}
+    x = torch.ones(1, 1)
+    for model in models.values():
+        model.forward = lambda x, model=model: sum(layer(x) for layer in model)
+    for what, run in {"inventory": inventory, "probe": lambda model: probe(model, (x,))}.items():
+        small, large = (
+            medians({"": lambda model=model, run=run: run(model)}, rounds=3)[""] for model in models.values()
+        )
+        print(f"{what} of 10^4 tensors {small:.2f} s, of 10^5 {large:.2f} s: {large / small:.1f} times as long")
+
+
+if __name__ == "__main__":
+    for batch in (2, 32):
+        against_torchinfo(batch)
+    on_meta()
+    scaling()
