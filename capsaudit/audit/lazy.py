@@ -21,7 +21,7 @@ def materialised(
 ) -> nn.Module:
     """A deep copy that has run one forward in eval mode, without gradients. Its training modes are those of the original."""
     copied = _copied(module)
-    modes = [(part, part.training) for _, part in walk(copied)]
+    modes = [(part, part.training) for _, part in walk(copied) if hasattr(part, "training")]
     for part, _ in modes:
         part.training = False
     with torch.no_grad(), same_randomness():

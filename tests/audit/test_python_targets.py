@@ -1,5 +1,6 @@
 """Python targets from real files: what is built, what is refused and how that is told; where their output goes; and that they end."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -347,7 +348,8 @@ SAID = {"python", "original", "kept", "descriptor", "child", "native"}
 @pytest.mark.parametrize(("code", "on_output"), [(QUIET, set()), (LOUD, SAID)], ids=["redirected", "as it is"])
 def test_output_goes_to_standard_error(code: str, on_output: set[str]) -> None:
     """As it is, all of it is on standard output, which shows that this test can fail."""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=buffered)
     assert set(run.stdout.split()) == {"result"} | on_output
     assert set(run.stderr.split()) == SAID - on_output
 
