@@ -223,7 +223,7 @@ def audit(
     Raises:
         CapsauditError: it cannot be counted or run, or a claim cannot be read.
     """
-    from capsaudit.audit.live import taken
+    from capsaudit.auditing.live import taken
 
     inventory = taken(model, name or type(model).__name__, inputs=inputs, kwargs=kwargs)
     return _audited(inventory, against, claims, policy)
@@ -247,7 +247,7 @@ def audit_target(
     Raises:
         CapsauditError: it cannot be loaded, counted or run, a claim cannot be read, or the variant cannot be written.
     """
-    from capsaudit.audit.loading import load
+    from capsaudit.auditing.loading import load
 
     if target.endswith(".claims.toml"):
         return audit_claims(target, timeout=timeout)
@@ -264,7 +264,7 @@ def audit_claims(path: str | Path, *, timeout: float = 300) -> Audit:
     Raises:
         CapsauditError: the file names none, or it cannot be audited.
     """
-    from capsaudit.audit.loading import load
+    from capsaudit.auditing.loading import load
     from capsaudit.catalogue.target_claims import load_target_claims
 
     file = load_target_claims(path).file
@@ -283,8 +283,8 @@ def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, po
         AssertionError: a figure that is not what is counted, with the table of layers.
         CapsauditError: nothing is stated, or a figure cannot be read.
     """
-    from capsaudit.audit.live import taken
-    from capsaudit.audit.loading import load
+    from capsaudit.auditing.live import taken
+    from capsaudit.auditing.loading import load
     from capsaudit.verbs.asserting import expect_counts
 
     inventory = load(model) if isinstance(model, str) else taken(model, type(model).__name__)

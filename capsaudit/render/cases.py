@@ -75,7 +75,7 @@ def _audit(result: Audit) -> tuple[Case, ...]:
     """A case for each claim, or one for the variant that the model is held against; and one for each warning."""
     found = [
         Case(
-            suite="capsaudit.audit",
+            suite="capsaudit.auditing",
             name=f"{result.target}: {claim.layer or 'total'} = {claim.stated}",
             title=f"capsaudit {claim.layer or 'total'}",
             level="" if claim.verdict == AGREES else "error",
@@ -97,7 +97,7 @@ def _variant(result: Audit) -> Case:
     unexplained = f"; {result.unexplained:+,} not explained" if result.unexplained else ""
     told = f"differs from {result.closest} by {result.difference:+,}: {changed or 'no knob'}{unexplained}"
     return Case(
-        suite="capsaudit.audit",
+        suite="capsaudit.auditing",
         name=f"{result.target} is {result.closest}",
         title="capsaudit",
         level="error" if result.verdict == DISAGREES else "",

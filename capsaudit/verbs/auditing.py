@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from capsaudit.arithmetic import impossible, layers
-from capsaudit.audit.reading import Reading, readings
-from capsaudit.audit.roles import roles
 from capsaudit.audited import POLICIES, STORED, AuditedTensor, Inventory
+from capsaudit.auditing.naming.reading import Reading, readings
+from capsaudit.auditing.naming.roles import roles
 from capsaudit.catalogue import Variant
 from capsaudit.catalogue.target_claims import TargetClaims
 from capsaudit.errors import CapsauditError

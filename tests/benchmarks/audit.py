@@ -12,8 +12,8 @@ import torchinfo
 from torch import nn
 
 import capsaudit
-from capsaudit.audit.inventory import inventory
-from capsaudit.audit.probing import probe, probe_inputs
+from capsaudit.auditing.modules.inventory import inventory
+from capsaudit.auditing.modules.probing import probe, probe_inputs
 
 ROUNDS = 7
 LIMIT_OF_TORCHINFO = 1.2

@@ -1,0 +1,1 @@
+"""Live modules: what they register, and what one forward tells beyond that."""

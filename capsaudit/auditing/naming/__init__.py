@@ -1,0 +1,1 @@
+"""Which reading a model is, told by the shapes of its tensors."""

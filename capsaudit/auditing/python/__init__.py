@@ -1,0 +1,1 @@
+"""Models in code: importing, building and running what somebody else wrote."""
