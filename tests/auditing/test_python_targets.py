@@ -191,6 +191,13 @@ def test_a_file_may_be_called_like_another_module(name: str) -> None:
     assert sys.modules[name] is other
 
 
+def test_a_file_may_be_called_like_a_module_that_others_may_need_later() -> None:
+    assert "zipapp" not in sys.modules
+    written("zoo/zipapp.py")
+    assert type(load("zoo/zipapp.py:Net").module).__module__ == "capsaudit_target_zipapp"
+    assert "zipapp" not in sys.modules
+
+
 def test_scripts_that_read_their_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["capsaudit", "audit", "net.py:Net", "--against", "paper"])
     written(
@@ -333,17 +340,19 @@ def noise():
     print("python")
     sys.__stdout__.write("original\\n")
     kept.write("kept\\n")
+    wrapped.write("wrapped\\n")
     os.write(1, b"descriptor\\n")
     os.system("echo child")
     ctypes.CDLL(None).puts(b"native")
-kept, sys.stdout = sys.stdout, open(1, "w", closefd=False)  # as a wrapper may have done before
+kept = sys.stdout
+wrapped = sys.stdout = open(1, "w", closefd=False)  # as a wrapper may have done before
 """
 QUIET = (
     NOISE
     + "from capsaudit.auditing.python.streams import output_to_stderr\nwith output_to_stderr(): noise()\nprint('result')"
 )
 LOUD = NOISE + "noise()\nprint('result')"
-SAID = {"python", "original", "kept", "descriptor", "child", "native"}
+SAID = {"python", "original", "kept", "wrapped", "descriptor", "child", "native"}
 
 
 @pytest.mark.parametrize(("code", "on_output"), [(QUIET, set()), (LOUD, SAID)], ids=["redirected", "as it is"])
