@@ -44,6 +44,9 @@ KNOBS = {
 """The first knobs alone make the smaller spaces; all of them make more than 10^9."""
 
 
+COUNTS = (10**5, 10**6, 10**7, 10**8, 2 * 10**9)
+
+
 def space(count: int) -> Space:
     """A space of at most `count` interpretations: knobs in order, the last of them cut to what fits."""
     knobs, left = [], count
@@ -91,15 +94,16 @@ def peak() -> int:
 
 
 def main(rounds: int = 5) -> None:
-    rows = [[alone(10**power) for power in range(5, 10)] for _ in range(rounds)]
-    seconds = [statistics.median(row[i][1] for row in rows) for i in range(5)]
+    rows = [[alone(count) for count in COUNTS] for _ in range(rounds)]
+    seconds = [statistics.median(row[i][1] for row in rows) for i in range(len(COUNTS))]
     ratio = statistics.median(loop(10**5) / whole(10**5)[1] for _ in range(3))
     print(f"the plain loop over {rows[0][0][0]:,}: {ratio:,.0f} × as long (at least 100)")
     for i, cost in enumerate(seconds):
         grown = f"{cost / seconds[0]:6.1f} × the first"
         memory = max(row[i][2] for row in rows) / 2**30
         print(f"{rows[0][i][0]:>13,} interpretations: {cost:6.2f} s, {grown}, {memory:.2f} GiB")
-    print(f"exponent of the growth: {math.log10(seconds[-1] / seconds[0]) / 4:.2f}")
+    grown = math.log(seconds[-1] / seconds[0]) / math.log(rows[0][-1][0] / rows[0][0][0])
+    print(f"exponent of the growth: {grown:.2f}")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,16 @@ from tests.benchmarks.processes import Cost, capsaudit, measured, python
 LARGE = ("count", "--variant", "paper", "--set", "decoder=none", "--set", "digit_caps.dimension=10850694")
 """1152·10·8·10,850,694 = 10^12 parameters, to five digits."""
 
-IMPORTS = {"import typer, rich": python("-c", "import typer, rich"), "import torch": python("-c", "import torch")}
+IMPORTS = {
+    "import typer, rich": python("-c", "import typer, rich"),
+    "import torch": python("-c", "import torch"),
+}
 COMMANDS = {
     "--help": ("import typer, rich", 2.5, capsaudit("--help")),
     "variants": ("import typer, rich", 2.5, capsaudit("variants")),
     "compare --witness formula": ("import typer, rich", 2.5, capsaudit("compare", "--witness", "formula")),
     "explain article multimnist": ("import typer, rich", 2.5, capsaudit("explain", "article", "multimnist")),
+    "reconcile 8.2M, formula alone": ("import typer, rich", 8, capsaudit("reconcile", "8.2M", "--witness", "formula")),
     "count --variant paper": ("import torch", 1.2, capsaudit("count", "--variant", "paper")),
     "count, 10^12 parameters": ("count --variant paper", 1.5, capsaudit(*LARGE)),
 }
