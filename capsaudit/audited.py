@@ -43,7 +43,7 @@ class AuditedTensor(Struct, frozen=True, kw_only=True):
 
     def by(self, policy: str) -> int:
         """Its values by a policy."""
-        return self.counts.get(policy, self.count)
+        return self.counts.get(policy, self.count) if self.counts else self.count
 
 
 class Finding(Struct, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ SomeVariants = Annotated[
 
 def main() -> None:
     """Run the command line. Every fault that a person can mend is one message and exit code 2."""
-    gc.set_threshold(100_000, 50, 50)  # imports make no garbage worth collecting, and most commands end with them
+    gc.set_threshold(1_000_000, 50, 50)  # imports and large files make no garbage worth collecting
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     for stream in (sys.stdout, sys.stderr):

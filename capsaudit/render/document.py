@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -67,16 +67,16 @@ class Waterfall(Struct, frozen=True):
 
 
 class Document(Struct, frozen=True):
-    """A title, then tables and sentences in order. `data` is the table for programs, where it is not the first one."""
+    """A title, then tables and sentences in order. `data` gives the table for programs, where it is not the first one."""
 
     title: str
     parts: tuple[Grid | Waterfall | str, ...]
-    data: Grid | None = None
+    data: Callable[[], Grid] | None = None
 
     @property
     def main_grid(self) -> Grid:
         """The table that stands for the result where there is room for one."""
-        return self.data or next(part for part in self.parts if isinstance(part, Grid))
+        return self.data() if self.data else next(part for part in self.parts if isinstance(part, Grid))
 
 
 def number(value: int | None, *, tone: str = "", signed: bool = False) -> Cell:

@@ -5,6 +5,7 @@ No number is ever cut short: a table is drawn only where every cell fits as it i
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 
@@ -20,6 +21,7 @@ from capsaudit.render.waterfall import drawn
 STYLES = {"good": "green", "bad": "red", "changed": "yellow", "total": "bold", "": ""}
 
 _LINES = Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _GAP = 1
 _MARGIN = 1
 
@@ -35,11 +37,11 @@ class PipeConsole(Console):
 def show(document: Document, console: Console | None = None) -> None:
     """Print a document on standard output, without colour or control codes where that is no terminal."""
     console = console or PipeConsole(file=sys.stdout, highlight=False)
-    console.print(Text(document.title, style="bold"), soft_wrap=True)
+    console.print(Text(harmless(document.title), style="bold"), soft_wrap=True)
     for part in document.parts:
         match part:
             case str():
-                console.print(Text(part))
+                console.print(Text(harmless(part)))
             case Waterfall():
                 for line, style in drawn(part, console.width):
                     console.print(Text(line, style=STYLES[style]), soft_wrap=True)
@@ -103,7 +105,13 @@ def _heading(column: Column) -> str:
 
 
 def _shown(column: Column, cell: Cell) -> str:
-    return cell.text.replace("-", "-\n") if column.hyphens else cell.text
+    text = harmless(cell.text)
+    return text.replace("-", "-\n") if column.hyphens else text
+
+
+def harmless(text: str) -> str:
+    """Without control characters: a name in somebody's file must not move the cursor or recolour the screen."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 def _table(grid: Grid, width: int) -> Table:
@@ -130,7 +138,9 @@ def _records(grid: Grid) -> Iterator[Text]:
     """Every row as lines of `column  value`, for terminals too narrow for the table."""
     longest = max(cell_len(column.name) for column in grid.columns[1:])
     for row in grid.rows:
-        yield Text(f"{row[0].text}", style="bold")
+        yield Text(harmless(row[0].text), style="bold")
         for column, cell in zip(grid.columns[1:], row[1:], strict=True):
             if cell.text not in ("", ABSENT):
-                yield Text(f"  {column.name:<{longest}}  {cell.text.replace(chr(10), ' ')}", style=STYLES[cell.tone])
+                yield Text(
+                    f"  {column.name:<{longest}}  {harmless(cell.text).replace(chr(10), ' ')}", style=STYLES[cell.tone]
+                )

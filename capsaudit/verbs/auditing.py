@@ -63,10 +63,11 @@ def audit(
             f"{inventory.target}: its tensors make no capsule network, so it cannot be held against {against.id}"
         )
     held = tuple(judged for file in claims for judged in hold(inventory, file))
+    trainable = inventory.trainable(policy)
     result = Audit(
         target=inventory.target,
         policy=policy,
-        trainable=inventory.trainable(policy),
+        trainable=trainable,
         frozen=inventory.frozen(policy),
         buffers=inventory.buffers(),
         bytes=sum(tensor.bytes for tensor in inventory.tensors),
@@ -75,9 +76,9 @@ def audit(
         tensors=inventory.tensors,
         closest=match.variant.id if match else None,
         closest_total=total(match.variant.spec) if match else None,
-        difference=inventory.trainable(policy) - total(match.variant.spec) if match else None,
+        difference=trainable - total(match.variant.spec) if match else None,
         explanations=_explanations(match),
-        unexplained=inventory.trainable(policy) - total(match.reading.spec) if match else None,
+        unexplained=trainable - total(match.reading.spec) if match else None,
         assumed=match.reading.assumed if match else (),
         behaviour=(),
         warnings=inventory.findings,
@@ -127,7 +128,8 @@ def _explanations(match: Match | None) -> tuple[Step, ...]:
 def _policies(inventory: Inventory) -> dict[str, int]:
     """Trainable and frozen parameters together by each policy that makes a difference."""
     usual = inventory.trainable() + inventory.frozen()
-    counts = {name: inventory.trainable(name) + inventory.frozen(name) for name in POLICIES}
+    special = [tensor for tensor in inventory.tensors if tensor.counts and not tensor.buffer]
+    counts = {name: usual + sum(tensor.by(name) - tensor.count for tensor in special) for name in POLICIES}
     if counts["nonzero"] > _MOST * usual:
         del counts["nonzero"]
     return {name: count for name, count in counts.items() if count != usual or name == STORED}
@@ -155,13 +157,20 @@ def _own_layers(tensors: Sequence[AuditedTensor], policy: str, expected: int | N
 
 
 def _layer(name: str, tensors: Sequence[AuditedTensor], expected: int | None, policy: str) -> AuditedLayer:
-    trainable = sum(t.by(policy) for t in tensors if t.trainable and not t.buffer)
+    trainable = frozen = buffers = 0
+    for tensor in tensors:  # one pass: a file may have a hundred thousand layers
+        if tensor.buffer:
+            buffers += tensor.count
+        elif tensor.trainable:
+            trainable += tensor.by(policy)
+        else:
+            frozen += tensor.by(policy)
     return AuditedLayer(
         name=name,
-        tensors=tuple(tensor.name for tensor in tensors),
+        tensors=tuple([tensor.name for tensor in tensors]),
         trainable=trainable,
-        frozen=sum(t.by(policy) for t in tensors if not t.trainable and not t.buffer),
-        buffers=sum(t.count for t in tensors if t.buffer),
+        frozen=frozen,
+        buffers=buffers,
         expected=expected,
         difference=None if expected is None else trainable - expected,
     )

@@ -58,6 +58,8 @@ class Roles(Struct, frozen=True):
 
 def roles(inventory: Inventory) -> Roles | None:
     """The parts that the tensors play, or None where they are no capsule network."""
+    if sum(len(tensor.shape) == 4 for tensor in inventory.tensors) < 2:
+        return None  # no two convolutions: told at once also of a file of a hundred thousand tensors
     held = [t for t in inventory.tensors if not t.buffer and t.same_as is None]
     groups = _groups(held)
     pair = _convolutions([group for group in groups if _is_convolution(group)])

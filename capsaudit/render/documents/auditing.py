@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from capsaudit.render.document import Cell, Column, Document, Grid, number, shape, verdict, word
 from capsaudit.render.documents.base import BLANK, draw, setting
 from capsaudit.results import Audit, AuditedLayer, Step
 
-_FEW = 40
-"""Tensors that a terminal shows one by one; of a larger model only the layers."""
+_FEW, _MANY = 40, 60
+"""Tensors that a terminal shows one by one, and layers; those of a larger model are put together. JSON and CSV hold all."""
 
 
 @draw.register(Audit)
@@ -22,7 +22,7 @@ def _audit(result: Audit) -> Document:
     parts += list(_lines(result))
     if len(result.tensors) <= _FEW:
         parts += ["Tensor by tensor:", _tensor_grid(result)]
-    return Document(title=_title(result), parts=tuple(parts), data=_tensor_grid(result))
+    return Document(title=_title(result), parts=tuple(parts), data=lambda: _tensor_grid(result))
 
 
 def _title(result: Audit) -> str:
@@ -46,7 +46,8 @@ def _layer_grid(result: Audit) -> Grid:
         *([Column(str(result.closest), right=True), Column("difference", right=True)] if compared else []),
         Column("tensors", wraps=True),
     )
-    rows = [_layer_row(row, frozen=frozen, buffers=buffers, compared=compared) for row in result.layers]
+    shown = result.layers if len(result.layers) <= _MANY else tuple(_gathered(result.layers))
+    rows = [_layer_row(row, frozen=frozen, buffers=buffers, compared=compared) for row in shown]
     rows.append(
         (
             word("total", tone="total"),
@@ -62,6 +63,35 @@ def _layer_grid(result: Audit) -> Grid:
         )
     )
     return Grid(columns=columns, rows=tuple(rows), rules=(len(rows) - 1,))
+
+
+def _gathered(layers: Sequence[AuditedLayer]) -> Iterator[AuditedLayer]:
+    """Layers of a large model put together by the beginnings of their paths, as deep as there is room for."""
+    paths = [layer.name.split(".") for layer in layers]
+    depths = range(max(map(len, paths)) - 1, 0, -1)
+    depth = next((d for d in depths if len({tuple(path[:d]) for path in paths}) <= _MANY), 1)
+    groups: dict[str, list[AuditedLayer]] = {}
+    for path, layer in zip(paths, layers, strict=True):
+        groups.setdefault(".".join(path[:depth]), []).append(layer)
+    largest = sorted(groups, key=lambda name: -sum(layer.trainable for layer in groups[name]))[:_MANY]
+    for name, found in groups.items():
+        if name in largest:
+            yield _together(f"{name}.*" if len(found) > 1 else name, found)
+    if rest := [layer for name, found in groups.items() if name not in largest for layer in found]:
+        yield _together(f"{len(rest):,} smaller layers", rest)
+
+
+def _together(name: str, layers: Sequence[AuditedLayer]) -> AuditedLayer:
+    differences = [layer.difference for layer in layers if layer.difference is not None]
+    return AuditedLayer(
+        name=name,
+        tensors=tuple(tensor for layer in layers for tensor in layer.tensors),
+        trainable=sum(layer.trainable for layer in layers),
+        frozen=sum(layer.frozen for layer in layers),
+        buffers=sum(layer.buffers for layer in layers),
+        expected=sum(layer.expected or 0 for layer in layers) if differences else None,
+        difference=sum(differences) if differences else None,
+    )
 
 
 def _layer_row(row: AuditedLayer, *, frozen: bool, buffers: bool, compared: bool) -> tuple[Cell, ...]:
@@ -82,7 +112,7 @@ def _layer_row(row: AuditedLayer, *, frozen: bool, buffers: bool, compared: bool
 def _names(row: AuditedLayer) -> str:
     if len(row.tensors) <= 4:
         return ", ".join(row.tensors) or "none"
-    return f"{row.tensors[0]} … {row.tensors[-1]} ({len(row.tensors)})"
+    return f"{row.tensors[0]} … {row.tensors[-1]} ({len(row.tensors):,})"
 
 
 def _step_grid(result: Audit) -> Grid:

@@ -23,7 +23,7 @@ def _claims(result: Claims) -> Document:
     return Document(
         title=f"{len(ordered)} claims of {len(sources)} source{'s' * (len(sources) != 1)}, {held} of which agree",
         parts=(grid, *(f"How we know of {c.id}: {c.evidence}." for c in ordered if c.evidence)),
-        data=_claim_data(ordered),
+        data=lambda: _claim_data(ordered),
     )
 
 

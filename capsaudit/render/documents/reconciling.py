@@ -25,7 +25,7 @@ def _reconciliation(result: Reconciliation) -> Document:
     rows = tuple(_explanation_row(each) for each in (*told, *listed))
     grid = Grid(columns=columns, rows=rows, rules=(len(told),) if listed and told else ())
     parts: tuple[Grid | str, ...] = (grid, *_reconciliation_lines(result), _chance(result))
-    return Document(title=_reconciliation_title(result), parts=parts, data=_explanation_data(result))
+    return Document(title=_reconciliation_title(result), parts=parts, data=lambda: _explanation_data(result))
 
 
 def _reconciliation_title(result: Reconciliation) -> str:

@@ -44,7 +44,7 @@ def _joint(result: Joint) -> Document:
     return Document(
         title=f"What the {len(result.figures)} figures of the {whose} say about the questions that its text leaves open: {answer}",
         parts=(figures, questions, *_joint_lines(result)),
-        data=_question_data(result),
+        data=lambda: _question_data(result),
     )
 
 

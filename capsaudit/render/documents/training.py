@@ -26,7 +26,7 @@ def _runs(result: Runs) -> Document:
     count = len(result.runs)
     title = f"{count} short training run{'s' * (count != 1)}" + (", interrupted" if result.interrupted else "")
     parts = (grid, *_run_lines(result), *(part for parts in tensors for part in parts))
-    return Document(title=title, parts=parts, data=_run_data(result))
+    return Document(title=title, parts=parts, data=lambda: _run_data(result))
 
 
 def _run_data(result: Runs) -> Grid:
