@@ -12,6 +12,14 @@ from capsaudit.results import AGREES, DISAGREES, AuditedClaim
 from capsaudit.validation import nearest
 
 
+_VALUES = {
+    "trainable": "trainable values",
+    "frozen": "frozen values",
+    "buffers": "values in buffers",
+    "all": "values in all",
+}
+
+
 def hold(inventory: Inventory, claims: TargetClaims) -> Iterator[AuditedClaim]:
     """The verdict on each claim of a file."""
     for claim, line in zip(claims.file.claims, claims.lines, strict=True):
@@ -74,4 +82,4 @@ def _because(inventory: Inventory, claim: TargetClaim, tensors: Sequence[Audited
     figure = parse_figure(claim.stated)
     what = claim.layer or "the model"
     cut = f"; {claim.stated} only when cut off instead of rounded" if figure.agrees_when_cut(found) else ""
-    return f"{what} has {found:,} {claim.count} values, which prints as {figure.prints(found)}{cut}"
+    return f"{what} has {found:,} {_VALUES[claim.count]}, which prints as {figure.prints(found)}{cut}"

@@ -110,8 +110,9 @@ def _layer_row(row: AuditedLayer, *, frozen: bool, buffers: bool, compared: bool
 
 
 def _names(row: AuditedLayer) -> str:
+    """The names of its tensors, without the path of the layer where that stands beside them."""
     if len(row.tensors) <= 4:
-        return ", ".join(row.tensors) or "none"
+        return ", ".join(name.removeprefix(f"{row.name}.") for name in row.tensors) or "none"
     return f"{row.tensors[0]} … {row.tensors[-1]} ({len(row.tensors):,})"
 
 
@@ -158,7 +159,7 @@ def _lines(result: Audit) -> Iterator[str]:
         told = " · ".join(f"{name} {count:,}" for name, count in result.policies.items())
         yield f"All parameters by policy: {told}. Counted here: {result.policy}."
     yield f"{result.bytes:,} bytes in all."
-    yield from (f"Warning, {finding.kind}: {finding.path}: {finding.message}" for finding in result.warnings)
+    yield from (f"Warning, {finding.kind}: {finding.message}" for finding in result.warnings)
     yield from result.notes
 
 
