@@ -95,10 +95,15 @@ def closest(inventory: Inventory, catalogue: Sequence[Variant]) -> Match | None:
     if found is None:
         return None
     networks = [(variant, variant.spec) for variant in catalogue if isinstance(variant.spec, CapsNet)]
-    matches = [Match(variant, each) for variant, spec in networks for each in readings(found, inventory, spec)]
-    possible = [match for match in matches if impossible(match.reading.spec) is None]
     count = inventory.trainable()
-    return min(possible, key=lambda m: (_left(m, count), m.changes, abs(m.difference)), default=None)
+    best: list[Match] = []
+    for w in found.readings:
+        matches = [Match(variant, each) for variant, spec in networks for each in readings(found, w, inventory, spec)]
+        possible = [match for match in matches if impossible(match.reading.spec) is None]
+        best += sorted(possible, key=lambda m: (_left(m, count), m.changes, abs(m.difference)))[:1]
+        if best and _left(best[-1], count) == 0:
+            return best[-1]  # the likeliest reading of W that leaves nothing over
+    return min(best, key=lambda match: (_left(match, count), match.changes), default=None)
 
 
 def _left(match: Match, count: int) -> int:

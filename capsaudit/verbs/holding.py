@@ -11,7 +11,6 @@ from capsaudit.figure import parse_figure
 from capsaudit.results import AGREES, DISAGREES, AuditedClaim
 from capsaudit.validation import nearest
 
-
 _VALUES = {
     "trainable": "trainable values",
     "frozen": "frozen values",

@@ -74,14 +74,10 @@ def test_bad_input_is_one_clear_message(folder: Path, arguments: list[str], mess
     assert not (folder / "out.toml").exists()
 
 
-def test_the_attack_would_work() -> None:
+def test_the_attack_would_work(tmp_path: Path) -> None:
     """Loaded as a pickle, it does write."""
-    path = Path("proof-of-attack")
-    try:
-        pickle.loads(pickle.dumps(Attack(path)))
-        assert path.read_text() == "executed"
-    finally:
-        path.unlink(missing_ok=True)
+    pickle.loads(pickle.dumps(Attack(tmp_path / "proof")))
+    assert (tmp_path / "proof").read_text() == "executed"
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])

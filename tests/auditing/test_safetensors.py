@@ -1,10 +1,10 @@
 """Safetensors by their headers alone: what an honest header says, and that no lying one is believed."""
 
+import io
 import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -215,29 +215,33 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         read_header(tmp_path / "pipe.safetensors")
 
 
-def test_a_hundred_gigabytes_take_no_time(file: Path) -> None:
+class Watched(io.BufferedReader):
+    """A stream that remembers how far it was read."""
+
+    position = 0
+
+    def close(self) -> None:
+        self.position = self.position if self.closed else self.tell()
+        super().close()
+
+
+def test_of_a_hundred_gigabytes_the_header_alone_is_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = 100 * 10**9
     header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
     with file.open("wb") as stream:
         stream.write(len(header).to_bytes(8, "little") + header)
         stream.truncate(8 + len(header) + size)
-    begin = time.perf_counter()
+    watched = Watched(io.FileIO(file))
+    monkeypatch.setattr("capsaudit.auditing.files.safetensors.open_file", lambda _: watched)
     (row,) = read_header(file)
-    assert row.count == size
-    assert time.perf_counter() - begin < 0.1  # reading as much would take minutes
+    assert (row.count, watched.position) == (size, 8 + len(header))
 
 
-def test_a_hundred_thousand_tensors_take_half_a_second(file: Path) -> None:
+def test_a_hundred_thousand_tensors(file: Path) -> None:
     count = 100_000
     header = {f"layers.{n}.weight": WEIGHT | {"data_offsets": [24 * n, 24 * (n + 1)]} for n in range(count)}
     written(file, header, data=24 * count)
-    times = []
-    for _ in range(3):  # the machine may be busy with something else
-        begin = time.process_time()
-        rows = read_header(file)
-        times.append(time.process_time() - begin)
-    assert sum(row.count for row in rows) == 600_000  # 10^5 times 2·3
-    assert min(times) < 0.5
+    assert sum(row.count for row in read_header(file)) == 600_000  # 10^5 times 2·3
 
 
 IMPORTED = "import sys; print(sorted({'torch', 'numpy'} & sys.modules.keys()))"

@@ -3,21 +3,28 @@
 python -m tests.benchmarks.audit
 """
 
+import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import torch
 import torchinfo
 from torch import nn
 
 import capsaudit
+from capsaudit.auditing.files.safetensors import read_header
 from capsaudit.auditing.modules.inventory import inventory
 from capsaudit.auditing.modules.probing import probe, probe_inputs
+from tests.benchmarks.processes import capsaudit as capsaudit_
+from tests.benchmarks.processes import measured
 
 ROUNDS = 7
 LIMIT_OF_TORCHINFO = 1.2
 LIMIT_ON_META = 0.2
+LIMIT_OF_HEADER = 0.5
 
 
 def medians(runs: Mapping[str, Callable[[], object]], *, rounds: int = ROUNDS) -> dict[str, float]:
@@ -38,7 +45,7 @@ def against_torchinfo(batch: int) -> None:
     inputs = probe_inputs(model, [(1, 28, 28)], batch=batch)
     found = medians(
         {
-            "audit": lambda: (inventory(model), probe(model, inputs)),
+            "audit": lambda: capsaudit.audit(model, inputs=inputs),
             "inventory alone": lambda: inventory(model),
             "torchinfo": lambda: torchinfo.summary(model, input_size=(batch, 1, 28, 28), verbose=0),
         }
@@ -70,8 +77,32 @@ def scaling() -> None:
         print(f"{what} of 10^4 tensors {small:.2f} s, of 10^5 {large:.2f} s: {large / small:.1f} times as long")
 
 
+def of_a_header() -> None:
+    """A file of 10^5 tensors, whose header alone is read, as a whole command."""
+    count = 100_000
+    entries = {
+        f"layers.{n}.weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [24 * n, 24 * n + 24]}
+        for n in range(count)
+    }
+    header = json.dumps(entries).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.safetensors"
+        with path.open("wb") as stream:
+            stream.write(len(header).to_bytes(8, "little") + header)
+            stream.truncate(8 + len(header) + 24 * count)
+        claims = Path(folder) / "large.claims.toml"
+        claims.write_text('source = "me"\ntarget = "large.safetensors"\n[[claims]]\nstated = "600,000"\n')
+        costs = measured({"start-up": capsaudit_("--help"), "header": capsaudit_("audit", str(claims))}, rounds=ROUNDS)
+        alone = medians({"": lambda: read_header(path)})[""]
+    over = costs["header"].seconds - costs["start-up"].seconds
+    print(
+        f"header of 10^5 tensors: read in {alone:.2f} s, the whole command {over:.2f} s over start-up, limit {LIMIT_OF_HEADER} s"
+    )
+
+
 if __name__ == "__main__":
-    for batch in (2, 32):
+    of_a_header()
+    for batch in (1, 2, 32, 128):
         against_torchinfo(batch)
     on_meta()
     scaling()

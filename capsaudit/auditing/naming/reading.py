@@ -29,18 +29,16 @@ class Reading(Struct, frozen=True):
     assumed: tuple[str, ...]
 
 
-def readings(found: Roles, inventory: Inventory, like: CapsNet) -> Iterator[Reading]:
-    """The readings of these parts; what they leave open is as in `like`.
+def readings(found: Roles, w: W, inventory: Inventory, like: CapsNet) -> Iterator[Reading]:
+    """The readings of these parts with this reading of W; what they leave open is as in `like`.
 
-    One for each reading of W, and two where a convolution says that it does not pad: what it is given may be padded before.
+    Two where a convolution says that it does not pad: what it is given may be padded before.
     """
-    told = [inventory]
+    yield _read(found, w, inventory, like)
     padded = {layer: told for layer, told in inventory.geometry.items() if told[1] != 0}
-    if len(padded) < len(inventory.geometry):
+    if len(padded) < len(inventory.geometry) and "same" in (like.conv1.padding, like.primary_caps.padding):
         outside = {layer: (told[0], _PADDED_OUTSIDE) for layer, told in inventory.geometry.items() if told[1] == 0}
-        told.append(msgspec.structs.replace(inventory, geometry=padded | outside))
-    for w in found.readings:
-        yield from (_read(found, w, each, like) for each in told)
+        yield _read(found, w, msgspec.structs.replace(inventory, geometry=padded | outside), like)
 
 
 _PADDED_OUTSIDE = "outside"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import product
 
 from msgspec import Struct
@@ -163,20 +164,30 @@ def readings_of(shape: Shape) -> dict[W, int]:
     (0, 1)
     """
     axes = sizes(shape)
-    found: dict[W, int] = {}
-    for split in ((), *((at, factor) for at, size in enumerate(axes) for factor in _factors(size))):
-        parts = _split(axes, *split) if split else axes
-        for labels in product(range(4), repeat=len(parts)):
-            if set(labels) >= {1, 2, 3}:
-                w = W(
-                    *(
-                        math.prod(size for size, label in zip(parts, labels, strict=True) if label == i)
-                        for i in range(4)
-                    )
-                )
-                bent = bool(split) + len(parts) - len(set(labels))
-                found[w] = min(found.get(w, bent), bent)
+    found = _labelled(axes, bent=0)
+    if len(axes) < 4:  # an axis of its own for each needs no splitting
+        for at, size in enumerate(axes):
+            for factor in _factors(size):
+                split = _labelled(_split(axes, at, factor), bent=1)
+                found |= {w: bent for w, bent in split.items() if bent < found.get(w, bent + 1)}
     return found
+
+
+def _labelled(parts: tuple[int, ...], *, bent: int) -> dict[W, int]:
+    """Each part given to one of the four, none of the last three left without."""
+    found: dict[W, int] = {}
+    for labels in _labels(len(parts)):
+        held = [1, 1, 1, 1]
+        for size, label in zip(parts, labels, strict=True):
+            held[label] *= size
+        w, more = W(*held), bent + len(parts) - len(set(labels))
+        found[w] = min(found.get(w, more), more)
+    return found
+
+
+@cache
+def _labels(count: int) -> tuple[tuple[int, ...], ...]:
+    return tuple(labels for labels in product(range(4), repeat=count) if set(labels) >= {1, 2, 3})
 
 
 def _split(axes: tuple[int, ...], at: int, factor: int) -> tuple[int, ...]:
