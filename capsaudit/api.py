@@ -312,7 +312,7 @@ def _write_variant(inventory: Inventory, against: AnyVariant | None, path: Path)
     match = closest(inventory, load_all() if against is None else (_variant(against),))
     if match is None:
         raise CapsauditError(
-            f"{inventory.target}: its tensors make no capsule network, so there is no variant to write"
+            f"{inventory.target}: its tensors make no network that a variant could say, so there is none to write"
         )
     write_whole(path, variant_toml(match, inventory))
 

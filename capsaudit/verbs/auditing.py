@@ -9,20 +9,24 @@ from msgspec import Struct
 
 from capsaudit.arithmetic import impossible, layers
 from capsaudit.audited import POLICIES, STORED, AuditedTensor, Inventory
+from capsaudit.auditing.naming.baselines import baseline_readings
 from capsaudit.auditing.naming.reading import Reading, readings
-from capsaudit.auditing.naming.roles import roles
+from capsaudit.auditing.naming.roles import Roles, roles
 from capsaudit.catalogue import Variant
 from capsaudit.catalogue.target_claims import TargetClaims
 from capsaudit.errors import CapsauditError
 from capsaudit.knobs import NEUTRAL, changes
 from capsaudit.results import AGREES, DISAGREES, UNSTATED, Audit, AuditedLayer, Step
-from capsaudit.spec import CapsNet
+from capsaudit.spec import Baseline, CapsNet
 from capsaudit.validation import nearest
 from capsaudit.verbs.explaining import explain, total
 from capsaudit.verbs.holding import hold
 
 _MOST = 0.99
 """Of more values than this some are zero by chance, or because biases begin so; that is no pruning."""
+
+
+_FEW_CHANGES = 3
 
 
 class Match(Struct, frozen=True):
@@ -60,7 +64,7 @@ def audit(
     match = closest(inventory, (against,) if against else catalogue)
     if against is not None and match is None:
         raise CapsauditError(
-            f"{inventory.target}: its tensors make no capsule network, so it cannot be held against {against.id}"
+            f"{inventory.target}: its tensors make no network of the family of {against.id}, so it cannot be held against {against.id}"
         )
     held = tuple(judged for file in claims for judged in hold(inventory, file))
     trainable = inventory.trainable(policy)
@@ -90,20 +94,34 @@ def audit(
 
 
 def closest(inventory: Inventory, catalogue: Sequence[Variant]) -> Match | None:
-    """The variant from which the fewest knobs lead to the model; None where its tensors make no capsule network."""
+    """The variant from which the fewest knobs lead to the model; None where its tensors make no such network."""
     found = roles(inventory)
-    if found is None:
-        return None
+    if found is not None:
+        return _closest_capsnet(found, inventory, catalogue)
+    networks = [(variant, variant.spec) for variant in catalogue if isinstance(variant.spec, Baseline)]
+    matches = [Match(variant, each) for variant, spec in networks for each in baseline_readings(inventory, spec)]
+    best = _best(matches, inventory.trainable())
+    few = best is not None and (best.changes <= _FEW_CHANGES or len(catalogue) == 1)
+    return best if few else None  # any network of two convolutions can be made of any other
+
+
+def _closest_capsnet(found: Roles, inventory: Inventory, catalogue: Sequence[Variant]) -> Match | None:
     networks = [(variant, variant.spec) for variant in catalogue if isinstance(variant.spec, CapsNet)]
     count = inventory.trainable()
-    best: list[Match] = []
+    tried: list[Match] = []
     for w in found.readings:
         matches = [Match(variant, each) for variant, spec in networks for each in readings(found, w, inventory, spec)]
-        possible = [match for match in matches if impossible(match.reading.spec) is None]
-        best += sorted(possible, key=lambda m: (_left(m, count), m.changes, abs(m.difference)))[:1]
-        if best and _left(best[-1], count) == 0:
-            return best[-1]  # the likeliest reading of W that leaves nothing over
-    return min(best, key=lambda match: (_left(match, count), match.changes), default=None)
+        best = _best(matches, count)
+        if best is not None and _left(best, count) == 0:
+            return best  # the likeliest reading of W that leaves nothing over
+        tried += [best] if best is not None else []
+    return _best(tried, count)
+
+
+def _best(matches: Sequence[Match], count: int) -> Match | None:
+    """The one that misses the model by least, then the one of the fewest knobs."""
+    possible = [match for match in matches if impossible(match.reading.spec) is None]
+    return min(possible, key=lambda m: (_left(m, count), m.changes, abs(m.difference)), default=None)
 
 
 def _left(match: Match, count: int) -> int:

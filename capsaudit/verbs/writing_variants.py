@@ -10,7 +10,7 @@ import tomli_w
 from capsaudit.arithmetic import layers
 from capsaudit.audited import Inventory
 from capsaudit.errors import CapsauditError
-from capsaudit.knobs import IMAGE_SIZE, NEUTRAL, Change, changed, changes
+from capsaudit.knobs import IMAGE_SIZE, NEUTRAL, Change, changed, changes, to_data
 from capsaudit.verbs.auditing import Match
 
 
@@ -28,7 +28,9 @@ def variant_toml(match: Match, inventory: Inventory) -> str:
         raise CapsauditError(f"{inventory.target}: no variant file can say what it is: no knob accounts for {left}")
     made = [change for change in changes(match.variant.spec, match.reading.spec) if change.knob not in NEUTRAL]
     data: dict[str, Any] = {"extends": match.variant.id, "summary": f"the reading of {inventory.target}"}
-    data = reduce(_set, made, data)
+    data = reduce(_set, [change for change in made if not change.knob.startswith("layers")], data)
+    if any(change.knob.startswith("layers") for change in made):
+        data["layers"] = list(to_data(match.reading.spec)["layers"])  # a list of tables stands whole
     data["sources"] = {source: f"read off {inventory.target}" for change in made for source in _sides(change.knob)}
     data["expected"] = {
         "input": list(next(iter(rows.values())).input_shape),
@@ -50,6 +52,8 @@ def _set(data: dict[str, Any], change: Change) -> dict[str, Any]:
 
 def _sides(knob: str) -> tuple[str, ...]:
     """The knobs of a file that a change sets."""
+    if knob.startswith("layers"):
+        return ("layers",)
     return ("image.height", "image.width") if knob == IMAGE_SIZE else (knob,)
 
 

@@ -13,12 +13,11 @@ from capsaudit import api
 from capsaudit.auditing.naming.roles import W, readings_of
 from capsaudit.catalogue import load_all, load_variant
 from capsaudit.errors import CapsauditError
-from capsaudit.spec import CapsNet
 from tests.examples import capsnets
 from tests.examples.classifier import SmallClassifier
 
 IMAGE = (torch.zeros(1, 1, 28, 28),)
-CAPSNETS = [variant.id for variant in load_all() if isinstance(variant.spec, CapsNet)]
+SHIPPED = [variant.id for variant in load_all()]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +70,7 @@ def test_what_no_knob_explains_is_told() -> None:
     assert result.layers[-1].difference == 42
 
 
-@pytest.mark.parametrize("name", CAPSNETS)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_variant_is_recognised_from_its_module(name: str) -> None:
     result = api.audit(capsaudit.build(name, device="meta"))
     assert (result.closest, result.explanations, result.unexplained) == (name, (), 0)
@@ -110,7 +109,7 @@ def test_no_capsule_network() -> None:
     result = api.audit(SmallClassifier())
     assert (result.closest, result.difference, result.verdict) == (None, None, "unstated")
     assert (result.trainable, result.buffers) == (4 * 10 + 8 + 10 * 2705, 4 + 4 + 1)
-    with pytest.raises(CapsauditError, match="make no capsule network"):
+    with pytest.raises(CapsauditError, match="make no network of the family of paper"):
         api.audit(SmallClassifier(), against="paper")
 
 
@@ -159,3 +158,42 @@ def test_a_notebook_shows_an_audit() -> None:
     shown = capsaudit.audit(SmallClassifier())._repr_html_()
     assert "27,098" in shown
     assert "<table>" in shown
+
+
+def baseline(width: int = 328) -> nn.Module:
+    """The paper's baseline for MNIST, as people write it."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 256, 5, padding=2), nn.ReLU(), nn.Conv2d(256, 256, 5, padding=2), nn.ReLU()),
+        *(nn.Conv2d(256, 128, 5, padding=2), nn.ReLU(), nn.Flatten(), nn.Linear(28 * 28 * 128, width), nn.ReLU()),
+        *(nn.Linear(width, 192), nn.ReLU(), nn.Dropout(), nn.Linear(192, 10)),
+    )
+
+
+def test_a_baseline_is_named_too() -> None:
+    """30 units more in the first layer: 30·(100,352 + 1) + 30·192."""
+    with torch.device("meta"):
+        same, wider = api.audit(baseline()), api.audit(baseline(358))
+    assert (same.closest, same.trainable, same.unexplained, same.verdict) == ("baseline-mnist", 35_445_522, 0, "agrees")
+    assert [(s.knob, s.difference) for s in wider.explanations] == [("fully_connected.hidden", 30 * 100_353 + 30 * 192)]
+    assert (wider.closest, wider.unexplained) == ("baseline-mnist", 0)
+
+
+def test_any_two_convolutions_are_not_called_a_baseline() -> None:
+    lenet = nn.Sequential(
+        nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5), nn.Flatten(), nn.Linear(16 * 25, 120), nn.Linear(120, 10)
+    )
+    assert api.audit(lenet).closest is None
+
+
+def test_a_baseline_can_be_written(tmp_path: Path) -> None:
+    """81·1·256 weights instead of 25·1·256: another first kernel."""
+    file = tmp_path / "cnn.py"
+    file.write_text(
+        "import torch\nfrom torch import nn\ndef make():\n  with torch.device('meta'):\n    return nn.Sequential("
+        "nn.Conv2d(1, 256, 9, padding=4), nn.Conv2d(256, 256, 5, padding=2), nn.Conv2d(256, 128, 5, padding=2), "
+        "nn.Flatten(), nn.Linear(100352, 328), nn.Linear(328, 192), nn.Linear(192, 10))\n"
+    )
+    result = api.audit_target(f"{file}:make", write_variant=tmp_path / "cnn.toml")
+    assert [(step.knob, step.difference) for step in result.explanations] == [("layers.1.kernel", 56 * 256)]
+    assert api.count(tmp_path / "cnn.toml", witnesses=["formula"]).trainable == 35_445_522 + 56 * 256
+    assert api.check(tmp_path / "cnn.toml", witnesses=["formula"]).agrees

@@ -12,18 +12,18 @@ from msgspec import Struct
 from capsaudit.arithmetic import conv_output, decoder_inputs
 from capsaudit.audited import AuditedTensor, Inventory
 from capsaudit.auditing.naming.roles import Group, Roles, W, sizes
-from capsaudit.spec import CapsNet, Convolution, Decoder, DigitCaps, Image, PrimaryCaps
+from capsaudit.spec import CapsNet, Convolution, Decoder, DigitCaps, Image, PrimaryCaps, Spec
 
 _LARGEST_IMAGE = 1024
 
 
 class Reading(Struct, frozen=True):
-    """A model as a capsule network. `layers`: which of its tensors are which layer; `left`: those that are none.
+    """A model as a network of some family. `layers`: which of its tensors are which layer; `left`: those that are none.
 
     `assumed`: knobs that its tensors do not tell, taken from the variant it is compared with.
     """
 
-    spec: CapsNet
+    spec: Spec
     layers: dict[str, tuple[AuditedTensor, ...]]
     left: tuple[AuditedTensor, ...]
     assumed: tuple[str, ...]

@@ -61,14 +61,14 @@ def roles(inventory: Inventory) -> Roles | None:
     """The parts that the tensors play, or None where they are no capsule network."""
     if sum(len(tensor.shape) == 4 for tensor in inventory.tensors) < 2:
         return None  # no two convolutions: told at once also of a file of a hundred thousand tensors
-    held = [t for t in inventory.tensors if not t.buffer and t.same_as is None]
-    groups = _groups(held)
-    pair = _convolutions([group for group in groups if _is_convolution(group)])
+    groups = groups_of(inventory)
+    held = [tensor for group in groups for tensor in group.tensors]
+    pair = _convolutions([group for group in groups if is_convolution(group)])
     if pair is None:
         return None
     conv1, primaries = pair
     channels = sum(group.weight[0] for group in primaries)
-    decoder = tuple(_chain([group for group in groups if _is_linear(group)]))
+    decoder = tuple(chain([group for group in groups if is_linear(group)]))
     taken = {t.name for group in (conv1, *primaries, *decoder) for t in group.tensors}
     bare = [t for t in held if t.name not in taken]
     found = _find_w(bare, channels, decoder[0].weight[1] if decoder else None)
@@ -91,11 +91,12 @@ def sizes(shape: Iterable[int]) -> tuple[int, ...]:
     return tuple(size for size in shape if size != 1)
 
 
-def _groups(tensors: Sequence[AuditedTensor]) -> list[Group]:
-    """Tensors by the path that holds them, in order."""
+def groups_of(inventory: Inventory) -> list[Group]:
+    """Distinct parameters by the path that holds them, in order."""
     by_layer: dict[str, list[AuditedTensor]] = {}
-    for tensor in tensors:
-        by_layer.setdefault(tensor.layer, []).append(tensor)
+    for tensor in inventory.tensors:
+        if not tensor.buffer and tensor.same_as is None:
+            by_layer.setdefault(tensor.layer, []).append(tensor)
     return [Group(tuple(found)) for found in by_layer.values()]
 
 
@@ -108,7 +109,7 @@ def _convolutions(groups: Sequence[Group]) -> tuple[Group, list[Group]] | None:
     return None
 
 
-def _is_convolution(group: Group) -> bool:
+def is_convolution(group: Group) -> bool:
     """A square kernel, with or without a bias for each of its channels."""
     shape = group.weight
     return (
@@ -116,7 +117,7 @@ def _is_convolution(group: Group) -> bool:
     )
 
 
-def _is_linear(group: Group) -> bool:
+def is_linear(group: Group) -> bool:
     """A matrix with a bias for each of its rows; without one it must say itself that it is such a layer."""
     named = group.tensors[0].kind.endswith("Linear")
     return len(group.weight) == 2 and _rest_is_bias(group) and (group.has_bias or named)
@@ -131,8 +132,8 @@ def _rest_is_bias(group: Group) -> bool:
     )
 
 
-def _chain(groups: Sequence[Group]) -> Iterator[Group]:
-    """Fully connected layers of which each takes what the one before it gives, from the first on."""
+def chain(groups: Sequence[Group]) -> Iterator[Group]:
+    """Layers of which each takes what the one before it gives, from the first on."""
     before: Group | None = None
     for group in groups:
         if before is None or group.weight[1] == before.weight[0]:
