@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from capsaudit.api import (
         assert_counts,
         audit,
-        audit_claims,
         audit_target,
         build,
         check,
@@ -66,7 +65,6 @@ __all__ = [
     "Variant",
     "assert_counts",
     "audit",
-    "audit_claims",
     "audit_target",
     "build",
     "check",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from capsaudit.audited import Inventory
+    from capsaudit.catalogue.target_claims import TargetClaimsFile
     from capsaudit.data.dataset import Dataset
     from capsaudit.data.mnist import Progress
     from capsaudit.models.network import Baseline, CapsNet
@@ -52,7 +53,6 @@ __all__ = [
     "Variant",
     "assert_counts",
     "audit",
-    "audit_claims",
     "audit_target",
     "build",
     "check",
@@ -173,20 +173,16 @@ def reconcile_jointly(*sources: str | Path, space: str | Path | None = None) -> 
     Raises:
         CapsauditError: claims or spaces that cannot be read, or that hold no figures or no open questions.
     """
-    from capsaudit.catalogue.claims import joint_claims, load_all_claims, load_claims
-    from capsaudit.catalogue.shelf import shipped
-    from capsaudit.catalogue.space import load_space
-    from capsaudit.verbs.testifying import joint_testimony, witnessed
+    from capsaudit.catalogue.claims import load_all_claims, load_claims
+    from capsaudit.catalogue.space import load_space, load_spaces
+    from capsaudit.verbs.testifying import sources_testimony
 
     chosen = [load_claims(source) for source in sources] or load_all_claims()
-    spaces = {name: load_space(name) for name in shipped("spaces")}
+    spaces = load_spaces()
     if space is not None:
         own = load_space(space)
         spaces[own.family] = own
-    figures = [
-        witnessed(claim.id, claim.source, claim.stated or "", variant) for claim, variant in joint_claims(chosen)
-    ]
-    return joint_testimony(figures, spaces)
+    return sources_testimony(chosen, spaces)
 
 
 def claims(*sources: str | Path, witnesses: Sequence[str] | None = None) -> Claims:
@@ -236,35 +232,40 @@ def audit_target(
     claims: Sequence[str | Path] = (),
     kwargs: Sequence[str] = (),
     inputs: Sequence[str] = (),
-    policy: str = "stored",
+    policy: str | None = None,
     timeout: float = 300,
     write_variant: Path | None = None,
 ) -> Audit:
     """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a .safetensors file or a state dict.
 
-    What the target prints goes to standard error. `write_variant` names the file for its reading.
+    A .claims.toml stands for the target that it names, held against its claims; its path begins in the file's folder, and what is given
+    here goes before what the file says. What the target prints goes to standard error. `write_variant` names the file for its reading.
 
     Raises:
         CapsauditError: it cannot be loaded, counted or run, a claim cannot be read, or the variant cannot be written.
     """
+    from capsaudit.audited import STORED
     from capsaudit.auditing.loading import load
 
     if target.endswith(".claims.toml"):
-        return audit_claims(target, timeout=timeout)
-    inventory = load(target, kwargs=kwargs, inputs=inputs, timeout=timeout)
-    result = _audited(inventory, against, claims, policy)
+        file, path = _named_target(target), Path(target)
+        inventory = load(
+            str(file.target),
+            kwargs=kwargs or file.kwargs,
+            inputs=inputs or file.input,
+            timeout=timeout,
+            folder=path.parent,
+        )
+        claims, policy = (path, *claims), policy or file.policy
+    else:
+        inventory = load(target, kwargs=kwargs, inputs=inputs, timeout=timeout)
+    result = _audited(inventory, against, claims, policy or STORED)
     if write_variant is not None:
         _write_variant(inventory, against, write_variant)
     return result
 
 
-def audit_claims(path: str | Path, *, timeout: float = 300) -> Audit:
-    """The model that a file of claims names as its `target`, held against them. A target's path begins in the file's folder.
-
-    Raises:
-        CapsauditError: the file names none, or it cannot be audited.
-    """
-    from capsaudit.auditing.loading import load
+def _named_target(path: str) -> TargetClaimsFile:
     from capsaudit.catalogue.target_claims import load_target_claims
 
     file = load_target_claims(path).file
@@ -272,8 +273,7 @@ def audit_claims(path: str | Path, *, timeout: float = 300) -> Audit:
         raise CapsauditError(
             f'{path}: target is missing; say which model the claims are about: target = "models.py:Net"'
         )
-    inventory = load(file.target, kwargs=file.kwargs, inputs=file.input, timeout=timeout, folder=Path(path).parent)
-    return _audited(inventory, None, [path], file.policy)
+    return file
 
 
 def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, policy: str = "stored") -> None:

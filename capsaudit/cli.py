@@ -163,6 +163,10 @@ def reconcile(
 
     if joint == (figure is not None):
         raise CapsauditError("reconcile: expected either a FIGURE, such as 11.36M, or --joint")
+    if joint and (start != "paper" or changes is not None):
+        raise CapsauditError(
+            "reconcile: --from and --changes are about one FIGURE; --joint asks each figure's own network"
+        )
     if figure is None:
         result: "Joint | Reconciliation" = api.reconcile_jointly(space=space)
     else:
@@ -206,7 +210,10 @@ def audit(
             "--input", metavar="1,28,28", help="Shape of one example, without the batch; 16:int64 for indices."
         ),
     ] = None,
-    policy: Annotated[str, typer.Option(help="How values are counted where several ways are right.")] = "stored",
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="How values are counted where several ways are right; as stored by default."),
+    ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for building and running it.")] = 300,
     write_variant: Annotated[
         Path | None, typer.Option("--write-variant", metavar="FILE", help="Write its reading as a variant file.")

@@ -74,7 +74,7 @@ class ClaimsModule(pytest.File):
         if self._audited is None:
             from capsaudit import api
 
-            self._audited = api.audit_claims(self.path)
+            self._audited = api.audit_target(str(self.path))
         return self._audited, self._audited.claims[number]
 
 

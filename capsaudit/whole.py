@@ -15,15 +15,25 @@ def write_whole(path: Path, content: str) -> None:
     Raises:
         CapsauditError: it cannot be written there.
     """
-    aside: str | None = None
     try:
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(content)
-        Path(aside).chmod(0o644)
-        Path(aside).replace(path)
+        temporary = aside(path, content.encode())
     except OSError as error:
         raise CapsauditError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        if aside is not None:
-            Path(aside).unlink(missing_ok=True)
+    try:
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CapsauditError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def aside(path: Path, content: bytes) -> Path:
+    """The content in a new file of the same folder, so that a rename is enough; nothing is left where that fails."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        Path(name).chmod(0o644)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)

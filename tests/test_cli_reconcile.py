@@ -26,6 +26,8 @@ from tests.test_cli import imported_by, numbers
         (["claims", "paper", "--witness", "torch"], 0),
         (["reconcile"], 2),
         (["reconcile", "8.2M", "--joint"], 2),
+        (["reconcile", "--joint", "--from", "multimnist"], 2),
+        (["reconcile", "--joint", "--changes", "2"], 2),
         (["reconcile", "many"], 2),
         (["reconcile", "11.36"], 2),
         (["reconcile", "8.2M", "--changes", "0"], 2),

@@ -80,6 +80,11 @@ def load_space(name: str | Path) -> Space:
     )
 
 
+def load_spaces() -> dict[str, Space]:
+    """The shipped spaces by family."""
+    return {name: load_space(name) for name in shipped("spaces")}
+
+
 def _locate(name: str) -> tuple[str, Path]:
     if name in shipped("spaces"):
         return f"variants/spaces/{name}.toml", shipped("spaces")[name]

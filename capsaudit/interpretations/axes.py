@@ -21,24 +21,13 @@ from capsaudit.catalogue.space import Alternative, Knob, Space
 from capsaudit.conventions import CONVENTIONS, PREFIX, ROUNDING
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.knobs import IMAGE_SIZE, Data, changed, known_knobs, to_data
+from capsaudit.results import Turned
 from capsaudit.spec import Spec, family
 from capsaudit.validation import faults_of, nearest
 
-
-class Turn(Struct, frozen=True):
-    """A knob turned away from its starting value. `far_fetched` from 0 (a source says so) up."""
-
-    knob: str
-    before: Any
-    after: Any
-    far_fetched: int
-    source: str
-    same_count: str | None = None
-
-
 LARGEST_AXIS = 100_000
 
-Option = tuple[Turn, ...]
+Option = tuple[Turned, ...]
 """The changes that an option makes; the first option of each axis makes none."""
 
 
@@ -83,7 +72,7 @@ def size(axes: Sequence[Axis]) -> int:
     return math.prod(map(len, axes))
 
 
-def applied(spec: Spec, turns: Sequence[Turn]) -> tuple[Spec, dict[str, str]]:
+def applied(spec: Spec, turns: Sequence[Turned]) -> tuple[Spec, dict[str, str]]:
     """The network that these changes make of `spec`, and the conventions by which it is counted."""
     data = reduce(lambda data, turn: changed(data, turn.knob, turn.after), _of_network(turns), to_data(spec))
     after, faults = faults_of(data, type(spec))
@@ -92,16 +81,23 @@ def applied(spec: Spec, turns: Sequence[Turn]) -> tuple[Spec, dict[str, str]]:
     return after, {turn.knob: turn.after for turn in turns if turn.knob.startswith(PREFIX)}
 
 
-def _of_network(turns: Sequence[Turn]) -> Iterator[Turn]:
+def _of_network(turns: Sequence[Turned]) -> list[Turned]:
     """A whole table before its parts."""
-    return iter(sorted((turn for turn in turns if not turn.knob.startswith(PREFIX)), key=lambda turn: len(turn.knob)))
+    return sorted((turn for turn in turns if not turn.knob.startswith(PREFIX)), key=lambda turn: len(turn.knob))
 
 
-def _turns(knob: Knob, data: Data) -> tuple[Turn, ...]:
+def _turns(knob: Knob, data: Data) -> tuple[Turned, ...]:
     """The changes that a knob's alternatives make; what is there already is no change."""
     before = _value(data, knob.knob)
     return tuple(
-        Turn(knob.knob, before, alt.value, alt.far_fetched, alt.source, alt.same_count)
+        Turned(
+            knob=knob.knob,
+            before=before,
+            after=alt.value,
+            far_fetched=alt.far_fetched,
+            source=alt.source,
+            same_count=alt.same_count,
+        )
         for alt in knob.alternatives
         if alt.value != before
     )
@@ -136,7 +132,7 @@ def _meet(one: str, other: str) -> bool:
     return len(about) == 1 or any(a.startswith(f"{b}.") for a in about for b in about)
 
 
-def _axis(group: Sequence[str], turns: Mapping[str, tuple[Turn, ...]], spec: Spec) -> Axis:
+def _axis(group: Sequence[str], turns: Mapping[str, tuple[Turned, ...]], spec: Spec) -> Axis:
     if math.prod(1 + len(turns[knob]) for knob in group) > LARGEST_AXIS:
         raise CapsauditError(
             f"{', '.join(group)} depend on each other and have more than {LARGEST_AXIS:,} combinations; list fewer alternatives"

@@ -14,9 +14,10 @@ from itertools import product
 import numpy as np
 from msgspec import Struct
 
-from capsaudit.interpretations.axes import Option, Turn
+from capsaudit.interpretations.axes import Option
 from capsaudit.interpretations.parting import part_axes, size
 from capsaudit.interpretations.tables import Array, Tables, spread
+from capsaudit.results import Turned
 
 Interval = tuple[int, int]
 Watcher = Callable[[int, int], None]
@@ -29,7 +30,7 @@ _FAR = 2**61
 class Found(Struct, frozen=True):
     """An interpretation: its changes and its total."""
 
-    turns: tuple[Turn, ...]
+    turns: tuple[Turned, ...]
     total: int
 
     @property

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from capsaudit.arithmetic import layers, sides
 from capsaudit.conventions import counted
 from capsaudit.errors import CapsauditError
-from capsaudit.interpretations.axes import Axis, Turn, applied
+from capsaudit.interpretations.axes import Axis, applied
 from capsaudit.knobs import IMAGE_SIZE
+from capsaudit.results import Turned
 from capsaudit.spec import Baseline, CapsNet, Spec
 
 Array = NDArray[Any]
@@ -171,7 +172,7 @@ def _table(part: str, scope: frozenset[str], spec: Spec, axes: Sequence[Axis], k
     return Table(part=part, axes=on, values=values)
 
 
-def _evaluated(part: str, spec: Spec, turns: Sequence[Turn], arrays: dict[str, Array]) -> Any:
+def _evaluated(part: str, spec: Spec, turns: Sequence[Turned], arrays: dict[str, Array]) -> Any:
     """The count of one part, or whether the network is possible, where some sizes are arrays."""
     after, counting = applied(spec, turns)
     after = reduce(lambda spec, item: _with_array(spec, *item), arrays.items(), after)

@@ -12,9 +12,9 @@ import msgspec
 
 from capsaudit import __version__
 from capsaudit.catalogue import load_all, load_variant
-from capsaudit.catalogue.claims import joint_claims, load_all_claims
+from capsaudit.catalogue.claims import load_all_claims
 from capsaudit.catalogue.shelf import shipped
-from capsaudit.catalogue.space import load_space
+from capsaudit.catalogue.space import load_space, load_spaces
 from capsaudit.figure import parse_figure
 from capsaudit.results import Claims, Comparison, Joint, Ledger, Reconciliation, Result
 from capsaudit.spec import family
@@ -55,7 +55,7 @@ def gather() -> WrittenAudit:
     Raises:
         CapsauditError: shipped data that cannot be read or judged.
     """
-    from capsaudit.verbs import claiming, comparing, explaining
+    from capsaudit.verbs import claiming, comparing, explaining, testifying
 
     variants, claimed = load_all(), load_all_claims()
     return WrittenAudit(
@@ -65,7 +65,7 @@ def gather() -> WrittenAudit:
         comparison=comparing.compare(variants, stated_by=variants),
         ledger=explaining.explain(*map(load_variant, LEDGER)),
         claims=claiming.claims(claimed, variants, claimed),
-        joint=_joint(),
+        joint=testifying.sources_testimony(claimed, load_spaces()),
         reconciliations=tuple(_reconciliations()),
     )
 
@@ -83,16 +83,6 @@ def digest() -> str:
             hashed.update(f"{kind}/{name} {len(content)}\n".encode())
             hashed.update(content)
     return hashed.hexdigest()
-
-
-def _joint() -> Joint:
-    from capsaudit.verbs.testifying import joint_testimony, witnessed
-
-    spaces = {name: load_space(name) for name in shipped("spaces")}
-    figures = joint_claims(load_all_claims())
-    return joint_testimony(
-        [witnessed(claim.id, claim.source, claim.stated or "", variant) for claim, variant in figures], spaces
-    )
 
 
 def _reconciliations() -> Iterator[Reconciliation]:

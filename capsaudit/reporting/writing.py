@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from capsaudit.reporting.contents import WrittenAudit
 from capsaudit.reporting.pages import pages
 from capsaudit.reporting.pictures import pictures
 from capsaudit.results import Report
+from capsaudit.whole import aside
 
 FILES = ("audit.md", "audit.html", "audit.json", "waterfall.svg", "layers.svg", "figures.svg")
 
@@ -64,32 +64,19 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
     Raises:
         CapsauditError: the folder or a file cannot be written.
     """
-    aside: dict[Path, Path] = {}
+    written_aside: dict[Path, Path] = {}
     path = folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             path = folder / name
-            aside[path] = _aside(path, content)
+            written_aside[path] = aside(path, content)
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        for path, temporary in aside.items():
+        for path, temporary in written_aside.items():
             temporary.replace(path)
     except OSError as error:
         raise CapsauditError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        for temporary in aside.values():
+        for temporary in written_aside.values():
             temporary.unlink(missing_ok=True)
-
-
-def _aside(path: Path, content: bytes) -> Path:
-    """The content in a new file of the same folder, so that a rename is enough."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(name).chmod(0o644)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return Path(name)

@@ -154,16 +154,14 @@ def _difference(one: Variant, other: Variant) -> str:
 
 def _sum_of_rows(source: ClaimsSource, claim: Claim) -> int | None:
     """What the source's own rows about this network add up to; None where it does not give every layer exactly."""
-    rows = [
-        row for row in source.claims if row.about == claim.about and row.layer is not None and row.stated is not None
-    ]
-    figures = [parse_figure(row.stated or "") for row in rows]
-    named = {row.layer for row in rows}
-    if named != {row.name for row in layers(source.variants[claim.about].spec)} or any(
-        figure.unit > 1 for figure in figures
-    ):
-        return None
-    return sum(figure.digits for figure in figures)
+    rows = {
+        row.layer: parse_figure(row.stated)
+        for row in source.claims
+        if row.about == claim.about and row.layer is not None and row.stated is not None
+    }
+    every = {row.name for row in layers(source.variants[claim.about].spec)}
+    exact = all(figure.unit == 1 for figure in rows.values())
+    return sum(figure.digits for figure in rows.values()) if rows.keys() == every and exact else None
 
 
 def _wrong_shapes(claim: Claim, spec: Spec) -> Iterator[str]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capsaudit.conventions import counted_in, is_counted
-from capsaudit.interpretations.axes import Turn, applied
+from capsaudit.interpretations.axes import applied
 from capsaudit.models.tracing import traced_shapes
+from capsaudit.results import Turned
 from capsaudit.spec import CapsNet, Spec
 from capsaudit.witnesses.torch import testify
 
 
-def confirm(start: Spec, turns: Sequence[Turn], total: int) -> bool:
-    """Whether the built module comes to the same total. What is counted in though it is no parameter has the shape of a real forward
-    pass: capsules in, classes out.
+def confirm(start: Spec, turns: Sequence[Turned], total: int) -> bool:
+    """Whether the built module comes to the same total.
+
+    The tensors and their sizes are the module's own; which of them a convention counts is the one rule that both roads share, for it is
+    what the convention means. What is counted in though it is no parameter has the shape of a real forward pass: capsules in, classes out.
     """
     spec, counting = applied(start, turns)
     tensors = [

@@ -10,11 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from capsaudit.catalogue import Variant
-from capsaudit.catalogue.space import Space
-from capsaudit.conventions import PREFIX
+from capsaudit.catalogue.space import Alternative, Space
+from capsaudit.conventions import CONVENTIONS, PREFIX, ROUNDING
 from capsaudit.errors import CapsauditError
 from capsaudit.figure import Figure
-from capsaudit.interpretations.axes import Axis, Turn, applied, axes, cutting
+from capsaudit.interpretations.axes import Axis, applied, axes, cutting
 from capsaudit.interpretations.search import Found, Interval, Search, Watcher
 from capsaudit.interpretations.tables import tables
 from capsaudit.knobs import NEUTRAL, changes
@@ -31,7 +31,7 @@ from capsaudit.results import (
 from capsaudit.spec import Spec, family
 from capsaudit.verbs.explaining import total
 
-Confirm = Callable[[Spec, Sequence[Turn], int], bool | None]
+Confirm = Callable[[Spec, Sequence[Turned], int], bool | None]
 """Whether another witness comes to the same total for the network that these changes make of a spec; None where none was asked."""
 
 _RARE, _LIKELY = 0.1, 1.0
@@ -42,7 +42,7 @@ class Way(Struct, frozen=True):
     """A way to print a total: rounded, which is no change, or cut off, which is one."""
 
     interval: Interval
-    turns: tuple[Turn, ...]
+    turns: tuple[Turned, ...]
 
 
 def reconcile(
@@ -101,7 +101,12 @@ def _ways(figure: Figure, space: Space) -> Iterator[Way]:
     yield Way((figure.low, figure.high), ())
     if (cut := cutting(space)) and figure.unit > 1:
         beyond = (figure.high + 1, figure.digits * figure.unit + figure.unit - 1)
-        yield Way(beyond, (Turn("counting.rounding", "half up", cut.value, cut.far_fetched, cut.source),))
+        yield Way(beyond, (_cut(cut),))
+
+
+def _cut(cut: Alternative) -> Turned:
+    usual = CONVENTIONS[ROUNDING].usual
+    return Turned(knob=ROUNDING, before=usual, after=cut.value, far_fetched=cut.far_fetched, source=cut.source)
 
 
 def _counted(search: Search, ways: Sequence[Way], figure: Figure, limit: int | None) -> Iterator[OfSoManyChanges]:
@@ -188,7 +193,7 @@ class _Teller:
         """An explanation, confirmed, weighed and named."""
         spec, counting = applied(self._start.spec, found.turns)
         return Explanation(
-            changes=tuple(_turned(turn) for turn in found.turns),
+            changes=found.turns,
             total=found.total,
             prints_as=self._figure.prints(found.total),
             far_fetched=found.far_fetched,
@@ -224,17 +229,6 @@ def _weighed(explanations: Iterable[Explanation]) -> Iterator[Explanation]:
         needless = any(less and less < made for less in earlier)
         yield msgspec.structs.replace(explanation, weight=MORE_THAN_NEEDED) if needless else explanation
         earlier.append(made)
-
-
-def _turned(turn: Turn) -> Turned:
-    return Turned(
-        knob=turn.knob,
-        before=turn.before,
-        after=turn.after,
-        far_fetched=turn.far_fetched,
-        source=turn.source,
-        same_count=turn.same_count,
-    )
 
 
 def _weight(expected: float) -> str:

@@ -14,12 +14,13 @@ import numpy as np
 from msgspec import Struct
 
 from capsaudit.catalogue import Variant
+from capsaudit.catalogue.claims import ClaimsSource, joint_claims
 from capsaudit.catalogue.space import Space
 from capsaudit.errors import CapsauditError
 from capsaudit.figure import Figure, parse_figure
-from capsaudit.interpretations.axes import Axis, Turn, axes, size
+from capsaudit.interpretations.axes import Axis, axes, size
 from capsaudit.interpretations.tables import Array, Table, spread, tables
-from capsaudit.results import Excluded, Joint, JointFigure, Question
+from capsaudit.results import Excluded, Joint, JointFigure, Question, Turned
 from capsaudit.spec import family
 from capsaudit.verbs.explaining import total
 
@@ -47,6 +48,16 @@ class Judged(Struct, frozen=True):
 def witnessed(claim: str, source: str, stated: str, variant: Variant) -> Witnessed:
     """A figure as a source prints it, about a variant."""
     return Witnessed(claim, source, parse_figure(stated), variant)
+
+
+def sources_testimony(sources: Sequence[ClaimsSource], spaces: Mapping[str, Space]) -> Joint:
+    """What the figures of these sources say together.
+
+    Raises:
+        CapsauditError: as `joint_testimony`.
+    """
+    claims = joint_claims(sources)
+    return joint_testimony([witnessed(c.id, c.source, c.stated or "", variant) for c, variant in claims], spaces)
 
 
 def joint_testimony(figures: Sequence[Witnessed], spaces: Mapping[str, Space]) -> Joint:
@@ -169,7 +180,7 @@ def _distinct(groups: Iterable[Sequence[Axis]]) -> tuple[Axis, ...]:
     return tuple(found)
 
 
-def _set(option: Sequence[Turn], knob: str, assumed: Any) -> Any:
+def _set(option: Sequence[Turned], knob: str, assumed: Any) -> Any:
     """The value that an option gives a knob."""
     return next((turn.after for turn in option if turn.knob == knob), assumed)
 

@@ -61,6 +61,20 @@ def test_verdicts(folder: Path) -> None:
     assert "head has 27,050" in claims[3]["because"]
 
 
+def test_options_go_before_what_the_file_says(folder: Path) -> None:
+    """Twenty classes: 20·(4·26·26 + 1) = 54,100 in the head; and claims of another file beside its own."""
+    (folder / "more.claims.toml").write_text('source = "me"\n[[claims]]\nlayer = "head"\nstated = "54,100"\n')
+    options = ("--kwarg", "classes=20", "--claims", "more.claims.toml", "--format", "json")
+    found = json.loads(audited(folder, "right.claims.toml", *options)[1])["claims"]
+    assert [(c["found"], c["verdict"]) for c in found] == [
+        (54_148, "disagrees"),
+        (48, "agrees"),
+        (9, "agrees"),
+        (54_100, "agrees"),
+    ]
+    assert audited(folder, "right.claims.toml", "--against", "paper")[0] == 2
+
+
 def test_annotations_stand_at_the_claims_line(folder: Path) -> None:
     _, printed = audited(folder, "wrong.claims.toml", "--format", "github")
     errors = [line for line in printed.splitlines() if line.startswith("::error")]

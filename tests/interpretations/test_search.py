@@ -15,7 +15,7 @@ from capsaudit.errors import CapsauditError
 from capsaudit.interpretations.axes import applied, axes, size
 from capsaudit.interpretations.search import Found, Search
 from capsaudit.interpretations.tables import tables
-from capsaudit.spec import Spec, family
+from capsaudit.spec import Baseline, Spec, family
 from tests.interpretations.brute import interpretations
 from tests.interpretations.spaces import spaces
 from tests.strategies import specs
@@ -66,6 +66,31 @@ def test_equal_to_brute_force(drawn: tuple[Space, Variant], low: int, width: int
 @given(specs())
 def test_sides_are_positive_where_a_network_is_possible(spec: Spec) -> None:
     assert all(side >= 1 for pair in sides(spec) for side in pair)
+
+
+@given(spaces(knobs_at_most=2))
+@settings(max_examples=150, deadline=None)
+def test_no_part_depends_on_a_knob_outside_its_scope(drawn: tuple[Space, Variant]) -> None:
+    """Each option is built as a network: a part whose table lacks its axis counts as it does without the option."""
+    space, start = drawn
+    built = tables(start.spec, axes(space, start))
+    before = counts_by_part(start.spec, {})
+    for place, axis in enumerate(built.axes):
+        for option in axis.options:
+            spec, counting = applied(start.spec, option)
+            if impossible(spec) is None:
+                after = counts_by_part(spec, counting)
+                apart = [part.part for part in built.parts if place not in part.axes]
+                assert {name: after[name] for name in apart} == {name: before[name] for name in apart}
+                assert after.keys() <= {part.part for part in built.parts}
+
+
+def counts_by_part(spec: Spec, counting: dict[str, str]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for layer, tensor, count in counted(layers(spec), counting):
+        whole = layer.startswith("fc") or isinstance(spec, Baseline)
+        found[("fc" if layer.startswith("fc") else layer) if whole else f"{layer}.{tensor}"] += count
+    return found
 
 
 @pytest.mark.parametrize("variant", load_all(), ids=lambda variant: variant.id)

@@ -74,14 +74,14 @@ def test_what_cannot_be_written_is_told_with_its_path(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = dict.fromkeys(FILES, b"old")
     write(tmp_path, old)
-    aside = writing._aside
+    aside = writing.aside
 
     def full(path: Path, content: bytes) -> Path:
         if path.name == "audit.json":
             raise OSError(28, "No space left on device")
         return aside(path, content)
 
-    monkeypatch.setattr(writing, "_aside", full)
+    monkeypatch.setattr(writing, "aside", full)
     with pytest.raises(CapsauditError, match=r"audit.json: cannot be written: No space left on device"):
         write(tmp_path, dict.fromkeys(FILES, b"new"))
     assert contents(tmp_path) == old
