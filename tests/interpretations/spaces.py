@@ -8,7 +8,7 @@ from hypothesis.strategies import DrawFn
 from capsaudit.catalogue import Variant
 from capsaudit.catalogue.space import Alternative, Knob, Space
 from capsaudit.conventions import CONVENTIONS, ROUNDING
-from capsaudit.spec import CapsNet, Spec, family
+from capsaudit.spec import Baseline, CapsNet, Spec, family
 from tests.strategies import PADDING, specs
 
 SMALL = st.integers(1, 4)
@@ -66,6 +66,16 @@ def spaces(draw: DrawFn, *, knobs_at_most: int = 5) -> tuple[Space, Variant]:
     names = draw(st.lists(st.sampled_from(usable), min_size=1, max_size=knobs_at_most, unique=True))
     knobs = tuple(Knob(name, draw(alternatives(possible[name]))) for name in names)
     space = Space("random.toml", family(spec), "random", knobs)
+    return space, Variant(id="start", summary="", parent=None, depth=0, spec=spec, sources={})
+
+
+@st.composite
+def spaces_of(draw: DrawFn, knob: str) -> tuple[Space, Variant]:
+    """A space of one knob, around a network that has it."""
+    kinds = [kind for kind, possible in ((CapsNet, CAPSNET), (Baseline, BASELINE)) if knob in possible]
+    spec = draw(specs().filter(lambda spec: isinstance(spec, tuple(kinds)) and not missing(knob, spec)))
+    values = (CAPSNET if isinstance(spec, CapsNet) else BASELINE)[knob]
+    space = Space("random.toml", family(spec), "random", (Knob(knob, draw(alternatives(values))),))
     return space, Variant(id="start", summary="", parent=None, depth=0, spec=spec, sources={})
 
 

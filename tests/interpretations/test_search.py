@@ -17,7 +17,7 @@ from capsaudit.interpretations.search import Found, Search
 from capsaudit.interpretations.tables import tables
 from capsaudit.spec import Baseline, Spec, family
 from tests.interpretations.brute import interpretations
-from tests.interpretations.spaces import spaces
+from tests.interpretations.spaces import BASELINE, CAPSNET, spaces, spaces_of
 from tests.strategies import specs
 
 ALL = 99
@@ -68,21 +68,21 @@ def test_sides_are_positive_where_a_network_is_possible(spec: Spec) -> None:
     assert all(side >= 1 for pair in sides(spec) for side in pair)
 
 
-@given(spaces(knobs_at_most=2))
-@settings(max_examples=150, deadline=None)
-def test_no_part_depends_on_a_knob_outside_its_scope(drawn: tuple[Space, Variant]) -> None:
-    """Each option is built as a network: a part whose table lacks its axis counts as it does without the option."""
-    space, start = drawn
+@pytest.mark.parametrize("knob", sorted(CAPSNET.keys() | BASELINE.keys()))
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_no_part_depends_on_a_knob_outside_its_scope(knob: str, data: st.DataObject) -> None:
+    """Each option of one knob is built as a network: a part whose table lacks its axis counts as it does without the option."""
+    space, start = data.draw(spaces_of(knob))
     built = tables(start.spec, axes(space, start))
     before = counts_by_part(start.spec, {})
-    for place, axis in enumerate(built.axes):
-        for option in axis.options:
-            spec, counting = applied(start.spec, option)
-            if impossible(spec) is None:
-                after = counts_by_part(spec, counting)
-                apart = [part.part for part in built.parts if place not in part.axes]
-                assert {name: after[name] for name in apart} == {name: before[name] for name in apart}
-                assert after.keys() <= {part.part for part in built.parts}
+    for option in (option for axis in built.axes for option in axis.options):
+        spec, counting = applied(start.spec, option)
+        if impossible(spec) is None:
+            after = counts_by_part(spec, counting)
+            apart = [part.part for part in built.parts if not part.axes]
+            assert {name: after[name] for name in apart} == {name: before[name] for name in apart}
+            assert after.keys() <= {part.part for part in built.parts}
 
 
 def counts_by_part(spec: Spec, counting: dict[str, str]) -> Counter[str]:
