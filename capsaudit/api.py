@@ -29,13 +29,13 @@ from capsaudit.witnesses import WITNESSES
 if TYPE_CHECKING:
     from torch import nn
 
-    from capsaudit.audited import Inventory
-    from capsaudit.catalogue.target_claims import TargetClaimsFile
+    from capsaudit.catalogue.model_claims import TargetClaimsFile
+    from capsaudit.commands.train_smoke import Watcher
     from capsaudit.data.dataset import Dataset
     from capsaudit.data.mnist import Progress
+    from capsaudit.inventory import Inventory
     from capsaudit.models.network import Baseline, CapsNet
     from capsaudit.train.smoke import Plan
-    from capsaudit.verbs.training import Watcher
 
 __all__ = [
     "Audit",
@@ -74,9 +74,9 @@ AnyVariant = Variant | str | Path
 
 def variants() -> Listing:
     """The shipped variants: what each is, its total and the figure stated for it."""
-    from capsaudit.verbs import listing
+    from capsaudit.commands.variants import list_variants
 
-    return listing.list_variants(load_all())
+    return list_variants(load_all())
 
 
 def shipped_ids() -> tuple[str, ...]:
@@ -90,9 +90,9 @@ def count(variant: AnyVariant, *, witnesses: Sequence[str] | None = None) -> Cou
     Raises:
         CapsauditError: the variant cannot be read or counted.
     """
-    from capsaudit.verbs import counting
+    from capsaudit.commands.count import count
 
-    return counting.count(_variant(variant), witnesses=witnesses or WITNESSES)
+    return count(_variant(variant), witnesses=witnesses or WITNESSES)
 
 
 def compare(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> Comparison:
@@ -101,11 +101,11 @@ def compare(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> Co
     Raises:
         CapsauditError: a variant cannot be read or counted.
     """
-    from capsaudit.verbs import comparing
+    from capsaudit.commands.compare import compare
 
     shipped = load_all()
     chosen = [_variant(variant) for variant in variants] or shipped
-    return comparing.compare(chosen, witnesses=witnesses or WITNESSES, stated_by=shipped)
+    return compare(chosen, witnesses=witnesses or WITNESSES, stated_by=shipped)
 
 
 def explain(start: AnyVariant, end: AnyVariant) -> Ledger:
@@ -114,9 +114,9 @@ def explain(start: AnyVariant, end: AnyVariant) -> Ledger:
     Raises:
         CapsauditError: a variant cannot be read.
     """
-    from capsaudit.verbs import explaining
+    from capsaudit.commands.explain import explain
 
-    return explaining.explain(_variant(start), _variant(end))
+    return explain(_variant(start), _variant(end))
 
 
 def check(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> Check:
@@ -125,9 +125,9 @@ def check(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> Chec
     Raises:
         CapsauditError: a variant cannot be read, or states nothing that could be checked.
     """
-    from capsaudit.verbs import checking
+    from capsaudit.commands.check import check
 
-    return checking.check([_variant(variant) for variant in variants] or load_all(), witnesses=witnesses or WITNESSES)
+    return check([_variant(variant) for variant in variants] or load_all(), witnesses=witnesses or WITNESSES)
 
 
 def reconcile(
@@ -147,15 +147,15 @@ def reconcile(
     Raises:
         CapsauditError: the figure, the variant or the space cannot be read, or the space is too large.
     """
-    from capsaudit.catalogue.space import load_space
-    from capsaudit.figure import parse_figure
+    from capsaudit.catalogue.spaces import load_space
+    from capsaudit.commands.reconcile import reconcile
+    from capsaudit.published import parse_figure
     from capsaudit.spec import family
-    from capsaudit.verbs import reconciling
 
     parsed, variant = parse_figure(figure), _variant(start)
     asked = witnesses or WITNESSES
     _expect_witnesses(asked)
-    return reconciling.reconcile(
+    return reconcile(
         parsed,
         variant,
         load_space(space or family(variant.spec)),
@@ -174,8 +174,8 @@ def reconcile_jointly(*sources: str | Path, space: str | Path | None = None) -> 
         CapsauditError: claims or spaces that cannot be read, or that hold no figures or no open questions.
     """
     from capsaudit.catalogue.claims import load_all_claims, load_claims
-    from capsaudit.catalogue.space import load_space, load_spaces
-    from capsaudit.verbs.testifying import sources_testimony
+    from capsaudit.catalogue.spaces import load_space, load_spaces
+    from capsaudit.commands.joint import sources_testimony
 
     chosen = [load_claims(source) for source in sources] or load_all_claims()
     spaces = load_spaces()
@@ -194,11 +194,11 @@ def claims(*sources: str | Path, witnesses: Sequence[str] | None = None) -> Clai
         CapsauditError: claims that cannot be read or judged.
     """
     from capsaudit.catalogue.claims import load_all_claims, load_claims
-    from capsaudit.verbs import claiming
+    from capsaudit.commands.claims import claims
 
     _expect_witnesses(asked := witnesses or WITNESSES)
     chosen = [load_claims(source) for source in sources] or load_all_claims()
-    return claiming.claims(chosen, load_all(), load_all_claims(), witnesses=asked)
+    return claims(chosen, load_all(), load_all_claims(), witnesses=asked)
 
 
 def audit(
@@ -219,7 +219,7 @@ def audit(
     Raises:
         CapsauditError: it cannot be counted or run, or a claim cannot be read.
     """
-    from capsaudit.auditing.live import taken
+    from capsaudit.inspection.module import taken
 
     inventory = taken(model, name or type(model).__name__, inputs=inputs, kwargs=kwargs)
     return _audited(inventory, against, claims, policy)
@@ -244,8 +244,8 @@ def audit_target(
     Raises:
         CapsauditError: it cannot be loaded, counted or run, a claim cannot be read, or the variant cannot be written.
     """
-    from capsaudit.audited import STORED
-    from capsaudit.auditing.loading import load
+    from capsaudit.inspection.load import load
+    from capsaudit.inventory import STORED
 
     if target.endswith(".claims.toml"):
         file, path = _named_target(target), Path(target)
@@ -266,7 +266,7 @@ def audit_target(
 
 
 def _named_target(path: str) -> TargetClaimsFile:
-    from capsaudit.catalogue.target_claims import load_target_claims
+    from capsaudit.catalogue.model_claims import load_target_claims
 
     file = load_target_claims(path).file
     if file.target is None:
@@ -283,19 +283,19 @@ def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, po
         AssertionError: a figure that is not what is counted, with the table of layers.
         CapsauditError: nothing is stated, or a figure cannot be read.
     """
-    from capsaudit.auditing.live import taken
-    from capsaudit.auditing.loading import load
-    from capsaudit.verbs.asserting import expect_counts
+    from capsaudit.commands.model_claims import expect_counts
+    from capsaudit.inspection.load import load
+    from capsaudit.inspection.module import taken
 
     inventory = load(model) if isinstance(model, str) else taken(model, type(model).__name__)
     expect_counts(inventory, stated, policy)
 
 
 def _audited(inventory: Inventory, against: AnyVariant | None, claims: Sequence[str | Path], policy: str) -> Audit:
-    from capsaudit.catalogue.target_claims import load_target_claims
-    from capsaudit.verbs import auditing
+    from capsaudit.catalogue.model_claims import load_target_claims
+    from capsaudit.commands.audit import audit
 
-    return auditing.audit(
+    return audit(
         inventory,
         load_all(),
         against=None if against is None else _variant(against),
@@ -305,9 +305,9 @@ def _audited(inventory: Inventory, against: AnyVariant | None, claims: Sequence[
 
 
 def _write_variant(inventory: Inventory, against: AnyVariant | None, path: Path) -> None:
-    from capsaudit.verbs.auditing import closest
-    from capsaudit.verbs.writing_variants import variant_toml
-    from capsaudit.whole import write_whole
+    from capsaudit.atomic_write import write_whole
+    from capsaudit.commands.write_variant import variant_toml
+    from capsaudit.recognition.closest import closest
 
     match = closest(inventory, load_all() if against is None else (_variant(against),))
     if match is None:
@@ -331,7 +331,7 @@ def report(folder: str | Path = "reports", *, check: bool = False) -> Report:
 
 def _confirm(*asked: Any) -> bool:
     """The torch witness of an explanation; torch is imported with the first."""
-    from capsaudit.verbs.confirming import confirm
+    from capsaudit.commands.confirm import confirm
 
     return confirm(*asked)
 
@@ -360,8 +360,8 @@ def train_smoke(
     Raises:
         CapsauditError: a variant cannot be read, or its data cannot be had.
     """
+    from capsaudit.commands.train_smoke import train_smoke
     from capsaudit.train.smoke import Plan
-    from capsaudit.verbs.training import train_smoke
 
     chosen = [_variant(variant) for variant in variants or ("article", "paper")]
     dataset = _dataset(data, data_dir, fetching)
@@ -376,7 +376,7 @@ def training_plan(*, losses: tuple[bool, bool], threads: int | None, device: str
     """
     import torch
 
-    from capsaudit.train.objective import Objective
+    from capsaudit.train.losses import Objective
     from capsaudit.train.smoke import Plan
 
     try:

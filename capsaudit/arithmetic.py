@@ -243,3 +243,8 @@ def _too_large(knob: str, conv: Convolution, sizes: tuple[int, int]) -> str | No
         return None
     padded = "" if conv.padding == "valid" else f" padded by {conv.padding}"
     return f"{knob}.kernel (={conv.kernel}) is larger than its input (={sizes[0]}×{sizes[1]}{padded})"
+
+
+def total(spec: Spec) -> int:
+    """Trainable parameters, by formula."""
+    return sum(layer.formula.value for layer in layers(spec))

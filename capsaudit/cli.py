@@ -228,7 +228,7 @@ def audit(
 ) -> None:
     """Count somebody's model, name the reading that it is, and judge claims about it. A Python target runs its code."""
     from capsaudit import api
-    from capsaudit.render.destinations import destinations
+    from capsaudit.render.formats import destinations
 
     written = destinations(formats or ["rich"], outputs or [])
     result = api.audit_target(
@@ -371,8 +371,8 @@ def _print(result: "Result", format: str) -> None:
 
 def _write(result: "Result", format: str, path: Path) -> None:
     """Write a result into a file, aside first."""
+    from capsaudit.atomic_write import write_whole
     from capsaudit.render.formats import as_plain, as_text
-    from capsaudit.whole import write_whole
 
     write_whole(path, (as_plain(result) if format == "rich" else as_text(result, format)) + "\n")
 

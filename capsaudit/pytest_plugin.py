@@ -53,7 +53,7 @@ class ClaimsModule(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """A test for each claim."""
-        from capsaudit.catalogue.target_claims import load_target_claims
+        from capsaudit.catalogue.model_claims import load_target_claims
         from capsaudit.errors import CapsauditError
 
         try:

@@ -13,7 +13,7 @@ import pytest
 
 from capsaudit import __version__
 from capsaudit.catalogue import shipped
-from tests.shell import run
+from tests.processes import run
 from tests.test_arithmetic import TOTALS
 
 NO_TORCH = (

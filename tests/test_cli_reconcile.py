@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.interpretations.large import write_large_space
-from tests.shell import run
+from tests.processes import run
 from tests.test_cli import imported_by, numbers
 
 

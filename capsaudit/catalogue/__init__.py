@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from capsaudit.catalogue.assembly import assemble
-from capsaudit.catalogue.settings import with_settings
-from capsaudit.catalogue.shelf import read_chain, shipped
+from capsaudit.catalogue.overrides import with_settings
 from capsaudit.catalogue.variant import Expected, ExpectedLayer, Stated, Variant
+from capsaudit.catalogue.variants import assemble, read_chain, shipped
 from capsaudit.spec import Baseline
 
 __all__ = ["Expected", "ExpectedLayer", "Stated", "Variant", "load_all", "load_variant", "shipped"]

@@ -9,11 +9,11 @@ import msgspec
 from msgspec import Struct
 
 from capsaudit.arithmetic import layers
-from capsaudit.catalogue.files import exists, read_table
-from capsaudit.catalogue.shelf import shipped
+from capsaudit.catalogue.toml_files import exists, read_table
 from capsaudit.catalogue.variant import Variant
+from capsaudit.catalogue.variants import shipped
 from capsaudit.errors import CapsauditError, FigureError, FileError
-from capsaudit.figure import parse_figure
+from capsaudit.published import parse_figure
 from capsaudit.validation import faults_of, nearest
 
 

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from capsaudit.catalogue import Variant
-from capsaudit.catalogue.space import Alternative, Knob, Space
+from capsaudit.catalogue.spaces import Alternative, Knob, Space
 from capsaudit.conventions import CONVENTIONS, PREFIX, ROUNDING
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.knobs import IMAGE_SIZE, Data, changed, known_knobs, to_data

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Struct
 
 from capsaudit.interpretations.axes import Option
-from capsaudit.interpretations.parting import part_axes, size
+from capsaudit.interpretations.partition import part_axes, size
 from capsaudit.interpretations.tables import Array, Tables, spread
 from capsaudit.results import Turned
 

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from capsaudit import spec
 from capsaudit.models.convolution import Convolution
 from capsaudit.models.kernels.routing import Routing, factored_routing
-from capsaudit.models.routing import route
-from capsaudit.models.squash import squash
+from capsaudit.models.routing import route, squash
 
 
 class PrimaryCaps(Convolution):

@@ -1,6 +1,6 @@
-"""Dynamic routing in plain form: Sabour et al. 2017, equations 2 and 3 and procedure 1.
+"""Squash and dynamic routing in plain form: Sabour et al. 2017, equations 1 to 3 and procedure 1.
 
-It holds all predictions û in memory and runs on any device. On a processor `kernels.routing` computes the same without them.
+Routing holds all predictions û in memory and runs on any device. On a CPU `kernels.routing` computes the same without them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
-
-from capsaudit.models.squash import squash
 
 
 def coupling_of(logits: Tensor, *, none_of_the_above: bool) -> Tensor:
@@ -56,3 +54,20 @@ def _weighted(votes: Tensor, coupling: Tensor, bias: Tensor | None) -> Tensor:
     """v_j = squash(Σ_i c_ij û_j|i)."""
     sums = torch.einsum("bic,bicd->bcd", coupling, votes)
     return squash(sums if bias is None else sums + bias)
+
+
+def squash(vectors: Float[Tensor, "*shape"], dim: int = -1) -> Float[Tensor, "*shape"]:
+    """Shrink each vector to a length below 1 and keep its direction: |s|²/(1+|s|²) · s/|s|, along `dim`.
+
+    Written as s · |s|/(1+|s|²), which needs no division by |s|: a zero vector stays zero, and its gradient is zero, not NaN.
+    """
+    length: Tensor = torch.linalg.vector_norm(vectors, dim=dim, keepdim=True)
+    return vectors * (length / (1 + length.square()))
+
+
+def squash_backward(vectors: Float[Tensor, "*shape"], gradient: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """The gradient of `squash` along the last axis: with n = |s| and f = n/(1+n²) it is f g + s (s·g) f'/n."""
+    length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    bent = (1 - length.square()) / (1 + length.square()).square()
+    along = (vectors * gradient).sum(-1, keepdim=True) / length.clamp_min(torch.finfo(length.dtype).tiny)
+    return gradient * (length / (1 + length.square())) + vectors * (along * bent)

@@ -6,7 +6,7 @@ from functools import singledispatch
 
 from msgspec import Struct
 
-from capsaudit.render.documents import setting
+from capsaudit.render.tables import setting
 from capsaudit.results import AGREES, DISAGREES, UNSTATED, Audit, Check, Claims, Failure
 
 
@@ -75,7 +75,7 @@ def _audit(result: Audit) -> tuple[Case, ...]:
     """A case for each claim, or one for the variant that the model is held against; and one for each warning."""
     found = [
         Case(
-            suite="capsaudit.auditing",
+            suite="capsaudit.audit",
             name=f"{result.target}: {claim.layer or 'total'} = {claim.stated}",
             title=f"capsaudit {claim.layer or 'total'}",
             level="" if claim.verdict == AGREES else "error",
@@ -97,7 +97,7 @@ def _variant(result: Audit) -> Case:
     unexplained = f"; {result.unexplained:+,} not explained" if result.unexplained else ""
     told = f"differs from {result.closest} by {result.difference:+,}: {changed or 'no knob'}{unexplained}"
     return Case(
-        suite="capsaudit.auditing",
+        suite="capsaudit.audit",
         name=f"{result.target} is {result.closest}",
         title="capsaudit",
         level="error" if result.verdict == DISAGREES else "",

@@ -1,15 +1,20 @@
-"""The formats by name; each renderer is imported only when it is asked for."""
+"""The output formats in one table, and where each goes. A renderer is imported only when its format is asked for."""
 
 from __future__ import annotations
 
-from capsaudit.render.documents import document
+from collections.abc import Sequence
+from pathlib import Path
+
+from capsaudit.errors import CapsauditError
+from capsaudit.render.tables import document
 from capsaudit.results import Result
+from capsaudit.validation import nearest
 
 
 def write(result: Result, format: str) -> None:
     """Print a result on standard output: `rich`, `json`, `markdown`, `csv`, and for what holds claims `github`, `junit`, `sarif`."""
     if format == "rich":
-        from capsaudit.render.text import show
+        from capsaudit.render.terminal import show
 
         show(document(result))
     else:
@@ -51,8 +56,37 @@ def as_plain(result: Result, *, width: int = 120) -> str:
     """A result as a terminal without colours shows it."""
     import io
 
-    from capsaudit.render.text import PipeConsole, show
+    from capsaudit.render.terminal import PipeConsole, show
 
     stream = io.StringIO()
     show(document(result), PipeConsole(file=stream, highlight=False, width=width, color_system=None))
     return stream.getvalue().rstrip()
+
+
+FORMATS = ("rich", "json", "markdown", "csv", "github", "junit", "sarif")
+
+
+def destinations(formats: Sequence[str], outputs: Sequence[str]) -> list[tuple[str, Path | None]]:
+    """Formats and outputs in pairs, in the order given; None is standard output, which takes one.
+
+    >>> destinations(["sarif", "github"], ["log.sarif"])
+    [('sarif', PosixPath('log.sarif')), ('github', None)]
+
+    Raises:
+        CapsauditError: an unknown format, more outputs than formats, or more than one format without an output of its own.
+    """
+    for format in formats:
+        if format not in FORMATS:
+            raise CapsauditError(f"no format {format!r}; {nearest(format, FORMATS)}")
+    if len(outputs) > len(formats):
+        raise CapsauditError(
+            f"{len(outputs)} times --output and {len(formats)} times --format; expected a --format for each"
+        )
+    paths = [None if output == "-" else Path(output) for output in outputs]
+    pairs = list(zip(formats, [*paths, *[None] * (len(formats) - len(paths))], strict=True))
+    printed = [format for format, path in pairs if path is None]
+    if len(printed) > 1:
+        raise CapsauditError(
+            f"{' and '.join(printed)} would both go to standard output; give --output FILE for all but one"
+        )
+    return pairs

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 
 from capsaudit.render.document import Cell, Column, Document, Grid
-from capsaudit.render.documents import document
+from capsaudit.render.tables import document
 from capsaudit.results import Result, to_html
 
 _TONES = {"good": "color:#18794e", "bad": "color:#c62a2f", "changed": "font-weight:bold", "total": "font-weight:bold"}

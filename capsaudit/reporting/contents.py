@@ -13,9 +13,9 @@ import msgspec
 from capsaudit import __version__
 from capsaudit.catalogue import load_all, load_variant
 from capsaudit.catalogue.claims import load_all_claims
-from capsaudit.catalogue.shelf import shipped
-from capsaudit.catalogue.space import load_space, load_spaces
-from capsaudit.figure import parse_figure
+from capsaudit.catalogue.spaces import load_space, load_spaces
+from capsaudit.catalogue.variants import shipped
+from capsaudit.published import parse_figure
 from capsaudit.results import Claims, Comparison, Joint, Ledger, Reconciliation, Result
 from capsaudit.spec import family
 
@@ -55,17 +55,20 @@ def gather() -> WrittenAudit:
     Raises:
         CapsauditError: shipped data that cannot be read or judged.
     """
-    from capsaudit.verbs import claiming, comparing, explaining, testifying
+    from capsaudit.commands.claims import claims
+    from capsaudit.commands.compare import compare
+    from capsaudit.commands.explain import explain
+    from capsaudit.commands.joint import sources_testimony
 
     variants, claimed = load_all(), load_all_claims()
     return WrittenAudit(
         capsaudit=__version__,
         digest=digest(),
         sources={source.name: source.title for source in claimed},
-        comparison=comparing.compare(variants, stated_by=variants),
-        ledger=explaining.explain(*map(load_variant, LEDGER)),
-        claims=claiming.claims(claimed, variants, claimed),
-        joint=testifying.sources_testimony(claimed, load_spaces()),
+        comparison=compare(variants, stated_by=variants),
+        ledger=explain(*map(load_variant, LEDGER)),
+        claims=claims(claimed, variants, claimed),
+        joint=sources_testimony(claimed, load_spaces()),
         reconciliations=tuple(_reconciliations()),
     )
 
@@ -86,8 +89,8 @@ def digest() -> str:
 
 
 def _reconciliations() -> Iterator[Reconciliation]:
-    from capsaudit.verbs.confirming import confirm
-    from capsaudit.verbs.reconciling import reconcile
+    from capsaudit.commands.confirm import confirm
+    from capsaudit.commands.reconcile import reconcile
 
     for figure, name in SEARCHED:
         start = load_variant(name)

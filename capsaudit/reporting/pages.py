@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from capsaudit.render.document import Document, Grid
 from capsaudit.render.markdown import markdown
-from capsaudit.reporting.answer import TITLE, answer
 from capsaudit.reporting.contents import WrittenAudit
-from capsaudit.reporting.sections import Notes, sections
+from capsaudit.reporting.sections import TITLE, Notes, answer, sections
 from capsaudit.reporting.svg import WIDTH, Picture
 from capsaudit.reporting.tables import Table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from capsaudit.render.document import number
-from capsaudit.render.documents import setting
+from capsaudit.render.tables import setting
 from capsaudit.reporting.contents import WrittenAudit
 from capsaudit.reporting.intervals import intervals
 from capsaudit.reporting.svg import INNER, MARGIN, PALETTE, WIDTH, Picture, line, picture, rect, text

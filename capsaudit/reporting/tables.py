@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from capsaudit.figure import parse_figure
+from capsaudit.published import parse_figure
 from capsaudit.render.document import Cell, Column, Grid, number, verdict, word
 from capsaudit.reporting.contents import WrittenAudit
 from capsaudit.results import AGREES, UNDECIDED, Claimed, Comparison, Count, StatedFigure

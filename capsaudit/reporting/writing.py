@@ -7,13 +7,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from capsaudit.atomic_write import aside
 from capsaudit.errors import CapsauditError
 from capsaudit.render.json import as_json
 from capsaudit.reporting.contents import WrittenAudit
 from capsaudit.reporting.pages import pages
 from capsaudit.reporting.pictures import pictures
 from capsaudit.results import Report
-from capsaudit.whole import aside
 
 FILES = ("audit.md", "audit.html", "audit.json", "waterfall.svg", "layers.svg", "figures.svg")
 

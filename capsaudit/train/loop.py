@@ -10,7 +10,7 @@ import torch
 
 from capsaudit.data.batches import Batch, Batches
 from capsaudit.models.network import Baseline, CapsNet
-from capsaudit.train.objective import Objective, correct
+from capsaudit.train.losses import Objective, correct
 from capsaudit.train.optimiser import Adam
 
 

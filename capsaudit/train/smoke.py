@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from msgspec import Struct
+from torch import nn
 
 from capsaudit.arithmetic import layers
 from capsaudit.catalogue import Variant
@@ -18,10 +19,9 @@ from capsaudit.models.network import Baseline, CapsNet, build
 from capsaudit.results import BeforeAfter, FirstLast, Moved, Run
 from capsaudit.spec import Baseline as BaselineSpec
 from capsaudit.spec import Spec
-from capsaudit.train.evidence import Evidence
 from capsaudit.train.loop import Watcher, accuracy, train
+from capsaudit.train.losses import Objective
 from capsaudit.train.memory import forget_peak, peak_bytes
-from capsaudit.train.objective import Objective
 from capsaudit.train.optimiser import RATE, Adam
 
 LEARNS, DOES_NOT_LEARN, UNREACHABLE = "learns", "does not learn", "unreachable"
@@ -150,3 +150,34 @@ def _described(variant: Variant, dataset: Dataset) -> str:
 def _finite(value: float) -> float | None:
     """JSON has no number for what is not finite."""
     return value if math.isfinite(value) else None
+
+
+class Evidence:
+    """Watches the trainable parameters of a model from before its first step on."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self._before = {name: p.detach().clone() for name, p in self._parameters.items()}
+        self._unreached = set(self._parameters)
+
+    def look_at_gradients(self) -> None:
+        """To be called after each backward pass; what has been reached once is not looked at again."""
+        for name in list(self._unreached):
+            gradient = self._parameters[name].grad
+            if gradient is not None and bool(torch.count_nonzero(gradient)):
+                self._unreached.discard(name)
+
+    def parameters(self) -> tuple[Moved, ...]:
+        """One row a tensor. `updated` is its count where the optimiser moved it; `values_moved` how many of its values differ."""
+        return tuple(self._row(name) for name in self._parameters)
+
+    def _row(self, name: str) -> Moved:
+        parameter = self._parameters[name]
+        moved = int(torch.count_nonzero(parameter.detach() != self._before[name]))
+        return Moved(
+            name=".".join(name.split(".")[-2:]),
+            count=parameter.numel(),
+            updated=parameter.numel() if moved else 0,
+            reached=name not in self._unreached,
+            values_moved=moved,
+        )

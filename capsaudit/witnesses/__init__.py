@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from capsaudit.spec import Spec
-from capsaudit.witnesses.testimony import SeenLayer, SeenParameter, Testimony
+from capsaudit.witnesses.counts import SeenLayer, SeenParameter, Testimony
 
 WITNESSES = ("formula", "torch", "torchinfo")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capsaudit.arithmetic import LayerArithmetic, layers
 from capsaudit.spec import Spec
-from capsaudit.witnesses.testimony import SeenLayer, SeenParameter, Testimony
+from capsaudit.witnesses.counts import SeenLayer, SeenParameter, Testimony
 
 
 def testify(spec: Spec) -> Testimony:

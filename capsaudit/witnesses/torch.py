@@ -6,7 +6,7 @@ from torch import nn
 
 from capsaudit.models.network import build
 from capsaudit.spec import Spec
-from capsaudit.witnesses.testimony import SeenLayer, SeenParameter, Testimony
+from capsaudit.witnesses.counts import SeenLayer, SeenParameter, Testimony
 
 
 def testify(spec: Spec) -> Testimony:

@@ -12,7 +12,7 @@ from torchinfo.layer_info import LayerInfo
 
 from capsaudit.models.network import build
 from capsaudit.spec import Spec
-from capsaudit.witnesses.testimony import SeenLayer, SeenParameter, Testimony
+from capsaudit.witnesses.counts import SeenLayer, SeenParameter, Testimony
 
 
 def testify(spec: Spec) -> Testimony:

@@ -15,9 +15,9 @@ import torchinfo
 from torch import nn
 
 import capsaudit
-from capsaudit.auditing.files.safetensors import read_header
-from capsaudit.auditing.modules.inventory import inventory
-from capsaudit.auditing.modules.probing import probe, probe_inputs
+from capsaudit.inspection.files.safetensors import read_header
+from capsaudit.inspection.modules.probe import probe, probe_inputs
+from capsaudit.inspection.modules.tensors import inventory
 from tests.benchmarks.processes import capsaudit as capsaudit_
 from tests.benchmarks.processes import measured
 

@@ -13,13 +13,13 @@ import time
 
 from capsaudit.arithmetic import impossible, layers
 from capsaudit.catalogue import load_variant
-from capsaudit.catalogue.space import Alternative, Knob, Space
+from capsaudit.catalogue.spaces import Alternative, Knob, Space
 from capsaudit.conventions import counted
-from capsaudit.figure import parse_figure
 from capsaudit.interpretations.axes import applied, axes, size
 from capsaudit.interpretations.search import Search
 from capsaudit.interpretations.tables import tables
 from capsaudit.knobs import flatten, to_data
+from capsaudit.published import parse_figure
 
 FIGURE = parse_figure("11.36M")
 HIDDEN = [[a, b] for a in (256, 384, 512, 768, 1024) for b in (512, 1024, 2048, 4096)]

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from capsaudit.arithmetic import impossible, layers
-from capsaudit.catalogue.space import Space
+from capsaudit.catalogue.spaces import Space
 from capsaudit.conventions import CONVENTIONS, counted
 from capsaudit.knobs import changed, to_data
 from capsaudit.spec import Spec

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from capsaudit.catalogue import Variant
-from capsaudit.catalogue.space import Alternative, Knob, Space
+from capsaudit.catalogue.spaces import Alternative, Knob, Space
 from capsaudit.conventions import CONVENTIONS, ROUNDING
 from capsaudit.spec import Baseline, CapsNet, Spec, family
 from tests.strategies import PADDING, specs

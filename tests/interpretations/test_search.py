@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from capsaudit.arithmetic import impossible, layers, sides
 from capsaudit.catalogue import Variant, load_all, load_variant
-from capsaudit.catalogue.space import Alternative, Knob, Space, load_space
+from capsaudit.catalogue.spaces import Alternative, Knob, Space, load_space
 from capsaudit.conventions import ROUNDING, counted
 from capsaudit.errors import CapsauditError
 from capsaudit.interpretations.axes import applied, axes, size

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from capsaudit.arithmetic import impossible
 from capsaudit.models.network import CapsNet, build
-from capsaudit.models.routing import coupling_of, route
-from capsaudit.models.squash import squash
+from capsaudit.models.routing import coupling_of, route, squash
 from capsaudit.spec import CapsNet as CapsNetSpec
 from capsaudit.spec import Convolution, Decoder, DigitCaps, Image, PrimaryCaps, Spec
 from tests.models import plain

@@ -11,8 +11,7 @@ from torch.nn import functional as F
 
 from capsaudit.models.kernels.convolution import unrolled_conv2d
 from capsaudit.models.kernels.routing import Routing, factored_routing
-from capsaudit.models.routing import route
-from capsaudit.models.squash import squash, squash_backward
+from capsaudit.models.routing import route, squash, squash_backward
 from capsaudit.train.optimiser import Adam
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import capsaudit
-from capsaudit.figure import parse_figure
+from capsaudit.published import parse_figure
 from capsaudit.reporting import contents
-from capsaudit.reporting.answer import answer
 from capsaudit.reporting.contents import SEARCHED, WrittenAudit
+from capsaudit.reporting.sections import answer
 from tests.test_arithmetic import TOTALS
 
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from capsaudit.reporting.contents import WrittenAudit
-from capsaudit.reporting.panels import panels
+from capsaudit.reporting.intervals import panels
 from capsaudit.reporting.svg import INNER, MARGIN, WIDTH
 from capsaudit.reporting.writing import written
 from tests.reporting.hostile import poisoned

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from capsaudit.train.losses import margin_loss, reconstruction_loss
-from capsaudit.train.objective import correct
+from capsaudit.train.losses import correct, margin_loss, reconstruction_loss
 
 
 def loss_of(length: float, *, present: float) -> float:

@@ -16,10 +16,10 @@ from capsaudit.catalogue import load_variant, shipped
 from capsaudit.data.digits import load_digits
 from capsaudit.models.network import build
 from capsaudit.results import Runs
-from capsaudit.train.objective import Objective
+from capsaudit.train.losses import Objective
 from capsaudit.train.smoke import Plan, smoke
 from tests.data.idx_files import small_mnist
-from tests.shell import run
+from tests.processes import run
 
 TINY = """
 extends = "{parent}"

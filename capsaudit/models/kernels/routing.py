@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from capsaudit.models.kernels.votes import Votes, VotesGradient
-from capsaudit.models.squash import squash, squash_backward
+from capsaudit.models.routing import squash, squash_backward
 
 _IMAGES_AT_ONCE = 32
 """More images at once leave the cache, fewer make the products small."""

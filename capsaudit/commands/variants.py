@@ -1,0 +1,36 @@
+"""variants: what there is to count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from capsaudit.catalogue import Variant
+from capsaudit.commands.count import count
+from capsaudit.knobs import changes
+from capsaudit.results import Listed, Listing
+
+
+def list_variants(variants: Sequence[Variant]) -> Listing:
+    """The variants, counted by formula, with the knobs that differ from their parents'."""
+    by_id = {variant.id: variant for variant in variants}
+    return Listing(variants=tuple(_listed(variant, by_id.get(variant.parent or "")) for variant in variants))
+
+
+def _listed(variant: Variant, parent: Variant | None) -> Listed:
+    counted = count(variant, witnesses=("formula",))
+    differing = changes(parent.spec, variant.spec) if parent else ()
+    return Listed(
+        id=variant.id,
+        summary=variant.summary,
+        extends=variant.parent,
+        changes=tuple(f"{change.knob} = {_shown(change.after)}" for change in differing),
+        trainable=counted.trainable,
+        frozen=counted.frozen,
+        stated=counted.stated,
+        stated_source=counted.stated_source,
+        verdict=counted.verdict,
+    )
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

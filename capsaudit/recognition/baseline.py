@@ -1,0 +1,73 @@
+"""The reading of a plain convolutional network: a chain of convolutions, then a chain of fully connected layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from capsaudit.arithmetic import sides
+from capsaudit.inventory import Inventory
+from capsaudit.recognition.capsnet import Reading
+from capsaudit.recognition.roles import Group, chain, groups_of, is_convolution, is_linear
+from capsaudit.spec import Baseline, BaselineLayer, FullyConnected, Image, Padding
+
+_LARGEST_IMAGE = 512
+
+
+def baseline_readings(inventory: Inventory, like: Baseline) -> Iterator[Reading]:
+    """The model as a network like `like`, with as many convolutions; pooling, which has no parameters, is as there.
+
+    One for each padding that its convolutions tell or that `like` has, where an image exists that the first fully connected layer fits.
+    """
+    groups = groups_of(inventory)
+    convolutions = list(chain([group for group in groups if is_convolution(group)]))
+    connected = list(chain([group for group in groups if is_linear(group)]))
+    if len(convolutions) != len(like.layers) or not connected:
+        return
+    for padding in dict.fromkeys((_told(convolutions, inventory), like.padding)):
+        spec = _spec(convolutions, connected, inventory, like, padding)
+        if spec is not None:
+            named = {f"conv{n}": group.tensors for n, group in enumerate(convolutions, start=1)}
+            named |= {f"fc{n}": group.tensors for n, group in enumerate(connected, start=1)}
+            taken = {tensor.name for tensors in named.values() for tensor in tensors}
+            left = tuple(t for group in groups for t in group.tensors if t.name not in taken)
+            yield Reading(spec, named, left, ("layers.*.pool", "fully_connected.dropout"))
+
+
+def _told(convolutions: Sequence[Group], inventory: Inventory) -> Padding:
+    """The padding that all of the convolutions tell: half a kernel is what SAME comes to at stride 1."""
+    told = [inventory.geometry.get(group.tensors[0].layer, (1, 0))[1] for group in convolutions]
+    if all(padding == group.weight[2] // 2 for padding, group in zip(told, convolutions, strict=True)):
+        return "same"
+    first = told[0]
+    return "valid" if first == 0 or len(set(told)) > 1 else first  # type: ignore[return-value]
+
+
+def _spec(
+    convolutions: Sequence[Group], connected: Sequence[Group], inventory: Inventory, like: Baseline, padding: Padding
+) -> Baseline | None:
+    layers = tuple(
+        BaselineLayer(
+            channels=group.weight[0],
+            kernel=group.weight[2],
+            stride=inventory.geometry.get(group.tensors[0].layer, (as_there.stride, 0))[0],
+            pool=as_there.pool,
+        )
+        for group, as_there in zip(convolutions, like.layers, strict=True)
+    )
+    widths = [group.weight[0] for group in connected]
+    head = FullyConnected(hidden=tuple(widths[:-1]), classes=widths[-1], dropout=like.fully_connected.dropout)
+    channels, wanted = convolutions[0].weight[1], connected[0].weight[1]
+    fitting = [
+        spec
+        for side in sorted(range(1, _LARGEST_IMAGE), key=lambda side: abs(side - like.image.height))
+        if _flat(spec := Baseline(Image(channels=channels, height=side, width=side), padding, layers, head)) == wanted
+    ]
+    return fitting[0] if fitting else None
+
+
+def _flat(spec: Baseline) -> int:
+    """How many values the last convolution gives; 0 where the network is impossible."""
+    places = list(sides(spec))
+    possible = all(side >= 1 for pair in places for side in pair)
+    return math.prod(places[-1]) * spec.layers[-1].channels if possible else 0

@@ -1,0 +1,167 @@
+"""The reading that a model is: the spec of exactly the network that its tensors make."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import msgspec
+from msgspec import Struct
+
+from capsaudit.arithmetic import conv_output, decoder_inputs
+from capsaudit.inventory import AuditedTensor, Inventory
+from capsaudit.recognition.roles import Group, Roles, W, sizes
+from capsaudit.spec import CapsNet, Convolution, Decoder, DigitCaps, Image, PrimaryCaps, Spec
+
+_LARGEST_IMAGE = 1024
+
+
+class Reading(Struct, frozen=True):
+    """A model as a network of some family. `layers`: which of its tensors are which layer; `left`: those that are none.
+
+    `assumed`: knobs that its tensors do not tell, taken from the variant it is compared with.
+    """
+
+    spec: Spec
+    layers: dict[str, tuple[AuditedTensor, ...]]
+    left: tuple[AuditedTensor, ...]
+    assumed: tuple[str, ...]
+
+
+def readings(found: Roles, w: W, inventory: Inventory, like: CapsNet) -> Iterator[Reading]:
+    """The readings of these parts with this reading of W; what they leave open is as in `like`.
+
+    Two where a convolution says that it does not pad: what it is given may be padded before.
+    """
+    yield _read(found, w, inventory, like)
+    padded = {layer: told for layer, told in inventory.geometry.items() if told[1] != 0}
+    if len(padded) < len(inventory.geometry) and "same" in (like.conv1.padding, like.primary_caps.padding):
+        outside = {layer: (told[0], _PADDED_OUTSIDE) for layer, told in inventory.geometry.items() if told[1] == 0}
+        yield _read(found, w, msgspec.structs.replace(inventory, geometry=padded | outside), like)
+
+
+_PADDED_OUTSIDE = "outside"
+
+
+def _read(found: Roles, w: W, inventory: Inventory, like: CapsNet) -> Reading:
+    conv1 = _convolution(found.conv1, inventory, like.conv1)
+    primary = _primary(found, w, inventory, like.primary_caps)
+    image = _given(found, inventory) or _image(found, w, conv1, primary, like.image)
+    places = _places(image, conv1, primary)
+    capsules = places * primary.types
+    digit, extra = _digit(found, w, capsules, primary.types, like.digit_caps)
+    spec = CapsNet(image=image, conv1=conv1, primary_caps=primary, digit_caps=digit, decoder=_decoder(found, digit))
+    layers = {"conv1": found.conv1.tensors, "primary_caps": found.primary.tensors, "digit_caps": (found.w, *extra)}
+    layers |= {f"fc{n}": group.tensors for n, group in enumerate(found.decoder, start=1)}
+    left = tuple(tensor for tensor in found.others if tensor not in extra)
+    return Reading(spec, layers, left, tuple(_assumed(found, inventory)))
+
+
+def _convolution(group: Group, inventory: Inventory, like: Convolution) -> Convolution:
+    stride, padding = inventory.geometry.get(group.tensors[0].layer, (like.stride, like.padding))
+    return Convolution(
+        channels=group.weight[0],
+        kernel=group.weight[2],
+        stride=stride,
+        padding=like.padding if padding == _PADDED_OUTSIDE else "valid" if padding == 0 else padding,  # type: ignore[arg-type]
+        bias=group.has_bias,
+    )
+
+
+def _primary(found: Roles, w: W, inventory: Inventory, like: PrimaryCaps) -> PrimaryCaps:
+    conv = _convolution(found.primary, inventory, like.convolution)
+    return PrimaryCaps(
+        types=found.primary_channels // w.dimension_in,
+        dimension=w.dimension_in,
+        kernel=conv.kernel,
+        stride=conv.stride,
+        padding=conv.padding,
+        bias=conv.bias,
+    )
+
+
+def _given(found: Roles, inventory: Inventory) -> Image | None:
+    """The image that it was run with."""
+    for example in inventory.examples:
+        if len(example) == 3 and example[0] == found.conv1.weight[1]:
+            return Image(channels=example[0], height=example[1], width=example[2])
+    return None
+
+
+def _image(found: Roles, w: W, conv1: Convolution, primary: PrimaryCaps, like: Image) -> Image:
+    """Its size from the pixels that the decoder draws, or else from the number of capsules; of several, the one nearest to `like`."""
+    channels = found.conv1.weight[1]
+    pixels = found.decoder[-1].weight[0] // channels if found.decoder else 0
+    side = math.isqrt(pixels)
+    if pixels and side * side == pixels:
+        return Image(channels=channels, height=side, width=side)
+    fitting = [
+        side for side, places in _places_by_side(conv1, primary.convolution) if places * primary.types == w.matrices
+    ]
+    nearest = min(fitting, key=lambda side: (abs(side - like.height), side), default=like.height)
+    return _square(channels, nearest)
+
+
+@cache
+def _places_by_side(conv1: Convolution, primary: Convolution) -> tuple[tuple[int, int], ...]:
+    """For each image size for which the network is possible, how many places the grid of capsules has."""
+    firsts = [(side, conv_output(side, conv1)) for side in range(1, _LARGEST_IMAGE)]
+    grids = [(side, conv_output(first, primary)) for side, first in firsts if first >= 1]
+    return tuple((side, grid * grid) for side, grid in grids if grid >= 1)
+
+
+def _square(channels: int, side: int) -> Image:
+    return Image(channels=channels, height=side, width=side)
+
+
+def _places(image: Image, conv1: Convolution, primary: PrimaryCaps) -> int:
+    height, width = (conv_output(conv_output(size, conv1), primary.convolution) for size in (image.height, image.width))
+    return height * width
+
+
+def _digit(found: Roles, w: W, capsules: int, types: int, like: DigitCaps) -> tuple[DigitCaps, list[AuditedTensor]]:
+    """DigitCaps, and the tensors beside W that belong to it."""
+    shared = {capsules: "none", types: "grid", 1: "all"}.get(w.matrices, "none")
+    bias = _first(found.others, (w.classes, w.dimension))
+    pairs = [t for t in found.others if _fits(t, (capsules, w.classes)) and t is not bias]
+    digit = DigitCaps(
+        classes=w.classes,
+        dimension=w.dimension,
+        shared_w=shared,  # type: ignore[arg-type]
+        bias=bias is not None,
+        logits="zero" if not pairs else "trainable" if pairs[0].trainable else "frozen",
+        coupling="trainable" if len(pairs) > 1 and pairs[1].trainable else "computed",
+        iterations=like.iterations,
+        none_of_the_above=like.none_of_the_above,
+        gradient=like.gradient,
+    )
+    return digit, [tensor for tensor in (bias, *pairs[:2]) if tensor is not None]
+
+
+def _first(tensors: Sequence[AuditedTensor], wanted: tuple[int, ...]) -> AuditedTensor | None:
+    return next((tensor for tensor in tensors if _fits(tensor, wanted)), None)
+
+
+def _fits(tensor: AuditedTensor, wanted: tuple[int, ...]) -> bool:
+    """The same sizes in any order, or all of them as one axis."""
+    own = sorted(sizes(tensor.shape))
+    return own == sorted(sizes(wanted)) or own == [math.prod(wanted)]
+
+
+def _decoder(found: Roles, digit: DigitCaps) -> Decoder | None:
+    if not found.decoder:
+        return None
+    hidden = tuple(group.weight[0] for group in found.decoder[:-1])
+    masked = Decoder(hidden=hidden, input="masked")
+    if found.decoder[0].weight[1] == decoder_inputs(masked, digit):
+        return masked
+    return Decoder(hidden=hidden, input="selected")
+
+
+def _assumed(found: Roles, inventory: Inventory) -> Iterator[str]:
+    for name, group in (("conv1", found.conv1), ("primary_caps", found.primary)):
+        if group.tensors[0].layer not in inventory.geometry:
+            yield f"{name}.stride"
+            yield f"{name}.padding"
+    yield from ("digit_caps.iterations", "digit_caps.gradient")

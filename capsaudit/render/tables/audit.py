@@ -1,0 +1,186 @@
+"""Somebody's model beside the variant that it is closest to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from capsaudit.render.document import Cell, Column, Document, Grid, number, shape, verdict, word
+from capsaudit.render.tables.base import BLANK, draw, setting
+from capsaudit.results import Audit, AuditedLayer, Step
+
+_FEW, _MANY = 40, 60
+"""Tensors that a terminal shows one by one, and layers; those of a larger model are put together. JSON and CSV hold all."""
+
+
+@draw.register(Audit)
+def _audit(result: Audit) -> Document:
+    parts: list[Grid | str] = [_layer_grid(result)]
+    if result.explanations:
+        parts += ["What differs:", _step_grid(result)]
+    if result.claims:
+        parts += ["What is claimed:", _claim_grid(result)]
+    parts += list(_lines(result))
+    if len(result.tensors) <= _FEW:
+        parts += ["Tensor by tensor:", _tensor_grid(result)]
+    return Document(title=_title(result), parts=tuple(parts), data=lambda: _tensor_grid(result))
+
+
+def _title(result: Audit) -> str:
+    counted = f"{result.target}: {result.trainable:,} trainable"
+    if result.closest is None:
+        return counted
+    if not result.explanations and not result.unexplained:
+        return f"{counted}: it is {result.closest}"
+    signed = number(result.difference, signed=True).text
+    return f"{counted}: closest to {result.closest} ({result.closest_total:,}), {signed}"
+
+
+def _layer_grid(result: Audit) -> Grid:
+    compared = result.closest is not None
+    frozen, buffers = any(row.frozen for row in result.layers), any(row.buffers for row in result.layers)
+    columns = (
+        Column("layer"),
+        Column("trainable", right=True),
+        *([Column("frozen", right=True)] if frozen else []),
+        *([Column("buffers", right=True)] if buffers else []),
+        *([Column(str(result.closest), right=True), Column("difference", right=True)] if compared else []),
+        Column("tensors", wraps=True),
+    )
+    shown = result.layers if len(result.layers) <= _MANY else tuple(_gathered(result.layers))
+    rows = [_layer_row(row, frozen=frozen, buffers=buffers, compared=compared) for row in shown]
+    rows.append(
+        (
+            word("total", tone="total"),
+            number(result.trainable, tone="total"),
+            *([number(result.frozen, tone="total")] if frozen else []),
+            *([number(result.buffers, tone="total")] if buffers else []),
+            *(
+                [number(result.closest_total, tone="total"), number(result.difference, signed=True, tone="total")]
+                if compared
+                else []
+            ),
+            BLANK,
+        )
+    )
+    return Grid(columns=columns, rows=tuple(rows), rules=(len(rows) - 1,))
+
+
+def _gathered(layers: Sequence[AuditedLayer]) -> Iterator[AuditedLayer]:
+    """Layers of a large model put together by the beginnings of their paths, as deep as there is room for."""
+    paths = [layer.name.split(".") for layer in layers]
+    depths = range(max(map(len, paths)) - 1, 0, -1)
+    depth = next((d for d in depths if len({tuple(path[:d]) for path in paths}) <= _MANY), 1)
+    groups: dict[str, list[AuditedLayer]] = {}
+    for path, layer in zip(paths, layers, strict=True):
+        groups.setdefault(".".join(path[:depth]), []).append(layer)
+    largest = sorted(groups, key=lambda name: -sum(layer.trainable for layer in groups[name]))[:_MANY]
+    for name, found in groups.items():
+        if name in largest:
+            yield _together(f"{name}.*" if len(found) > 1 else name, found)
+    if rest := [layer for name, found in groups.items() if name not in largest for layer in found]:
+        yield _together(f"{len(rest):,} smaller layers", rest)
+
+
+def _together(name: str, layers: Sequence[AuditedLayer]) -> AuditedLayer:
+    differences = [layer.difference for layer in layers if layer.difference is not None]
+    return AuditedLayer(
+        name=name,
+        tensors=tuple(tensor for layer in layers for tensor in layer.tensors),
+        trainable=sum(layer.trainable for layer in layers),
+        frozen=sum(layer.frozen for layer in layers),
+        buffers=sum(layer.buffers for layer in layers),
+        expected=sum(layer.expected or 0 for layer in layers) if differences else None,
+        difference=sum(differences) if differences else None,
+    )
+
+
+def _layer_row(row: AuditedLayer, *, frozen: bool, buffers: bool, compared: bool) -> tuple[Cell, ...]:
+    return (
+        word(row.name or "(the model itself)"),
+        number(row.trainable),
+        *([number(row.frozen)] if frozen else []),
+        *([number(row.buffers)] if buffers else []),
+        *(
+            [number(row.expected), number(row.difference, signed=True, tone="changed" if row.difference else "")]
+            if compared
+            else []
+        ),
+        word(_names(row)),
+    )
+
+
+def _names(row: AuditedLayer) -> str:
+    """The names of its tensors, without the path of the layer where that stands beside them."""
+    if len(row.tensors) <= 4:
+        return ", ".join(name.removeprefix(f"{row.name}.") for name in row.tensors) or "none"
+    return f"{row.tensors[0]} … {row.tensors[-1]} ({len(row.tensors):,})"
+
+
+def _step_grid(result: Audit) -> Grid:
+    columns = (Column("knob"), Column(f"{result.closest} → the model", wraps=True), Column("difference", right=True))
+    return Grid(columns=columns, rows=tuple(map(_step_row, result.explanations)))
+
+
+def _step_row(step: Step) -> tuple[Cell, ...]:
+    return (
+        word(step.knob),
+        word(f"{setting(step.before)} → {setting(step.after)}"),
+        number(step.difference, signed=True),
+    )
+
+
+def _claim_grid(result: Audit) -> Grid:
+    columns = (
+        Column("layer"),
+        Column("stated", right=True),
+        Column("found", right=True),
+        Column("verdict"),
+        Column("because", wraps=True),
+    )
+    rows = tuple(
+        (
+            word(c.layer or "total"),
+            word(c.stated),
+            number(c.found),
+            verdict(c.verdict),
+            word(f"{c.because} ({c.policy}; {c.source})"),
+        )
+        for c in result.claims
+    )
+    return Grid(columns=columns, rows=rows)
+
+
+def _lines(result: Audit) -> Iterator[str]:
+    if result.unexplained:
+        yield f"Not explained by any knob: {number(result.unexplained, signed=True).text}."
+    if result.assumed and result.closest:
+        yield f"No tensor tells {', '.join(result.assumed)}: taken to be as in {result.closest}."
+    if len(result.policies) > 1:
+        told = " · ".join(f"{name} {count:,}" for name, count in result.policies.items())
+        yield f"All parameters by policy: {told}. Counted here: {result.policy}."
+    yield f"{result.bytes:,} bytes in all."
+    yield from (f"Warning, {finding.kind}: {finding.message}" for finding in result.warnings)
+    yield from result.notes
+
+
+def _tensor_grid(result: Audit) -> Grid:
+    columns = (
+        Column("tensor"),
+        Column("shape"),
+        Column("values", right=True),
+        Column("is"),
+        Column("dtype"),
+        Column("note", wraps=True),
+    )
+    rows = tuple(
+        (
+            word(tensor.name),
+            shape(tensor.shape),
+            number(tensor.count),
+            word("buffer" if tensor.buffer else "trainable" if tensor.trainable else "frozen"),
+            word(tensor.dtype),
+            word(", ".join(filter(None, (f"same as {tensor.same_as}" if tensor.same_as else "", tensor.note))) or None),
+        )
+        for tensor in result.tensors
+    )
+    return Grid(columns=columns, rows=rows)

@@ -1,0 +1,67 @@
+"""The ledger: a table of steps and their waterfall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from capsaudit.render.document import Bar, Cell, Column, Document, Grid, Waterfall, number, word
+from capsaudit.render.tables.base import BLANK, draw, setting
+from capsaudit.results import Ledger, Step
+
+
+@draw.register(Ledger)
+def _ledger(result: Ledger) -> Document:
+    columns = (
+        Column("knob"),
+        Column("from → to", wraps=True),
+        Column("difference", right=True),
+        Column("total", right=True),
+        Column("in", wraps=True),
+    )
+    end_total = result.start_total + result.difference
+    first = (word(result.start, tone="total"), BLANK, BLANK, number(result.start_total, tone="total"), BLANK)
+    steps = [_step_row(step) for step in result.steps]
+    net = number(result.difference, tone="total", signed=True)
+    last = (word(result.end, tone="total"), BLANK, net, number(end_total, tone="total"), BLANK)
+    grid = Grid(columns=columns, rows=(first, *steps, last), rules=(1, len(steps) + 1))
+    return Document(
+        title=f"From {result.start} to {result.end}",
+        parts=(grid, _waterfall(result, end_total), *_ledger_lines(result)),
+    )
+
+
+def _step_row(step: Step) -> tuple[Cell, ...]:
+    where = ", ".join(f"{part.layer} {number(part.difference, signed=True).text}" for part in step.layers)
+    return (
+        word(step.knob),
+        word(f"{setting(step.before)} → {setting(step.after)}"),
+        number(step.difference, signed=True, tone=_direction(step.difference)),
+        number(step.total),
+        word(where or "no layer's count"),
+    )
+
+
+def _waterfall(result: Ledger, end_total: int) -> Waterfall:
+    totals = [result.start_total, end_total, *(step.total for step in result.steps)]
+    span = max(totals) - min(totals)
+    origin = max(0, min(totals) - max(span // 5, 1))
+    bars = [Bar(result.start, origin, result.start_total, f"{result.start_total:,}", "total")]
+    for step in result.steps:
+        text = number(step.difference, signed=True).text
+        bars.append(Bar(step.knob, step.total - step.difference, step.total, text, _direction(step.difference)))
+    bars.append(Bar(result.end, origin, end_total, f"{end_total:,}", "total"))
+    return Waterfall(bars=tuple(bars), origin=origin)
+
+
+def _ledger_lines(result: Ledger) -> Iterator[str]:
+    yield f"Order: {result.order}."
+    for step in result.steps:
+        if step.alone is not None and step.alone != step.difference:
+            alone = number(step.alone, signed=True).text
+            yield f"{step.knob} meets the knobs before it: alone, from {result.start}, it makes {alone}."
+    if not result.steps:
+        yield "The two do not differ in any knob."
+
+
+def _direction(difference: int) -> str:
+    return "good" if difference > 0 else "bad" if difference < 0 else ""

@@ -1,0 +1,99 @@
+"""Training runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from capsaudit.render.document import Cell, Column, Document, Grid, number, word
+from capsaudit.render.tables.base import BLANK, draw
+from capsaudit.results import Run, Runs
+
+
+@draw.register(Runs)
+def _runs(result: Runs) -> Document:
+    columns = (
+        Column("variant", hyphens=True),
+        Column("loss", right=True),
+        Column("accuracy", right=True),
+        Column("images/s", right=True),
+        Column("peak MiB", right=True),
+        Column("counted", right=True),
+        Column("moved", right=True),
+        Column("verdict", wraps=True),
+    )
+    grid = Grid(columns=columns, rows=tuple(map(_run_row, result.runs)))
+    tensors = [_tensors(run) for run in result.runs] if len(result.runs) <= 2 else []
+    count = len(result.runs)
+    title = f"{count} short training run{'s' * (count != 1)}" + (", interrupted" if result.interrupted else "")
+    parts = (grid, *_run_lines(result), *(part for parts in tensors for part in parts))
+    return Document(title=title, parts=parts, data=lambda: _run_data(result))
+
+
+def _run_data(result: Runs) -> Grid:
+    """One value a column."""
+    rows = tuple(
+        tuple(Cell(str(v), None if v is None else str(v)) for v in _run_values(run).values()) for run in result.runs
+    )
+    return Grid(columns=tuple(map(Column, _run_values(result.runs[0]))) if rows else (), rows=rows)
+
+
+def _run_values(run: Run) -> dict[str, object]:
+    return {
+        "variant": run.variant,
+        "loss_first": run.loss.first,
+        "loss_last": run.loss.last,
+        "accuracy_before": run.accuracy.before,
+        "accuracy_after": run.accuracy.after,
+        "images_per_second": run.images_per_second,
+        "peak_memory_bytes": run.peak_memory_bytes,
+        "counted": run.counted,
+        "updated": run.updated,
+        "verdict": run.verdict,
+    }
+
+
+def _run_row(run: Run) -> tuple[Cell, ...]:
+    tone = "good" if run.verdict == "learns" else "bad"
+    return (
+        word(run.variant),
+        word(f"{_loss(run.loss.first)}\n→ {_loss(run.loss.last)}"),
+        word(f"{run.accuracy.before:.1%}\n→ {run.accuracy.after:.1%}"),
+        number(round(run.images_per_second)),
+        number(round(run.peak_memory_bytes / 2**20)),
+        number(run.counted),
+        number(run.updated, tone="" if run.updated == run.counted else "bad"),
+        Cell(run.verdict, run.verdict, tone),
+    )
+
+
+def _loss(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4f}"
+
+
+def _run_lines(result: Runs) -> Iterator[str]:
+    for run in result.runs:
+        yield f"{run.variant}: {run.verdict}, {run.because}. {run.steps:,} steps of {run.batch_size:,}, seed {run.seed}, {run.device}."
+    for data in dict.fromkeys(run.data for run in result.runs):
+        yield f"Data: {data}."
+
+
+def _tensors(run: Run) -> tuple[str, Grid]:
+    columns = (
+        Column(run.variant),
+        Column("counted", right=True),
+        Column("reached"),
+        Column("moved", right=True),
+        Column("values that differ", right=True),
+    )
+    rows = tuple(
+        (word(p.name), number(p.count), word("yes" if p.reached else "no"), number(p.updated), number(p.values_moved))
+        for p in run.parameters
+    )
+    total = (
+        word("total", tone="total"),
+        number(run.counted, tone="total"),
+        BLANK,
+        number(run.updated, tone="total"),
+        BLANK,
+    )
+    return f"{run.variant}, tensor by tensor:", Grid(columns=columns, rows=(*rows, total), rules=(len(rows),))

@@ -1,0 +1,28 @@
+"""What `check` returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from capsaudit.results.base import Result
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """A statement that does not hold: what was expected where, and what was found."""
+
+    variant: str
+    layer: str | None
+    what: str
+    expected: Any
+    found: Any
+
+
+class Check(Result, frozen=True, kw_only=True):
+    """The gate for CI. `checked` counts the statements that were compared; `variants` names where they stand."""
+
+    agrees: bool
+    checked: int
+    failures: tuple[Failure, ...]
+    variants: tuple[str, ...]

@@ -1,0 +1,44 @@
+"""What `explain` returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from capsaudit.results.base import Result
+
+
+class LayerDifference(Struct, frozen=True, kw_only=True):
+    """What a step changes in one layer."""
+
+    layer: str
+    difference: int
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One changed knob: the difference it makes where it stands in the order, and the running total.
+
+    `alone`: the difference it makes when it is the only change to the starting variant; None where it cannot stand alone.
+    """
+
+    knob: str
+    before: Any = msgspec.field(name="from")
+    after: Any = msgspec.field(name="to")
+    difference: int
+    total: int
+    layers: tuple[LayerDifference, ...]
+    alone: int | None
+    source: str | None
+
+
+class Ledger(Result, frozen=True, kw_only=True):
+    """The way from one variant's total to another's, knob by knob."""
+
+    start: str = msgspec.field(name="from")
+    end: str = msgspec.field(name="to")
+    start_total: int = msgspec.field(name="from_total")
+    steps: tuple[Step, ...]
+    difference: int
+    order: str

@@ -1,0 +1,67 @@
+"""What `joint` returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from capsaudit.results.base import Result
+
+
+class Excluded(Struct, frozen=True, kw_only=True):
+    """A value that no reading of all figures can have: which figures exclude it, and the total it would make of the first of them."""
+
+    value: Any
+    by: tuple[str, ...]
+    total: int
+    stated: str
+    prints_as: str
+    about: str
+    source: str
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """An open question: the values of a knob that some reading of all figures has, and the others.
+
+    `of`: the networks that it is asked of, where their answers need not be the same. `assumed`: what the variants say.
+    """
+
+    knob: str
+    of: tuple[str, ...]
+    assumed: Any
+    allowed: tuple[Any, ...]
+    excluded: tuple[Excluded, ...]
+
+    @property
+    def decided(self) -> bool:
+        """One answer alone is left."""
+        return len(self.allowed) == 1
+
+
+class JointFigure(Struct, frozen=True, kw_only=True):
+    """A figure, the network it is about, and the total that the variant comes to."""
+
+    claim: str
+    stated: str
+    about: str
+    total: int
+    agrees: bool
+
+
+class Joint(Result, frozen=True, kw_only=True):
+    """What a source's figures say together about the questions that its text leaves open."""
+
+    sources: tuple[str, ...]
+    claims: tuple[str, ...]
+    satisfied: bool
+    figures: tuple[JointFigure, ...]
+    examined: int
+    satisfying: int
+    questions: tuple[Question, ...] = msgspec.field(name="knobs")
+
+    @property
+    def agrees(self) -> bool:
+        """Some reading satisfies all figures."""
+        return self.satisfied

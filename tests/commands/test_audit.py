@@ -1,0 +1,196 @@
+"""capsaudit audit as users run it: real processes, real files; and what is shipped for other tools."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.processes import run
+from tests.test_cli import imported_by, numbers
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "tests" / "examples"
+
+
+class Attack:
+    """A pickle of this would write a file when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> object:
+        return (Path.write_text, (self.path, "executed"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "net.py").write_text((EXAMPLES / "classifier.py").read_text())
+    (tmp_path / "broken.py").write_text("class Net(\n")
+    (tmp_path / "raises.py").write_text("def make():\n    raise RuntimeError('no luck')\n")
+    (tmp_path / "lazy.py").write_text("from torch import nn\ndef make():\n    return nn.LazyLinear(3)\n")
+    (tmp_path / "short.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{}")
+    (tmp_path / "attack.pt").write_bytes(pickle.dumps({"weight": Attack(tmp_path / "proof")}))
+    torch.save({"weight": torch.zeros(2), "name": "mine"}, tmp_path / "mixed.pt")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["net.py:Smallclassifier"], "did you mean 'SmallClassifier'?"),
+        (["net.py"], "does not say which model of the file is meant"),
+        (["nowhere.py:Net"], "nowhere.py"),
+        (["no.such.module:Net"], "there is no module 'no'"),
+        (["net.txt"], "is nothing that can be audited; expected package.module:Name"),
+        (["broken.py:Net"], "broken.py, line 1"),
+        (["raises.py:make"], "raises while being built: RuntimeError: no luck"),
+        (["net.py:SmallClassifier", "--kwarg", "clases=3"], "takes no argument 'clases'; did you mean 'classes'?"),
+        (["net.py:SmallClassifier", "--kwarg", "classes"], "expected name=value"),
+        (["net.py:SmallClassifier", "--input", "1,28,x"], "expected positive sizes, such as 1,28,28"),
+        (["net.py:SmallClassifier", "--input", "3,28,28"], "forward raised"),
+        (["net.py:SmallClassifier", "--policy", "strored"], "did you mean 'stored'?"),
+        (["net.py:SmallClassifier", "--against", "papr"], "did you mean 'paper'?"),
+        (["net.py:SmallClassifier", "--against", "paper"], "make no network of the family of paper"),
+        (["net.py:SmallClassifier", "--write-variant", "out.toml"], "so there is none to write"),
+        (["lazy.py:make"], "has no shape before a forward has reached it: give --input"),
+        (["short.safetensors"], "only 2 follow"),
+        (["attack.pt"], "attack.pt"),
+        (["mixed.pt"], "name"),
+        (["nowhere.claims.toml"], "cannot be read"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_clear_message(folder: Path, arguments: list[str], message: str) -> None:
+    done = run("audit", *arguments, cwd=folder)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (folder / "proof").exists()
+    assert not (folder / "out.toml").exists()
+
+
+def test_the_attack_would_work(tmp_path: Path) -> None:
+    """Loaded as a pickle, it does write."""
+    pickle.loads(pickle.dumps(Attack(tmp_path / "proof")))
+    assert (tmp_path / "proof").read_text() == "executed"
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_no_number_is_cut_short(columns: int) -> None:
+    printed = run("audit", "capsnets.py:OtherWidths", "--input", "1,28,28", cwd=EXAMPLES, columns=columns).stdout
+    assert {"8,426,082", "8,215,568", "5,308,672", "210,514"} <= numbers(printed)
+    assert "…" not in printed.replace(" … ", "").replace("…\n", "\n")
+
+
+def test_json_has_the_keys_of_the_contract() -> None:
+    done = run("audit", "capsnets.py:OneConvolution", "--against", "paper", "--format", "json", cwd=EXAMPLES)
+    found = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (found["schema"], found["closest"], found["difference"], found["verdict"]) == (
+        1,
+        "paper",
+        11_520,
+        "disagrees",
+    )
+    assert (found["trainable"], found["frozen"], found["buffers"], found["behaviour"]) == (8_227_088, 0, 0, [])
+    assert [step["knob"] for step in found["explanations"]] == ["digit_caps.logits"]
+    assert {"target", "layers", "warnings"} <= found.keys()
+
+
+def test_a_header_is_read_without_torch(tmp_path: Path) -> None:
+    header = json.dumps({"w": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}).encode()
+    (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(24))
+    (tmp_path / "w.claims.toml").write_text('source = "me"\ntarget = "w.safetensors"\n[[claims]]\nstated = "6"\n')
+    imported = imported_by(["audit", str(tmp_path / "w.claims.toml")])
+    assert "typer" in imported
+    assert not {"torch", "numpy"} & imported
+
+
+def test_a_name_in_a_file_cannot_reach_the_terminal(tmp_path: Path) -> None:
+    header = json.dumps({"a\u001b[31mb\u0007": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    done = run("audit", "w.safetensors", cwd=tmp_path)
+    assert "\x1b" not in done.stdout
+    assert "\x07" not in done.stdout
+
+
+def test_a_large_model_is_shown_put_together(tmp_path: Path) -> None:
+    """2,000 blocks of two layers of 6 values each."""
+    entry = {"dtype": "F32", "shape": [2, 3]}
+    names = [f"blocks.{n}.{part}.weight" for n in range(2000) for part in ("query", "key")]
+    content = {name: entry | {"data_offsets": [24 * i, 24 * i + 24]} for i, name in enumerate(names)}
+    header = json.dumps(content).encode()
+    (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(24 * len(names)))
+    printed = run("audit", "w.safetensors", cwd=tmp_path).stdout
+    assert len(printed.splitlines()) < 20
+    assert "blocks.*" in printed
+    assert "24,000" in printed
+
+
+def test_the_help_says_that_code_is_run() -> None:
+    assert "runs its code" in " ".join(run("audit", "--help").stdout.split())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the action runs in bash")
+def test_the_action(tmp_path: Path) -> None:
+    """Its last step, as the runner would run it."""
+    text = (ROOT / "action.yml").read_text()
+    script = text.rpartition("run: |\n")[2]
+    environment = {
+        "TARGET": "classifier.py:SmallClassifier",
+        "CLAIMS": "classifier.claims.toml",
+        "AGAINST": "",
+        "ARGS": "--input 1,28,28",
+        "SARIF": str(tmp_path / "log.sarif"),
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    assert all(f"{name}: ${{{{" in text for name in ("TARGET", "CLAIMS", "AGAINST", "ARGS", "SARIF"))
+    done = subprocess.run(
+        ["bash", "-e", "-c", script],
+        env=os.environ | environment,
+        cwd=EXAMPLES,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3 of 3 claims hold" in done.stdout
+    assert "27,098" in (tmp_path / "summary.md").read_text()
+    assert json.loads((tmp_path / "log.sarif").read_text())["runs"][0]["results"] == []
+    again = subprocess.run(
+        ["bash", "-e", "-c", script],
+        env=os.environ | environment | {"CLAIMS": "", "AGAINST": "paper", "TARGET": "capsnets.py:OtherWidths"},
+        cwd=EXAMPLES,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert again.returncode == 1, again.stderr
+    assert "decoder.hidden 512, 1,024 → 522, 1,176 (+210,514)" in again.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the hook runs in bash")
+def test_the_hook_for_claims(tmp_path: Path) -> None:
+    """Its entry with several files, one of which does not hold."""
+    entry = next(line for line in (ROOT / ".pre-commit-hooks.yaml").read_text().splitlines() if "for file" in line)
+    command = entry.partition("entry: ")[2]
+    (tmp_path / "net.py").write_text((EXAMPLES / "classifier.py").read_text())
+    claims = (EXAMPLES / "classifier.claims.toml").read_text().replace("classifier.py", "net.py")
+    (tmp_path / "right.claims.toml").write_text(claims)
+    (tmp_path / "wrong.claims.toml").write_text(claims.replace('"48"', '"49"'))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for files, code in (("right.claims.toml", 0), ("wrong.claims.toml right.claims.toml", 1)):
+        done = subprocess.run(
+            ["bash", "-c", f"{command} {files}"],
+            cwd=tmp_path,
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == code

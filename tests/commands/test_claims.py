@@ -1,0 +1,165 @@
+"""Verdicts are computed: each shipped one is as facts have it, and each changes when the claim does."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from capsaudit import api
+from capsaudit.catalogue import load_all
+from capsaudit.catalogue.claims import Claim, ClaimsSource, load_all_claims, load_claims
+from capsaudit.commands.claims import claims
+from capsaudit.errors import CapsauditError
+from capsaudit.results import Claimed, Claims
+
+
+@pytest.fixture(scope="module")
+def judged() -> Claims:
+    return api.claims()
+
+
+def named(judged: Claims, name: str) -> Claimed:
+    return next(claim for claim in judged.claims if claim.id == name)
+
+
+VERDICTS = {
+    "article-trainable-coefficients": "disagrees",
+    "article-official-figure": "misattributed",
+    "article-convolutional-decoder": "contradicted",
+    "article-decoder-input": "contradicted",
+    "article-euclidean-distance": "disagrees",
+    "article-no-public-code": "disagrees",
+    "paper-mnist": "undecided",
+    "paper-no-reconstruction": "undecided",
+    "paper-multimnist": "undecided",
+}
+"""Every other shipped claim agrees."""
+
+
+def test_verdicts(judged: Claims) -> None:
+    assert {claim.id: claim.verdict for claim in judged.claims} == {
+        claim.id: VERDICTS.get(claim.id, "agrees") for claim in judged.claims
+    }
+    assert not judged.agrees
+
+
+def test_the_articles_official_figure(judged: Claims) -> None:
+    claim = named(judged, "article-official-figure")
+    assert (claim.stated, claim.about, claim.exact, claim.true_of) == ("11.36M", "paper", 8_215_568, ("multimnist",))
+    assert "11,361,808" in claim.because
+    assert "image.size 28 → 36" in claim.because
+
+
+def test_8_2_million_is_undecided_between_four_totals(judged: Claims) -> None:
+    """8,215,568; + 160; + 11,520; + 23,040."""
+    because = named(judged, "paper-mnist").because
+    for total in ("8,215,568", "8,215,728", "8,227,088", "8,238,608"):
+        assert total in because
+
+
+def test_coefficients_are_judged_by_the_papers_figure(judged: Claims) -> None:
+    """11,361,808 + 2·32,000 = 11,425,808."""
+    assert "11,425,808 and print as 11.43M" in named(judged, "article-trainable-coefficients").because
+
+
+def alone(source: str, name: str, **changes: Any) -> Claimed:
+    """A shipped claim, changed, judged beside all others of its source."""
+    original = load_claims(source)
+    kept = tuple(msgspec.structs.replace(c, **changes) if c.id == name else c for c in original.claims)
+    changed = msgspec.structs.replace(original, claims=kept)
+    found = claims([changed], load_all(), [s for s in load_all_claims() if s.name != source])
+    return next(claim for claim in found.claims if claim.id == name)
+
+
+FIGURES = [(s.name, c.id) for s in load_all_claims() for c in s.claims if c.stated and c.stated.isdecimal()]
+
+
+@pytest.mark.parametrize(("source", "name"), FIGURES)
+@pytest.mark.parametrize("by", [-1, 1])
+def test_an_exact_figure_off_by_one_does_not_agree(source: str, name: str, by: int) -> None:
+    stated = next(c.stated for c in load_claims(source).claims if c.id == name)
+    assert alone(source, name, stated=str(int(stated or "") + by)).verdict in ("disagrees", "contradicted")
+
+
+SHAPES = [
+    (s.name, c.id, field)
+    for s in load_all_claims()
+    for c in s.claims
+    for field in ("input", "output", "shape")
+    if getattr(c, field)
+]
+
+
+@pytest.mark.parametrize(("source", "name", "field"), SHAPES)
+def test_another_shape_does_not_agree(source: str, name: str, field: str) -> None:
+    stated = next(getattr(c, field) for c in load_claims(source).claims if c.id == name)
+    first, *rest = stated.split("×")
+    assert alone(source, name, **{field: "×".join([str(int(first) + 1), *rest])}).verdict == "disagrees"
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "change", "verdict"),
+    [
+        ("article", "article-convolutional-decoder", {"layers": {"fc1": "fully connected"}}, "agrees"),
+        ("article", "article-convolutional-decoder", {"layers": {"fc3": "convolution"}}, "contradicted"),
+        ("article", "article-convolutional-decoder", {"layers": {"fc9": "convolution"}}, "undecided"),
+        ("article", "article-decoder-input", {"knobs": {"decoder.input": "masked"}}, "agrees"),
+        ("article", "article-trainable-coefficients", {"knobs": {"digit_caps.bias": True}}, "agrees"),
+        ("article", "article-trainable-coefficients", {"against": "article-total"}, "agrees"),
+        ("article", "article-euclidean-distance", {"form": "scaled sum of squares", "scale": 0.0005}, "agrees"),
+        ("article", "article-margin-loss", {"m_plus": 0.8}, "disagrees"),
+        ("article", "article-margin-loss", {"m_minus": 0.2}, "disagrees"),
+        ("article", "article-margin-loss", {"weight": 1.0}, "disagrees"),
+        ("article", "article-no-public-code", {"source": "a diary"}, "agrees"),
+        ("paper", "paper-reconstruction-loss", {"scale": 0.392}, "disagrees"),
+    ],
+)
+def test_statements_are_judged_by_checks_that_can_fail(
+    source: str, name: str, change: dict[str, Any], verdict: str
+) -> None:
+    check = next(c.check for c in load_claims(source).claims if c.id == name)
+    assert check is not None
+    assert alone(source, name, check=msgspec.structs.replace(check, **change)).verdict == verdict
+
+
+def test_a_total_that_is_not_the_sum_of_the_sources_rows() -> None:
+    found = alone("article", "article-total", stated="8238600")
+    assert found.verdict == "contradicted"
+    assert "8,238,608" in found.because
+
+
+def test_a_figure_that_nobody_prints() -> None:
+    assert alone("paper", "paper-baseline-mnist", stated="99.9M").verdict == "disagrees"
+
+
+def test_only_when_cut() -> None:
+    """8,215,568 is 8.21M only when its tail is cut off."""
+    assert "only when cut off" in alone("paper", "paper-mnist", stated="8.21M").because
+
+
+def test_checks_that_name_what_is_not_there() -> None:
+    for change in ({"against": "nothing"}, {"knobs": {"digit_caps.lojits": 1}}, {"knobs": {"conv1.kernel": 99}}):
+        check = next(c.check for c in load_claims("article").claims if c.id == "article-decoder-input")
+        assert check is not None
+        with pytest.raises(CapsauditError, match="article-decoder-input: check"):
+            alone("article", "article-decoder-input", check=msgspec.structs.replace(check, **change))  # type: ignore[arg-type]
+
+
+def test_without_torch_losses_are_not_judged() -> None:
+    found = api.claims("paper", witnesses=["formula"])
+    assert named(found, "paper-margin-loss").verdict == "undecided"
+    assert "not judged" in named(found, "paper-margin-loss").because
+
+
+def test_every_statement_of_the_article_has_a_claim() -> None:
+    """Its six rows, its total, and its seven statements."""
+    article = load_claims("article").claims
+    assert sum(claim.layer is not None for claim in article) == 6
+    assert sum(claim.layer is None and claim.stated is not None for claim in article) == 2
+    assert sum(claim.statement is not None for claim in article) == 6
+
+
+def test_the_source_of_a_claim_is_that_of_its_file() -> None:
+    source: ClaimsSource = load_claims("paper")
+    assert {claim.source for claim in source.claims} == {"paper"}
+    assert all(isinstance(claim, Claim) for claim in source.claims)

@@ -1,0 +1,413 @@
+"""Hard cases for a counter of parameters. Every expected number is derived beside it."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn.utils import parametrizations, parametrize, prune
+
+from capsaudit.errors import CapsauditError
+from capsaudit.inspection.modules.forward import materialised
+from capsaudit.inspection.modules.tensors import geometry, inventory
+from capsaudit.inventory import Inventory
+from tests.inspection.capsule_modules import (
+    Cycle,
+    Diamonds,
+    Lists,
+    OddCalls,
+    PartlyFrozen,
+    RootHoldsChilds,
+    Tied,
+    TwoNames,
+)
+
+
+def audited(module: nn.Module) -> Inventory:
+    return Inventory(target="test", tensors=inventory(module))
+
+
+def quietly(make: Callable[[], nn.Module]) -> nn.Module:
+    """Torch says of the old forms that they are old."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return make()
+
+
+def old_weight_norm() -> nn.Module:
+    return quietly(lambda: nn.utils.weight_norm(nn.Linear(4, 3)))
+
+
+def quantised(module: nn.Module, *kinds: type[nn.Module]) -> nn.Module:
+    quantization = pytest.importorskip("torch.ao.quantization")
+    return quietly(lambda: quantization.quantize_dynamic(module, set(kinds), dtype=torch.qint8))
+
+
+def with_parameters(**tensors: torch.Tensor) -> nn.Module:
+    module = nn.Module()
+    for name, tensor in tensors.items():
+        module.register_parameter(name, nn.Parameter(tensor, requires_grad=tensor.is_floating_point()))
+    return module
+
+
+def pruned(*, removed: bool) -> nn.Module:
+    """The three smallest of twelve weights are pruned; no weight is 0 to begin with, no bias either."""
+    layer = nn.Linear(4, 3)
+    with torch.no_grad():
+        layer.weight.copy_(torch.arange(1.0, 13).reshape(3, 4))
+        layer.bias.fill_(1)
+    prune.l1_unstructured(layer, "weight", amount=3)
+    return prune.remove(layer, "weight") if removed else layer
+
+
+def two_views() -> nn.Module:
+    """Two parameters in one memory of ten values: [0, 6) and [4, 10), which overlap in two."""
+    whole = torch.ones(10)
+    return with_parameters(low=whole[:6], high=whole[4:])
+
+
+def views_in_views() -> nn.Module:
+    """A memory of ten values, and two parts of it that do not touch each other."""
+    whole = torch.ones(10)
+    return with_parameters(whole=whole, low=whole[2:4], high=whole[5:8])
+
+
+def columns() -> nn.Module:
+    """The even columns, the odd columns, and the first two columns, which are in the others already."""
+    whole = torch.ones(4, 6)
+    return with_parameters(even=whole[:, ::2], odd=whole[:, 1::2], again=whole[:, :2])
+
+
+def sparse() -> nn.Module:
+    module = nn.Module()
+    module.weight = nn.Parameter(torch.eye(4).to_sparse())
+    return module
+
+
+def scripted() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.script(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
+
+
+CASES: dict[str, tuple[Callable[[], nn.Module], dict[str, int]]] = {
+    # one table of 7·3 under two names
+    "tied": (Tied, {"trainable": 21, "per name": 42}),
+    # 3·3 + 3, all of it under two names
+    "two names, called twice": (TwoNames, {"trainable": 12, "per name": 24}),
+    # child 2·4 + 2, bare 5, scale 1; the weight's 8 under a second name
+    "root holds its child's weight": (RootHoldsChilds, {"trainable": 16, "per name": 24}),
+    # 2 + 3 + 4, and the first 2 once more in the dictionary
+    "ParameterList and ParameterDict": (Lists, {"trainable": 9, "per name": 11}),
+    "0-dim": (lambda: with_parameters(scale=torch.tensor(3.0)), {"trainable": 1, "nonzero": 1}),
+    # frozen 3·2 + 2, partly 2·2 frozen and 2 trained
+    "partly frozen": (PartlyFrozen, {"trainable": 2, "frozen": 12}),
+    # g 3, v 3·4, bias 3; the layer uses a weight of 3·4 and the bias
+    "weight_norm": (lambda: parametrizations.weight_norm(nn.Linear(4, 3)), {"trainable": 18, "effective": 15}),
+    "weight_norm, old": (old_weight_norm, {"trainable": 18, "effective": 15}),
+    # weight 12, bias 3; buffers u 3 and v 4
+    "spectral_norm": (
+        lambda: parametrizations.spectral_norm(nn.Linear(4, 3)),
+        {"trainable": 15, "effective": 15, "buffers": 7},
+    ),
+    "spectral_norm, old": (
+        lambda: quietly(lambda: nn.utils.spectral_norm(nn.Linear(4, 3))),
+        {"trainable": 15, "effective": 15, "buffers": 7},
+    ),
+    # affine 2·3; mean 3, variance 3, batches 1
+    "BatchNorm": (lambda: nn.BatchNorm1d(3), {"trainable": 6, "buffers": 7}),
+    # 2·3 + 3
+    "DataParallel in DataParallel": (
+        lambda: nn.DataParallel(nn.DataParallel(nn.Linear(2, 3))),
+        {"trainable": 9, "per name": 9},
+    ),
+    # in 3·8·8 + 3·8, out 8·8 + 8
+    "MultiheadAttention": (lambda: nn.MultiheadAttention(8, 2), {"trainable": 288}),
+    # q 8·8, k 8·5, v 8·6, in-bias 24, out 8·8 + 8
+    "MultiheadAttention of other widths": (lambda: nn.MultiheadAttention(8, 2, kdim=5, vdim=6), {"trainable": 248}),
+    # 4·5·(3 + 5) + 2·4·5
+    "LSTM": (lambda: nn.LSTM(3, 5), {"trainable": 200}),
+    # 4·2·3·3 / 2 groups + 4
+    "ConvTranspose": (lambda: nn.ConvTranspose2d(4, 4, 3, groups=2), {"trainable": 76}),
+    # 4·2·3 + 4
+    "Bilinear": (lambda: nn.Bilinear(2, 3, 4), {"trainable": 28}),
+    # 4·4 by shape; the identity has 4 entries
+    "sparse": (sparse, {"trainable": 16, "storage": 4, "nonzero": 4}),
+    # 6 complex values are 12 reals, two of them not 0 as complex values
+    "complex": (
+        lambda: with_parameters(weight=torch.tensor([1j, 2, 0, 0, 0, 0])),
+        {"frozen": 6, "reals": 12, "nonzero": 2},
+    ),
+    "int8": (lambda: with_parameters(weight=torch.ones(5, dtype=torch.int8)), {"frozen": 5}),
+    # 9 of 12 weights and 3 biases are not 0; the mask is a buffer of 12
+    "pruned": (lambda: pruned(removed=False), {"trainable": 15, "nonzero": 12, "buffers": 12, "effective": 15}),
+    "pruned and removed": (lambda: pruned(removed=True), {"trainable": 15, "nonzero": 12, "buffers": 0}),
+    # 6 + 6 by shape, 10 in memory
+    "aliased storage": (two_views, {"trainable": 12, "storage": 10}),
+    # 10 + 2 + 3 by shape, 10 in memory
+    "views in views": (views_in_views, {"trainable": 15, "storage": 10}),
+    # 12 + 12 + 8 by shape; all 24 of the memory
+    "interleaved views": (columns, {"trainable": 32, "storage": 24}),
+    # 10·20 by shape, one value in memory
+    "expanded": (lambda: with_parameters(weight=torch.ones(1).expand(10, 20)), {"trainable": 200, "storage": 1}),
+    # 2·3 + 3, affine 2·3; mean 3, variance 3, batches 1
+    "scripted": (scripted, {"trainable": 15, "buffers": 7}),
+    # 2·3 + 3
+    "compiled": (lambda: torch.compile(nn.Sequential(nn.Linear(2, 3))), {"trainable": 9, "per name": 9}),
+    # 2·2 + 2
+    "cycle": (Cycle, {"trainable": 6, "per name": 6}),
+    # 2·2 + 2 by .forward, 2·5 + 5 never run
+    "odd calls": (OddCalls, {"trainable": 21}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_hard_cases(case: str) -> None:
+    make, expected = CASES[case]
+    found = audited(make())
+    sides: dict[str, Callable[[str], int]] = {
+        "trainable": lambda _: found.trainable(),
+        "frozen": lambda _: found.frozen(),
+        "buffers": lambda _: found.buffers(),
+    }
+    whole: Callable[[str], int] = lambda policy: found.trainable(policy) + found.frozen(policy)  # noqa: E731
+    assert {name: sides.get(name, whole)(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_counts_are_those_of_parameters_and_every_row_has_its_module(case: str) -> None:
+    module = CASES[case][0]()
+    rows = inventory(module)
+    assert sum(row.count for row in rows if not row.buffer) == sum(p.numel() for p in module.parameters())
+    assert all(row.name == (f"{row.layer}." if row.layer else "") + row.name.rpartition(".")[2] for row in rows)
+    assert {row.name for row in rows if not row.same_as} >= {name for name, _ in module.named_parameters()}
+
+
+def test_second_names_are_rows_of_nothing() -> None:
+    rows = {row.name: row for row in inventory(Tied())}
+    assert rows["embedding.weight"].count == 21
+    assert rows["embedding.weight"].bytes == 84  # 21 values of four bytes
+    again = rows["output.weight"]
+    assert (again.count, again.bytes, again.same_as, again.shape) == (0, 0, "embedding.weight", (7, 3))
+
+
+def test_a_module_under_two_names_has_all_its_rows_twice() -> None:
+    rows = [(row.name, row.same_as) for row in inventory(TwoNames())]
+    assert rows == [
+        ("first.weight", None),
+        ("first.bias", None),
+        ("second.weight", "first.weight"),
+        ("second.bias", "first.bias"),
+    ]
+
+
+def test_rows_stand_by_module_parameters_before_buffers() -> None:
+    names = [row.name for row in inventory(nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1)))]
+    statistics = ["0.running_mean", "0.running_var", "0.num_batches_tracked"]
+    assert names == ["0.weight", "0.bias", *statistics, "1.weight", "1.bias"]
+
+
+def test_a_tensor_that_is_buffer_and_parameter_counts_as_the_parameter() -> None:
+    module = nn.Sequential(nn.Linear(2, 2, bias=False))
+    module.register_buffer("kept", module[0].weight)
+    rows = {row.name: row for row in inventory(module)}
+    assert rows["0.weight"].count == 4
+    assert rows["kept"].same_as == "0.weight"
+
+
+def test_kinds_are_the_classes_that_a_person_wrote() -> None:
+    kinds = {row.kind for row in inventory(parametrizations.weight_norm(nn.Linear(4, 3)))}
+    assert kinds == {"Linear", "ParametrizationList"}
+    assert {row.kind for row in inventory(scripted())} == {"Linear", "BatchNorm1d"}
+
+
+def test_dtypes_and_bytes() -> None:
+    module = with_parameters(small=torch.ones(3, dtype=torch.int8), halves=torch.ones(2, dtype=torch.float16))
+    assert [(row.dtype, row.bytes) for row in inventory(module)] == [("int8", 3), ("float16", 4)]
+    (row,) = inventory(sparse())
+    assert row.bytes == 80  # 4 values of four bytes, 2·4 indices of eight
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.bfloat16, torch.bool])
+def test_zeros_of_any_dtype(dtype: torch.dtype) -> None:
+    module = nn.Module()
+    module.weight = nn.Parameter(torch.tensor([0.0, 1, 1]).to(dtype), requires_grad=False)
+    assert inventory(module)[0].counts == {"nonzero": 2}
+
+
+def test_compressed_sparse_rows_have_entries_too() -> None:
+    (row,) = inventory(quietly(lambda: with_parameters(weight=torch.eye(4).to_sparse_csr())))
+    assert row.count == 16  # 4·4 by shape, 4 entries
+    assert row.counts == {"storage": 4, "nonzero": 4}
+
+
+def test_quantised_linear() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    rows = {row.name: row for row in inventory(quantised(model, nn.Linear))}
+    # 4·3 + 3 + 3·2 + 2, none of it a parameter
+    assert sum(row.count for row in rows.values()) == 23
+    assert sum(row.by("parameters") for row in rows.values()) == 0
+    assert not any(row.trainable or row.buffer for row in rows.values())
+    assert (rows["0.weight"].dtype, rows["0.weight"].bytes) == ("qint8", 12)
+    assert (rows["0.bias"].dtype, rows["0.bias"].bytes) == ("float32", 12)
+
+
+def test_quantised_lstm_and_what_stays_float() -> None:
+    model = nn.ModuleDict({"lstm": nn.LSTM(3, 5, num_layers=2), "norm": nn.LayerNorm(5)})
+    found = audited(quantised(model, nn.LSTM))
+    # 4·5·(3 + 5) + 2·4·5 in the first layer, 4·5·(5 + 5) + 2·4·5 in the second; the norm 2·5
+    assert found.frozen() == 200 + 240
+    assert found.frozen("parameters") == 0
+    assert found.trainable() == found.trainable("parameters") == 10
+
+
+def test_a_quantised_module_under_two_names_counts_once() -> None:
+    layer = quantised(nn.Sequential(nn.Linear(4, 3)), nn.Linear)[0]
+    assert sum(row.count for row in inventory(nn.ModuleDict({"a": layer, "b": layer}))) == 15  # 4·3 + 3
+
+
+def test_a_parametrisation_that_makes_a_smaller_weight() -> None:
+    class FirstRows(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:2]
+
+    layer = nn.Linear(3, 5, bias=False)
+    parametrize.register_parametrization(layer, "weight", FirstRows(), unsafe=True)
+    assert audited(layer).trainable() == 15  # 5·3
+    assert audited(layer).trainable("effective") == 6  # 2·3
+
+
+def test_a_parametrisation_that_fails_is_told() -> None:
+    class Fails(nn.Module):
+        broken = False
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if self.broken:
+                raise ValueError("not today")
+            return x
+
+    layer = nn.Linear(3, 5, bias=False)
+    parametrize.register_parametrization(layer, "weight", Fails())
+    Fails.broken = True
+    (row,) = inventory(layer)
+    assert row.count == 15
+    assert "not today" in str(row.note)
+
+
+def test_counting_leaves_a_parametrised_model_as_it_was() -> None:
+    layer = parametrizations.spectral_norm(nn.Linear(4, 3))
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    inventory(layer.train())
+    assert layer.training
+    assert all(module.training for module in layer.modules())
+    assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())
+
+
+def test_lazy_modules_are_refused_by_name() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.LazyLinear(4))
+    with pytest.raises(CapsauditError, match=r"^1\.weight .*give --input"):
+        inventory(model)
+
+
+def test_lazy_modules_are_counted_on_a_copy() -> None:
+    model = nn.Sequential(nn.LazyConv2d(2, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(4)).train()
+    state = torch.get_rng_state()
+    copied = materialised(model, (torch.zeros(1, 3, 5, 5),))
+    # 2·3·3·3 + 2, affine 2·2, then 2·3·3 inputs: 4·18 + 4
+    assert audited(copied).trainable() == 56 + 4 + 76
+    assert [type(part).__name__ for part in copied] == ["Conv2d", "BatchNorm2d", "Flatten", "Linear"]
+    assert copied[1].num_batches_tracked == 0  # eval mode: a forward in train mode would have counted itself
+    assert all(part.training for part in copied.modules())
+    assert [type(part).__name__ for part in model] == ["LazyConv2d", "LazyBatchNorm2d", "Flatten", "LazyLinear"]
+    assert nn.parameter.is_lazy(model[0].weight)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_forward_that_fails_while_shapes_are_found_out() -> None:
+    with pytest.raises(CapsauditError, match="forward raised RuntimeError"):
+        materialised(nn.Sequential(nn.LazyLinear(4), nn.Linear(3, 1)), (torch.zeros(1, 2),))
+
+
+def test_compiling_is_not_invoked() -> None:
+    def compiler(*_: object) -> Any:
+        raise AssertionError
+
+    model = torch.compile(nn.Linear(2, 3), backend=compiler)
+    assert [row.name for row in inventory(model)] == ["_orig_mod.weight", "_orig_mod.bias"]
+
+
+def test_modules_shared_at_every_level_end() -> None:
+    rows = inventory(Diamonds(40))  # the last linear has 2**41 names
+    assert sum(row.count for row in rows) == 2  # 1·1 + 1
+    assert len(rows) == 2 * 1000  # weight and bias under as many names as are followed
+
+
+def test_a_few_shared_levels_are_told_in_full() -> None:
+    assert len(inventory(Diamonds(3))) == 2 * 2**4
+
+
+def test_enormous_models_on_meta_cost_nothing() -> None:
+    with torch.device("meta"):
+        model = nn.ModuleList(nn.Linear(100_000, 100_000, bias=False) for _ in range(10))
+        model.append(nn.BatchNorm1d(4))
+    found = audited(model)
+    assert found.trainable() == 10 * 10**10 + 8  # affine 2·4
+    assert found.trainable("nonzero") == found.trainable("storage") == found.trainable()
+
+
+def test_views_on_meta_share_as_well() -> None:
+    whole = torch.empty(10, device="meta")
+    assert audited(with_parameters(low=whole[:6], high=whole[4:])).trainable("storage") == 10
+
+
+def test_geometry_of_square_convolutions() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 9),
+        nn.Conv2d(2, 2, 3, stride=2, padding=1),
+        nn.Conv2d(2, 2, 3, padding="same"),
+        nn.Conv2d(2, 2, (3, 1)),
+        nn.Conv2d(2, 2, 3, stride=(1, 2)),
+        nn.Conv2d(2, 2, 3, padding=(0, 1)),
+        nn.Conv2d(2, 2, 3, dilation=2),
+        nn.Conv1d(2, 2, 3),
+    )
+    assert geometry(model) == {"0": (1, 0), "1": (2, 1), "2": (1, "same")}
+
+
+leaf_modules = st.sampled_from(
+    [
+        lambda: nn.Linear(2, 2),
+        lambda: nn.Conv2d(2, 2, 1),
+        lambda: nn.BatchNorm1d(2),
+        lambda: nn.Linear(2, 2, bias=False),
+    ]
+)
+
+
+@st.composite
+def random_modules(draw: st.DrawFn) -> nn.Module:
+    """Modules in modules; parts are put in several places, and weights tied."""
+    parts: list[nn.Module] = [draw(leaf_modules)() for _ in range(draw(st.integers(1, 5)))]
+    for _ in range(draw(st.integers(0, 4))):
+        chosen = draw(st.lists(st.sampled_from(parts), min_size=1, max_size=3))
+        parts.append(nn.Sequential(*chosen))
+    linear = [part for part in parts if isinstance(part, nn.Linear)]
+    for part in linear:
+        part.weight = draw(st.sampled_from(linear)).weight
+    return nn.Sequential(*parts)
+
+
+@settings(max_examples=60, deadline=None)
+@given(random_modules())
+def test_rows_add_up_to_what_torch_counts(module: nn.Module) -> None:
+    found = audited(module)
+    assert found.trainable() == sum(parameter.numel() for parameter in module.parameters())
+    assert found.buffers() == sum(buffer.numel() for buffer in module.buffers())
+    named = dict(module.named_parameters(remove_duplicate=False))
+    assert {row.name for row in found.tensors if not row.buffer} == set(named)
+    assert found.trainable("per name") == sum(parameter.numel() for parameter in named.values())
+    assert all(named[row.name] is named[row.same_as] for row in found.tensors if row.same_as and not row.buffer)
