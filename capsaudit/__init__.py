@@ -1,6 +1,6 @@
-"""capsaudit: how large is this network, who says so, and under which reading are they right?
+"""capsaudit: count a network layer by layer, compare every published figure with it, and explain the difference.
 
-The verbs of the command line, for programs and notebooks:
+The commands of the command line, for programs and notebooks; `capsaudit.api` lists all names:
 
 >>> import capsaudit
 >>> capsaudit.count("article", witnesses=["formula"]).trainable
@@ -11,85 +11,24 @@ The verbs of the command line, for programs and notebooks:
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
+from capsaudit._version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from capsaudit.api import (
-        assert_counts,
-        audit,
-        audit_target,
-        build,
-        check,
-        claims,
-        compare,
-        count,
-        explain,
-        load_variant,
-        reconcile,
-        reconcile_jointly,
-        report,
-        train_smoke,
-        variants,
-    )
-    from capsaudit.catalogue import Variant
-    from capsaudit.errors import CapsauditError
-    from capsaudit.results import (
-        Audit,
-        Check,
-        Claims,
-        Comparison,
-        Count,
-        Joint,
-        Ledger,
-        Listing,
-        Reconciliation,
-        Report,
-        Runs,
-    )
-
-__version__ = "0.1.0"
-
-__all__ = [
-    "Audit",
-    "CapsauditError",
-    "Check",
-    "Claims",
-    "Comparison",
-    "Count",
-    "Joint",
-    "Ledger",
-    "Listing",
-    "Reconciliation",
-    "Report",
-    "Runs",
-    "Variant",
-    "assert_counts",
-    "audit",
-    "audit_target",
-    "build",
-    "check",
-    "claims",
-    "compare",
-    "count",
-    "explain",
-    "load_variant",
-    "reconcile",
-    "reconcile_jointly",
-    "report",
-    "train_smoke",
-    "variants",
-]
+    from capsaudit.api import *  # noqa: F403
 
 
 def __getattr__(name: str) -> object:
-    """Import the API when a name of it is first used, so that `capsaudit --help` need not wait for it."""
-    if name not in __all__:
+    """Import the API when a name of it is first used, so that `capsaudit --help` does not wait for it."""
+    if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module 'capsaudit' has no attribute {name!r}")
-    import capsaudit.render.html  # noqa: F401, it registers how notebooks show results
-    from capsaudit import api
-
-    return getattr(api, name)
+    api = import_module("capsaudit.api")
+    if name == "__all__" or name in api.__all__:
+        return getattr(api, name)
+    raise AttributeError(f"module 'capsaudit' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*import_module("capsaudit.api").__all__, "__version__"]

@@ -1,6 +1,7 @@
-"""The verbs as functions of variants by name, path or value. What they return is frozen, and a notebook shows it as tables.
+"""The commands as functions of variants by id, path or value. Results are frozen; `print` and notebooks show them as tables.
 
-Each verb imports what it needs when it is called; torch comes in with the witnesses `torch` and `torchinfo` and with `build`.
+Each function resolves its arguments and calls the command, which is imported then; torch is imported with the witnesses `torch` and
+`torchinfo`, with `build`, with models and with training.
 """
 
 from __future__ import annotations
@@ -9,47 +10,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from capsaudit import results
 from capsaudit.catalogue import Variant, load_all, load_variant
 from capsaudit.errors import CapsauditError
-from capsaudit.results import (
-    Audit,
-    Check,
-    Claims,
-    Comparison,
-    Count,
-    Joint,
-    Ledger,
-    Listing,
-    Reconciliation,
-    Report,
-    Runs,
-)
+from capsaudit.results import *  # noqa: F403
 from capsaudit.witnesses import WITNESSES
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from capsaudit.catalogue.model_claims import TargetClaimsFile
     from capsaudit.commands.train_smoke import Watcher
-    from capsaudit.data.dataset import Dataset
-    from capsaudit.data.mnist import Progress
-    from capsaudit.inventory import Inventory
-    from capsaudit.models.network import Baseline, CapsNet
+    from capsaudit.data.mnist import Progress as FetchProgress
+    from capsaudit.models import Network
     from capsaudit.train.smoke import Plan
 
 __all__ = [
-    "Audit",
     "CapsauditError",
-    "Check",
-    "Claims",
-    "Comparison",
-    "Count",
-    "Joint",
-    "Ledger",
-    "Listing",
-    "Reconciliation",
-    "Report",
-    "Runs",
     "Variant",
     "assert_counts",
     "audit",
@@ -67,24 +43,20 @@ __all__ = [
     "train_smoke",
     "variants",
 ]
+__all__ += results.__all__
 
 AnyVariant = Variant | str | Path
 """A variant, the id of a shipped one, or the path of a file."""
 
 
-def variants() -> Listing:
+def variants() -> results.VariantList:
     """The shipped variants: what each is, its total and the figure stated for it."""
     from capsaudit.commands.variants import list_variants
 
     return list_variants(load_all())
 
 
-def shipped_ids() -> tuple[str, ...]:
-    """Ids of the shipped variants, in the order in which they are shown."""
-    return tuple(variant.id for variant in load_all())
-
-
-def count(variant: AnyVariant, *, witnesses: Sequence[str] | None = None) -> Count:
+def count(variant: AnyVariant, *, witnesses: Sequence[str] | None = None) -> results.Count:
     """One variant, layer by layer: shapes, formula, trainable, frozen, stated, verdict.
 
     Raises:
@@ -95,8 +67,8 @@ def count(variant: AnyVariant, *, witnesses: Sequence[str] | None = None) -> Cou
     return count(_variant(variant), witnesses=witnesses or WITNESSES)
 
 
-def compare(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> Comparison:
-    """Several variants side by side, all shipped ones without arguments, and which stated figures their totals print as.
+def compare(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> results.Comparison:
+    """Several variants side by side, all shipped ones without arguments, and which stated figures their totals agree with.
 
     Raises:
         CapsauditError: a variant cannot be read or counted.
@@ -104,11 +76,10 @@ def compare(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> Co
     from capsaudit.commands.compare import compare
 
     shipped = load_all()
-    chosen = [_variant(variant) for variant in variants] or shipped
-    return compare(chosen, witnesses=witnesses or WITNESSES, stated_by=shipped)
+    return compare(_variants(variants) or shipped, witnesses=witnesses or WITNESSES, stated_by=shipped)
 
 
-def explain(start: AnyVariant, end: AnyVariant) -> Ledger:
+def explain(start: AnyVariant, end: AnyVariant) -> results.Ledger:
     """The ledger: each changed knob with the exact difference it makes, adding up to the difference of the totals.
 
     Raises:
@@ -119,15 +90,15 @@ def explain(start: AnyVariant, end: AnyVariant) -> Ledger:
     return explain(_variant(start), _variant(end))
 
 
-def check(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> Check:
-    """Hold every stated count and shape against what is counted, for all shipped variants without arguments.
+def check(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> results.Check:
+    """Compare every stated count and shape with what is counted, for all shipped variants without arguments.
 
     Raises:
         CapsauditError: a variant cannot be read, or states nothing that could be checked.
     """
     from capsaudit.commands.check import check
 
-    return check([_variant(variant) for variant in variants] or load_all(), witnesses=witnesses or WITNESSES)
+    return check(_variants(variants) or load_all(), witnesses=witnesses or WITNESSES)
 
 
 def reconcile(
@@ -139,53 +110,38 @@ def reconcile(
     top: int = 10,
     witnesses: Sequence[str] | None = None,
     watch: Callable[[int, int], None] = lambda *_: None,
-) -> Reconciliation:
-    """Which interpretations of a network print as a figure: all are counted, the first `top` told, fewest changes first.
+) -> results.Reconciliation:
+    """Which interpretations of a network agree with a figure: all are counted, the first `top` listed, fewest changes first.
 
-    `space` names a file of your own. With the torch witness each explanation that is told is counted on the built module too.
+    `space` names a file of your own. With the torch witness each listed explanation is counted on the built module too.
 
     Raises:
         CapsauditError: the figure, the variant or the space cannot be read, or the space is too large.
     """
-    from capsaudit.catalogue.spaces import load_space
-    from capsaudit.commands.reconcile import reconcile
+    from capsaudit.catalogue.spaces import space_around
+    from capsaudit.commands.reconcile import confirm_by, reconcile
     from capsaudit.published import parse_figure
-    from capsaudit.spec import family
 
-    parsed, variant = parse_figure(figure), _variant(start)
-    asked = witnesses or WITNESSES
-    _expect_witnesses(asked)
-    return reconcile(
-        parsed,
-        variant,
-        load_space(space or family(variant.spec)),
-        load_all(),
-        changes_at_most=changes_at_most,
-        top=top,
-        confirm=_confirm if "torch" in asked else lambda *_: None,
-        watch=watch,
-    )
+    parsed, variant, confirm = parse_figure(figure), _variant(start), confirm_by(witnesses or WITNESSES)
+    around = space_around(variant, space)
+    limits: dict[str, Any] = {"changes_at_most": changes_at_most, "top": top}
+    return reconcile(parsed, variant, around, load_all(), confirm=confirm, watch=watch, **limits)
 
 
-def reconcile_jointly(*sources: str | Path, space: str | Path | None = None) -> Joint:
-    """What the figures of these sources, the paper's without arguments, say together about the questions that its text leaves open.
+def reconcile_jointly(*sources: str | Path, space: str | Path | None = None) -> results.Joint:
+    """What the figures of these sources, of all shipped ones without arguments, decide together about the questions that texts leave open.
 
     Raises:
-        CapsauditError: claims or spaces that cannot be read, or that hold no figures or no open questions.
+        CapsauditError: claims or spaces that cannot be read, or that have no figures or no open questions.
     """
-    from capsaudit.catalogue.claims import load_all_claims, load_claims
-    from capsaudit.catalogue.spaces import load_space, load_spaces
-    from capsaudit.commands.joint import sources_testimony
+    from capsaudit.catalogue.claims import claims_of
+    from capsaudit.catalogue.spaces import load_spaces
+    from capsaudit.commands.joint import joint_of_sources
 
-    chosen = [load_claims(source) for source in sources] or load_all_claims()
-    spaces = load_spaces()
-    if space is not None:
-        own = load_space(space)
-        spaces[own.family] = own
-    return sources_testimony(chosen, spaces)
+    return joint_of_sources(claims_of(sources), load_spaces(space))
 
 
-def claims(*sources: str | Path, witnesses: Sequence[str] | None = None) -> Claims:
+def claims(*sources: str | Path, witnesses: Sequence[str] | None = None) -> results.Claims:
     """Every claim of these sources, of all shipped ones without arguments, with its verdict and the computed reason.
 
     A source is a shipped id or a file of your own.
@@ -193,12 +149,10 @@ def claims(*sources: str | Path, witnesses: Sequence[str] | None = None) -> Clai
     Raises:
         CapsauditError: claims that cannot be read or judged.
     """
-    from capsaudit.catalogue.claims import load_all_claims, load_claims
+    from capsaudit.catalogue.claims import claims_of
     from capsaudit.commands.claims import claims
 
-    _expect_witnesses(asked := witnesses or WITNESSES)
-    chosen = [load_claims(source) for source in sources] or load_all_claims()
-    return claims(chosen, load_all(), load_all_claims(), witnesses=asked)
+    return claims(claims_of(sources), load_all(), claims_of(()), witnesses=witnesses or WITNESSES)
 
 
 def audit(
@@ -210,8 +164,8 @@ def audit(
     claims: Sequence[str | Path] = (),
     policy: str = "stored",
     name: str | None = None,
-) -> Audit:
-    """Count a live module, name the reading that it is, and judge claims about it. The module stays as it is.
+) -> results.Audit:
+    """Count a module, find the variant that it is, and judge claims about it. The module is not changed.
 
     With `inputs` (and `kwargs` of its forward) it is run once: lazy modules are materialised in a copy, and what a gradient reaches is
     compared with what is registered.
@@ -219,10 +173,10 @@ def audit(
     Raises:
         CapsauditError: it cannot be counted or run, or a claim cannot be read.
     """
-    from capsaudit.inspection.module import taken
+    from capsaudit.commands.audit import audit_module
 
-    inventory = taken(model, name or type(model).__name__, inputs=inputs, kwargs=kwargs)
-    return _audited(inventory, against, claims, policy)
+    model_name = name or type(model).__name__
+    return audit_module(model, model_name, inputs, kwargs, against=_optional(against), claims=claims, policy=policy)
 
 
 def audit_target(
@@ -235,90 +189,39 @@ def audit_target(
     policy: str | None = None,
     timeout: float = 300,
     write_variant: Path | None = None,
-) -> Audit:
+) -> results.Audit:
     """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a .safetensors file or a state dict.
 
-    A .claims.toml stands for the target that it names, held against its claims; its path begins in the file's folder, and what is given
-    here goes before what the file says. What the target prints goes to standard error. `write_variant` names the file for its reading.
+    A .claims.toml stands for the target that it names, compared with its claims; paths in it are relative to its folder, and arguments
+    given here take precedence. Output of the target goes to standard error. `write_variant` names the file for its variant.
 
     Raises:
         CapsauditError: it cannot be loaded, counted or run, a claim cannot be read, or the variant cannot be written.
     """
-    from capsaudit.inspection.load import load
-    from capsaudit.inventory import STORED
+    from capsaudit.commands.audit import Options, audit_target
 
-    if target.endswith(".claims.toml"):
-        file, path = _named_target(target), Path(target)
-        inventory = load(
-            str(file.target),
-            kwargs=kwargs or file.kwargs,
-            inputs=inputs or file.input,
-            timeout=timeout,
-            folder=path.parent,
-        )
-        claims, policy = (path, *claims), policy or file.policy
-    else:
-        inventory = load(target, kwargs=kwargs, inputs=inputs, timeout=timeout)
-    result = _audited(inventory, against, claims, policy or STORED)
-    if write_variant is not None:
-        _write_variant(inventory, against, write_variant)
-    return result
-
-
-def _named_target(path: str) -> TargetClaimsFile:
-    from capsaudit.catalogue.model_claims import load_target_claims
-
-    file = load_target_claims(path).file
-    if file.target is None:
-        raise CapsauditError(
-            f'{path}: target is missing; say which model the claims are about: target = "models.py:Net"'
-        )
-    return file
+    options = Options(kwargs=kwargs, inputs=inputs, policy=policy, timeout=timeout)
+    return audit_target(target, options, against=_optional(against), claims=claims, write_to=write_variant)
 
 
 def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, policy: str = "stored") -> None:
     """Assert figures of a module (or target), as printed: `{"total": "8.2M", "conv1": 20992, "decoder.*": "1.4M"}`.
 
     Raises:
-        AssertionError: a figure that is not what is counted, with the table of layers.
+        AssertionError: a figure that does not agree, with the table of layers.
         CapsauditError: nothing is stated, or a figure cannot be read.
     """
-    from capsaudit.commands.model_claims import expect_counts
-    from capsaudit.inspection.load import load
-    from capsaudit.inspection.module import taken
+    from capsaudit.commands.model_claims import judge_counts
+    from capsaudit.inspection.load import inventory_of
+    from capsaudit.render.failed_claims import failed_claims
 
-    inventory = load(model) if isinstance(model, str) else taken(model, type(model).__name__)
-    expect_counts(inventory, stated, policy)
-
-
-def _audited(inventory: Inventory, against: AnyVariant | None, claims: Sequence[str | Path], policy: str) -> Audit:
-    from capsaudit.catalogue.model_claims import load_target_claims
-    from capsaudit.commands.audit import audit
-
-    return audit(
-        inventory,
-        load_all(),
-        against=None if against is None else _variant(against),
-        claims=[load_target_claims(path) for path in claims],
-        policy=policy,
-    )
+    inventory = inventory_of(model)
+    if message := failed_claims(judge_counts(inventory, stated, policy), inventory, policy):
+        raise AssertionError(message)
 
 
-def _write_variant(inventory: Inventory, against: AnyVariant | None, path: Path) -> None:
-    from capsaudit.atomic_write import write_whole
-    from capsaudit.commands.write_variant import variant_toml
-    from capsaudit.recognition.closest import closest
-
-    match = closest(inventory, load_all() if against is None else (_variant(against),))
-    if match is None:
-        raise CapsauditError(
-            f"{inventory.target}: its tensors make no network that a variant could say, so there is none to write"
-        )
-    write_whole(path, variant_toml(match, inventory))
-
-
-def report(folder: str | Path = "reports", *, check: bool = False) -> Report:
-    """Write the whole audit into a folder, or with `check` only say which of its files are not what would be written.
+def report(folder: str | Path = "reports", *, check: bool = False) -> results.Report:
+    """Write the report into a folder, or with `check` only determine which of its files are out of date.
 
     Raises:
         CapsauditError: a file cannot be written.
@@ -329,30 +232,15 @@ def report(folder: str | Path = "reports", *, check: bool = False) -> Report:
     return publish(gather(), Path(folder), check=check)
 
 
-def _confirm(*asked: Any) -> bool:
-    """The torch witness of an explanation; torch is imported with the first."""
-    from capsaudit.commands.confirm import confirm
-
-    return confirm(*asked)
-
-
-def _expect_witnesses(names: Sequence[str]) -> None:
-    from capsaudit.validation import nearest
-
-    for name in names:
-        if name not in WITNESSES:
-            raise CapsauditError(f"no witness {name!r}; {nearest(name, WITNESSES)}")
-
-
 def train_smoke(
     *variants: AnyVariant,
     data: str = "digits",
     data_dir: Path | None = None,
     plan: Plan | None = None,
     watch: Watcher | None = None,
-    fetching: Progress | None = None,
+    fetching: FetchProgress | None = None,
     pictures: Path | None = None,
-) -> Runs:
+) -> results.Runs:
     """Validate variants, `article` and `paper` without arguments, by a short training run each.
 
     `data` is `digits` (embedded) or `mnist` (fetched and cached); `data_dir` names a folder with the IDX files instead.
@@ -360,56 +248,33 @@ def train_smoke(
     Raises:
         CapsauditError: a variant cannot be read, or its data cannot be had.
     """
-    from capsaudit.commands.train_smoke import train_smoke
+    from capsaudit.commands.train_smoke import dataset_of, train_smoke
     from capsaudit.train.smoke import Plan
 
-    chosen = [_variant(variant) for variant in variants or ("article", "paper")]
-    dataset = _dataset(data, data_dir, fetching)
+    chosen = _variants(variants or ("article", "paper"))
+    dataset = dataset_of(data, data_dir, fetching)
     return train_smoke(chosen, dataset, plan or Plan(), watch=watch or (lambda *_: None), pictures=pictures)
 
 
-def training_plan(*, losses: tuple[bool, bool], threads: int | None, device: str, **plan: Any) -> Plan:
-    """How runs train; sets the number of threads of this process.
-
-    Raises:
-        CapsauditError: no such device.
-    """
-    import torch
-
-    from capsaudit.train.losses import Objective
-    from capsaudit.train.smoke import Plan
-
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise CapsauditError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
-    if threads:
-        torch.set_num_threads(threads)
-    return Plan(device=device, objective=Objective(*losses), **plan)
-
-
-def _dataset(data: str, folder: Path | None, fetching: Progress | None) -> Dataset:
-    from capsaudit.data.digits import load_digits
-    from capsaudit.data.mnist import fetch_mnist, load_mnist
-
-    if folder is not None:
-        return load_mnist(folder)
-    if data not in ("digits", "mnist"):
-        raise CapsauditError(f"no data {data!r}; expected 'digits' or 'mnist', or a folder of IDX files")
-    return load_digits() if data == "digits" else load_mnist(fetch_mnist(fetching))
-
-
-def build(variant: AnyVariant, *, device: str = "cpu") -> CapsNet | Baseline:
+def build(variant: AnyVariant, *, device: str = "cpu") -> Network:
     """The torch module of a variant. Calling it with images [batch, channels, height, width] gives class scores, and capsules and
     reconstruction where the network has them.
 
     Raises:
         CapsauditError: the variant cannot be read.
     """
-    from capsaudit.models.network import build
+    from capsaudit.models import build
 
     return build(_variant(variant).spec, device=device)
 
 
 def _variant(variant: AnyVariant) -> Variant:
     return variant if isinstance(variant, Variant) else load_variant(variant)
+
+
+def _variants(variants: Sequence[AnyVariant]) -> list[Variant]:
+    return [_variant(variant) for variant in variants]
+
+
+def _optional(variant: AnyVariant | None) -> Variant | None:
+    return None if variant is None else _variant(variant)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from capsaudit import __version__
+from capsaudit._version import __version__
 from capsaudit.errors import CapsauditError
 from capsaudit.render.encoding import ERRORS
+from capsaudit.render.formats import FORMATS, Format, TableFormat
 
 if TYPE_CHECKING:
     from capsaudit.results import Joint, Reconciliation, Result
@@ -22,26 +23,22 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="capsaudit",
-    help="Count a network layer by layer, hold every published figure against it, and explain the difference.",
+    help="Count a network layer by layer, compare every published figure with the count, and explain the difference.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Format = Annotated[
-    Literal["rich", "json", "markdown", "csv"], typer.Option("--format", "-f", help="How to print the result.")
-]
-CheckFormat = Annotated[
-    Literal["rich", "json", "markdown", "csv", "github", "junit", "sarif"],
-    typer.Option("--format", "-f", help="How to print the result."),
-]
-Formats = Annotated[
+_FORMAT_HELP = "Output format."
+TableOption = Annotated[TableFormat, typer.Option("--format", "-f", help=_FORMAT_HELP)]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help=_FORMAT_HELP)]
+FormatOptions = Annotated[
     list[str] | None,
     typer.Option(
         "--format",
         "-f",
-        metavar="[rich|json|markdown|csv|github|junit|sarif]",
-        help="How to print the result; repeatable, with an --output for each but one.",
+        metavar=f"[{'|'.join(FORMATS)}]",
+        help="Output format. Repeatable, with an --output for each but one.",
     ),
 ]
 Witnesses = Annotated[
@@ -49,24 +46,25 @@ Witnesses = Annotated[
     typer.Option(
         "--witness",
         metavar="NAME",
-        help="Count by this witness: formula, torch or torchinfo; repeatable, all by default. formula alone imports no torch.",
+        help="Count by this witness: formula, torch or torchinfo. Repeatable; all by default. formula alone imports no torch.",
     ),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KNOB=VALUE", help="Change a knob, as in image.size=36; repeatable."),
+    typer.Option("--set", metavar="KNOB=VALUE", help="Change a knob, for example image.size=36. Repeatable."),
 ]
 OneVariant = Annotated[
-    str, typer.Option("--variant", metavar="ID_OR_FILE", help="A shipped variant, or a .toml file of your own.")
+    str | None, typer.Argument(metavar="[ID_OR_FILE]", help="A shipped variant, or a .toml file of your own.")
 ]
+OneVariantOption = Annotated[str | None, typer.Option("--variant", metavar="ID_OR_FILE", help="The same as an option.")]
 SomeVariants = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID_OR_FILE]...", help="Variants; all shipped ones by default.")
+    list[str] | None, typer.Argument(metavar="[ID_OR_FILE]...", help="Variants. All shipped ones by default.")
 ]
 
 
 def main() -> None:
-    """Run the command line. Every fault that a person can mend is one message and exit code 2."""
-    gc.set_threshold(1_000_000, 50, 50)  # imports and large files make no garbage worth collecting
+    """Run the command line. An error that a user can correct is one message and exit code 2."""
+    gc.set_threshold(1_000_000, 50, 50)  # imports and large files create no garbage worth collecting
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     for stream in (sys.stdout, sys.stderr):
@@ -95,13 +93,13 @@ def _options(
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    _debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+    _debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks. Before or after the command.")] = False,
 ) -> None:
-    """Both are dealt with before any command: the version above, --debug by `main`."""
+    """Both are handled before any command: the version above, --debug by `main`."""
 
 
 @app.command()
-def variants(format: Format = "rich") -> None:
+def variants(format: TableOption = "rich") -> None:
     """List the variants: what each is, its total and the figure stated for it."""
     from capsaudit import api
 
@@ -109,23 +107,31 @@ def variants(format: Format = "rich") -> None:
 
 
 @app.command()
-def count(variant: OneVariant, settings: Settings = None, witnesses: Witnesses = None, format: Format = "rich") -> None:
-    """Count one variant, layer by layer, next to what was stated. Exits with 1 where they disagree."""
+def count(
+    variant: OneVariant = None,
+    option: OneVariantOption = None,
+    settings: Settings = None,
+    witnesses: Witnesses = None,
+    format: TableOption = "rich",
+) -> None:
+    """Count one variant, layer by layer, beside what was stated. Exit code 1 if they disagree."""
     from capsaudit import api
 
-    result = api.count(api.load_variant(variant, settings=settings or ()), witnesses=witnesses)
+    if (variant is None) == (option is None):
+        raise CapsauditError("count: expected one variant, for example: capsaudit count paper")
+    result = api.count(api.load_variant(variant or option or "", settings=settings or ()), witnesses=witnesses)
     _print(result, format)
     _exit(agrees=result.agrees)
 
 
 @app.command()
 def compare(
-    variants: SomeVariants = None, settings: Settings = None, witnesses: Witnesses = None, format: Format = "rich"
+    variants: SomeVariants = None, settings: Settings = None, witnesses: Witnesses = None, format: TableOption = "rich"
 ) -> None:
-    """Put variants side by side, and say which stated figures each total prints as. Exits with 1 where one disagrees."""
+    """Show variants side by side, with the stated figures that each total agrees with. Exit code 1 if one disagrees."""
     from capsaudit import api
 
-    chosen = [api.load_variant(name, settings=settings or ()) for name in variants or api.shipped_ids()]
+    chosen = [api.load_variant(name, settings=settings or ()) for name in variants or _shipped()]
     result = api.compare(*chosen, witnesses=witnesses)
     _print(result, format)
     _exit(agrees=result.agrees)
@@ -135,7 +141,7 @@ def compare(
 def explain(
     start: Annotated[str, typer.Argument(metavar="FROM", help="A variant, or a .toml file.")],
     end: Annotated[str, typer.Argument(metavar="TO", help="A variant, or a .toml file.")],
-    format: Format = "rich",
+    format: TableOption = "rich",
 ) -> None:
     """Explain the difference of two totals: one line for each changed knob."""
     from capsaudit import api
@@ -145,33 +151,32 @@ def explain(
 
 @app.command()
 def reconcile(
-    figure: Annotated[str | None, typer.Argument(metavar="FIGURE", help="As printed: 11.36M, 8.2M, 8238608.")] = None,
+    figure: Annotated[str | None, typer.Argument(metavar="[FIGURE]", help="As printed: 11.36M, 8.2M, 8238608.")] = None,
     start: Annotated[str, typer.Option("--from", metavar="ID_OR_FILE", help="The variant to start from.")] = "paper",
     changes: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="At most so many changes; any number by default.")
+        int | None, typer.Option(min=1, metavar="N", help="At most this many changes. Any number by default.")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, max=10_000, metavar="K", help="How many explanations to show.")] = 10,
+    top: Annotated[int, typer.Option(min=1, max=10_000, metavar="K", help="How many explanations to list.")] = 10,
     space: Annotated[str | None, typer.Option(metavar="FILE", help="A space of interpretations of your own.")] = None,
     joint: Annotated[
-        bool, typer.Option("--joint", help="All of the paper's figures at once: what they decide, knob by knob.")
+        bool, typer.Option("--joint", help="Use all of the paper's figures at once: what they decide, knob by knob.")
     ] = False,
     witnesses: Witnesses = None,
-    format: Format = "rich",
+    format: TableOption = "rich",
 ) -> None:
-    """Find all interpretations that print as a figure. Exits with 1 where there is none."""
+    """Find all interpretations that round to a figure. Exit code 1 if there is none."""
     from capsaudit import api
+    from capsaudit.render.progress import bars
 
     if joint == (figure is not None):
-        raise CapsauditError("reconcile: expected either a FIGURE, such as 11.36M, or --joint")
+        raise CapsauditError("reconcile: expected either a FIGURE, for example 11.36M, or --joint")
     if joint and (start != "paper" or changes is not None):
         raise CapsauditError(
-            "reconcile: --from and --changes are about one FIGURE; --joint asks each figure's own network"
+            "reconcile: --from and --changes need a FIGURE; --joint starts from the network of each figure"
         )
     if figure is None:
         result: "Joint | Reconciliation" = api.reconcile_jointly(space=space)
     else:
-        from capsaudit.render.progress import bars
-
         with bars() as shown:
             result = api.reconcile(
                 figure,
@@ -192,41 +197,42 @@ def audit(
         str,
         typer.Argument(
             metavar="TARGET",
-            help="package.module:Name or path/file.py:Name (both run that code), a .safetensors file, a .pt or .pth state dict.",
+            help="package.module:Name or path/file.py:Name (both run that code), a .safetensors file, a .pt or .pth state "
+            "dict, or a .claims.toml that names its target.",
         ),
     ],
     against: Annotated[
-        str | None, typer.Option(metavar="ID_OR_FILE", help="Hold it against this variant; the closest by default.")
+        str | None, typer.Option(metavar="ID_OR_FILE", help="Compare with this variant. The closest one by default.")
     ] = None,
     claims: Annotated[
-        list[str] | None, typer.Option("--claims", metavar="FILE", help="Figures stated for it; repeatable.")
+        list[str] | None, typer.Option("--claims", metavar="FILE", help="Figures stated for it. Repeatable.")
     ] = None,
     kwargs: Annotated[
-        list[str] | None, typer.Option("--kwarg", metavar="NAME=VALUE", help="An argument of the class or factory.")
+        list[str] | None,
+        typer.Option("--kwarg", metavar="NAME=VALUE", help="An argument of the class or factory. Repeatable."),
     ] = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option(
-            "--input", metavar="1,28,28", help="Shape of one example, without the batch; 16:int64 for indices."
+            "--input", metavar="SHAPE", help="Shape of one input without the batch: 1,28,28, or 16:int64. Repeatable."
         ),
     ] = None,
     policy: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="How values are counted where several ways are right; as stored by default."),
+        str | None, typer.Option(metavar="NAME", help="How values are counted where several ways are right.")
     ] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for building and running it.")] = 300,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Time limit for building and running it, in seconds.")] = 300,
     write_variant: Annotated[
-        Path | None, typer.Option("--write-variant", metavar="FILE", help="Write its reading as a variant file.")
+        Path | None, typer.Option("--write-variant", metavar="FILE", help="Write the model as a variant file.")
     ] = None,
-    formats: Formats = None,
+    formats: FormatOptions = None,
     outputs: Annotated[
         list[str] | None,
         typer.Option(
-            "--output", metavar="FILE", help="Where the format in the same place goes; - for standard output."
+            "--output", metavar="FILE", help="Output file of the format at the same position; - is standard output."
         ),
     ] = None,
 ) -> None:
-    """Count somebody's model, name the reading that it is, and judge claims about it. A Python target runs its code."""
+    """Count somebody's model, find the variant that it is, and judge claims about it. A Python target runs its code."""
     from capsaudit import api
     from capsaudit.render.formats import destinations
 
@@ -244,21 +250,19 @@ def audit(
     for form, path in written:
         _print(result, form) if path is None else _write(result, form, path)
     if result.verdict == "unstated":
-        raise CapsauditError(
-            "it was counted, but held against nothing; --claims FILE or --against ID give it something to hold to"
-        )
+        raise CapsauditError("there is nothing to compare the model with; give --claims FILE or --against ID")
     _exit(agrees=result.agrees)
 
 
 @app.command()
 def claims(
     sources: Annotated[
-        list[str] | None, typer.Argument(metavar="[SOURCE_OR_FILE]...", help="Sources; all shipped ones by default.")
+        list[str] | None, typer.Argument(metavar="[SOURCE_OR_FILE]...", help="Sources. All shipped ones by default.")
     ] = None,
     witnesses: Witnesses = None,
-    format: CheckFormat = "rich",
+    format: FormatOption = "rich",
 ) -> None:
-    """Judge every claim of every source. Exits with 1 as soon as one does not hold."""
+    """Judge every claim of every source. Exit code 1 if one does not agree."""
     from capsaudit import api
 
     result = api.claims(*(sources or ()), witnesses=witnesses)
@@ -267,8 +271,8 @@ def claims(
 
 
 @app.command()
-def check(variants: SomeVariants = None, witnesses: Witnesses = None, format: CheckFormat = "rich") -> None:
-    """Assert every stated count and shape, for CI. Exits with 1 as soon as one disagrees."""
+def check(variants: SomeVariants = None, witnesses: Witnesses = None, format: FormatOption = "rich") -> None:
+    """Assert every stated count and shape, for CI. Exit code 1 if one disagrees."""
     from capsaudit import api
 
     result = api.check(*(variants or ()), witnesses=witnesses)
@@ -278,13 +282,13 @@ def check(variants: SomeVariants = None, witnesses: Witnesses = None, format: Ch
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Option("--output", metavar="DIR", help="Where the report lies.")] = Path("reports"),
+    folder: Annotated[Path, typer.Option("--output", metavar="DIR", help="Output directory.")] = Path("reports"),
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit with 1 where a file is missing or not fresh.")
+        bool, typer.Option("--check", help="Write nothing. Exit code 1 if a file is missing or out of date.")
     ] = False,
-    format: Format = "rich",
+    format: TableOption = "rich",
 ) -> None:
-    """Write the whole audit: Markdown, one HTML page, JSON and pictures. The same data give the same bytes."""
+    """Write the report: Markdown, one HTML page, JSON and pictures. The same data give the same bytes."""
     from capsaudit import api
 
     result = api.report(folder, check=check)
@@ -295,42 +299,46 @@ def report(
 @app.command("train-smoke")
 def train_smoke(
     variants: Annotated[
-        list[str] | None,
-        typer.Option("--variant", metavar="ID_OR_FILE", help="Repeatable; article and paper by default."),
+        list[str] | None, typer.Argument(metavar="[ID_OR_FILE]...", help="Variants. article and paper by default.")
+    ] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--variant", metavar="ID_OR_FILE", help="The same as an option. Repeatable.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All shipped variants.")] = False,
     settings: Settings = None,
     steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="Training steps.")] = 80,
-    batch_size: Annotated[int, typer.Option(min=1, max=65_536, help="Images a step.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, max=65_536, help="Images per step.")] = 32,
     data: Annotated[
         Literal["digits", "mnist"],
-        typer.Option(help="Embedded 8×8 digits, enlarged, or MNIST, fetched once and cached."),
+        typer.Option(help="Embedded 8×8 digits, enlarged, or MNIST, downloaded once and cached."),
     ] = "digits",
     data_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A folder with the IDX files of MNIST, gzipped or not.")
+        Path | None, typer.Option(metavar="DIR", help="A directory with the IDX files of MNIST, gzipped or not.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**62, help="Everything random comes from it.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**62, help="Random seed.")] = 0,
     rate: Annotated[
-        float, typer.Option("--learning-rate", min=0, help="Of Adam; it rises over 40 steps, then decays.")
+        float, typer.Option("--learning-rate", min=0, help="Of Adam. It rises over 40 steps, then decays.")
     ] = 0.001,
-    margin: Annotated[bool, typer.Option(help="The margin loss.")] = True,
-    reconstruction: Annotated[bool, typer.Option(help="The reconstruction loss.")] = True,
+    margin: Annotated[bool, typer.Option(help="Use the margin loss.")] = True,
+    reconstruction: Annotated[bool, typer.Option(help="Use the reconstruction loss.")] = True,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")] = "cpu",
     threads: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Processor threads; torch's choice by default.")
+        int | None, typer.Option(min=1, max=1024, help="Number of CPU threads. Chosen by torch by default.")
     ] = None,
     pictures: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write loss curve, reconstructions and varied dimensions there.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Output directory for a loss curve, reconstructions and varied dimensions."),
     ] = None,
-    format: Format = "rich",
+    format: TableOption = "rich",
 ) -> None:
-    """Validate variants by a short training run on real digits. Exits with 1 where one does not learn."""
+    """Validate variants by a short training run on real digits. Exit code 1 if one does not learn."""
     from capsaudit import api
+    from capsaudit.commands.train_smoke import plan_of
     from capsaudit.render.progress import bars
 
-    names = api.shipped_ids() if every else variants or ("article", "paper")
+    names = _shipped() if every else [*(variants or ()), *(options or ())] or ["article", "paper"]
     chosen = [api.load_variant(name, settings=settings or ()) for name in names]
-    plan = api.training_plan(
+    plan = plan_of(
         steps=steps,
         batch_size=batch_size,
         seed=seed,
@@ -355,8 +363,14 @@ def train_smoke(
     _exit(agrees=result.agrees)
 
 
-def _print(result: "Result", format: str) -> None:
-    """Print a result; a reader that has seen enough (`| head`) is no fault and changes no exit code."""
+def _shipped() -> list[str]:
+    from capsaudit.catalogue import load_all
+
+    return [variant.id for variant in load_all()]
+
+
+def _print(result: "Result", format: Format) -> None:
+    """Print a result. A reader that has seen enough (`| head`) is no error and changes no exit code."""
     from capsaudit.render.formats import write
 
     try:
@@ -369,26 +383,25 @@ def _print(result: "Result", format: str) -> None:
         raise CapsauditError(f"the result could not be written: {error.strerror}") from error
 
 
-def _write(result: "Result", format: str, path: Path) -> None:
-    """Write a result into a file, aside first."""
-    from capsaudit.atomic_write import write_whole
-    from capsaudit.render.formats import as_plain, as_text
+def _write(result: "Result", format: Format, path: Path) -> None:
+    from capsaudit.atomic_write import write_atomically
+    from capsaudit.render.formats import as_text
 
-    write_whole(path, (as_plain(result) if format == "rich" else as_text(result, format)) + "\n")
+    write_atomically(path, f"{as_text(result, format)}\n".encode())
 
 
 def _discard_output() -> None:
-    """What is still in the buffers goes nowhere, so that the interpreter does not stumble over it at its end."""
+    """Discard what is still buffered, so that the interpreter does not fail on it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit(*, agrees: bool) -> None:
-    """A disagreement is a result, told by exit code 1."""
+    """A disagreement is a result: exit code 1."""
     if not agrees:
         raise typer.Exit(1)
 
 
 def _listed(message: str) -> str:
-    """Several faults stand on a line each."""
+    """Several faults are listed on a line each."""
     first, *more = message.splitlines() or [""]
     return first if not more else f"{len(more) + 1} faults\n  " + "\n  ".join([first, *more])

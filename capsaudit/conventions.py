@@ -1,105 +1,103 @@
-"""Counting conventions: what a count takes in and what it leaves out. They change no network, only the number that is printed.
+"""Counting conventions: what a count includes. They change no network, only the number that is stated.
 
-The usual one counts what is trained, each value once; a tool or an author may count otherwise, and then a published figure is true
+The usual convention counts what is trained, each value once; a tool or an author may count otherwise, and then a published figure is true
 of the count and not of the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from capsaudit.arithmetic import LayerArithmetic
-from capsaudit.spec import CapsNet, Spec
+from capsaudit.arithmetic import LayerArithmetic, Parameter
 
 PREFIX = "counting."
 ROUNDING = "counting.rounding"
-
-
-class Convention(Struct, frozen=True):
-    """One way to count otherwise: its knob, the usual setting and the other one.
-
-    `about`: the knob that decides whether it makes a difference at all, as `applies` says of a spec: nothing frozen can be counted
-    in where nothing is frozen.
-    """
-
-    knob: str
-    usual: str
-    other: str
-    about: str | None
-    applies: Callable[[Spec], bool]
-
-
-CONVENTIONS = {
-    convention.knob: convention
-    for convention in (
-        Convention("counting.bare_parameters", "counted", "missed", None, lambda spec: isinstance(spec, CapsNet)),
-        Convention("counting.biases", "counted", "left out", None, lambda _: True),
-        Convention(
-            "counting.decoder",
-            "counted",
-            "left out",
-            "decoder",
-            lambda spec: isinstance(spec, CapsNet) and spec.decoder is not None,
-        ),
-        Convention(
-            "counting.frozen", "left out", "counted", "digit_caps.logits", lambda spec: _logits(spec) == "frozen"
-        ),
-        Convention(
-            "counting.buffers", "left out", "counted", "digit_caps.logits", lambda spec: _logits(spec) == "zero"
-        ),
-        Convention(
-            "counting.coupling",
-            "left out",
-            "counted",
-            "digit_caps.coupling",
-            lambda spec: isinstance(spec, CapsNet) and spec.digit_caps.coupling == "computed",
-        ),
-        Convention(ROUNDING, "half up", "cut", None, lambda _: True),
-    )
-}
-"""Bare parameters are those of DigitCaps, which no layer of torch's own holds. The buffers are the logits b, where they start from a
-constant zero; the coupling coefficients c are what routing computes. Both are [capsules, classes]."""
+_FROZEN = "counting.frozen"
 
 Counting = Mapping[str, str]
 """Conventions other than the usual ones, by knob."""
 
 
-def is_counted(layer: str, tensor: str, *, trainable: bool, counting: Counting) -> bool:
-    """Whether a tensor of parameters belongs to the count.
+class Convention(Struct, frozen=True, kw_only=True):
+    """One way to count otherwise: its knob, the usual setting and the other one.
 
-    >>> is_counted("digit_caps", "weight", trainable=True, counting={})
-    True
-    >>> is_counted("digit_caps", "weight", trainable=True, counting={"counting.bare_parameters": "missed"})
-    False
+    `about`: the knob that decides whether it makes a difference: frozen values are only there where `digit_caps.logits` is frozen.
+    `leaves_out`: tensors that it does not count. `adds`: tensors that are no parameters and that it counts.
     """
-    if not trainable and "counting.frozen" not in counting:
+
+    knob: str
+    usual: str
+    other: str
+    about: str | None = None
+    leaves_out: Callable[[LayerArithmetic, Parameter], bool] = lambda _layer, _tensor: False
+    adds: Callable[[LayerArithmetic], Sequence[Parameter]] = lambda _layer: ()
+
+    def applies(self, rows: Sequence[LayerArithmetic]) -> bool:
+        """Whether it makes a difference for these layers. Rounding always may."""
+        if self.knob == _FROZEN:
+            return any(not tensor.trainable for row in rows for tensor in row.parameters)
+        leaves_out = any(self.leaves_out(row, tensor) for row in rows for tensor in row.parameters)
+        return self.knob == ROUNDING or leaves_out or any(map(self.adds, rows))
+
+
+def _computed(name: str) -> Callable[[LayerArithmetic], Sequence[Parameter]]:
+    return lambda layer: [tensor for tensor in layer.computed if tensor.name == name]
+
+
+CONVENTIONS = {
+    convention.knob: convention
+    for convention in (
+        Convention(
+            knob="counting.bare_parameters",
+            usual="counted",
+            other="missed",
+            leaves_out=lambda layer, _tensor: layer.bare,
+        ),
+        Convention(
+            knob="counting.biases",
+            usual="counted",
+            other="left out",
+            leaves_out=lambda _layer, tensor: tensor.name == "bias",
+        ),
+        Convention(
+            knob="counting.decoder",
+            usual="counted",
+            other="left out",
+            about="decoder",
+            leaves_out=lambda layer, _tensor: layer.decoder,
+        ),
+        Convention(knob=_FROZEN, usual="left out", other="counted", about="digit_caps.logits"),
+        Convention(
+            knob="counting.buffers",
+            usual="left out",
+            other="counted",
+            about="digit_caps.logits",
+            adds=_computed("logits"),
+        ),
+        Convention(
+            knob="counting.coupling",
+            usual="left out",
+            other="counted",
+            about="digit_caps.coupling",
+            adds=_computed("coupling"),
+        ),
+        Convention(knob=ROUNDING, usual="half up", other="cut"),
+    )
+}
+"""Buffers are the logits b where they start from a constant zero; the coupling coefficients c are what routing computes."""
+
+
+def is_counted(layer: LayerArithmetic, tensor: Parameter, counting: Counting) -> bool:
+    """Whether a tensor of parameters belongs to the count."""
+    if not tensor.trainable and _FROZEN not in counting:
         return False
-    if layer == "digit_caps" and "counting.bare_parameters" in counting:
-        return False
-    if layer.startswith("fc") and "counting.decoder" in counting:
-        return False
-    return not (tensor == "bias" and "counting.biases" in counting)
+    return not any(CONVENTIONS[knob].leaves_out(layer, tensor) for knob in counting)
 
 
-def counted_in(*, capsules: int, classes: int, counting: Counting) -> Iterator[tuple[str, int]]:
-    """What is counted though it is no parameter: b as a buffer, c as computed; each one value for each pair of capsule and class."""
-    for name in ("buffers", "coupling"):
-        if PREFIX + name in counting:
-            yield name, capsules * classes
-
-
-def counted(rows: tuple[LayerArithmetic, ...], counting: Counting) -> Iterator[tuple[str, str, int]]:
-    """Layer, tensor and count of all that belongs to the count."""
+def counted(rows: Sequence[LayerArithmetic], counting: Counting) -> Iterator[tuple[str, Parameter]]:
+    """Everything that belongs to the count, each tensor with the name of its layer."""
     for row in rows:
-        for tensor in row.parameters:
-            if is_counted(row.name, tensor.name, trainable=tensor.trainable, counting=counting):
-                yield row.name, tensor.name, tensor.count
-        if row.name == "digit_caps":
-            extras = counted_in(capsules=row.input_shape[0], classes=row.output_shape[0], counting=counting)
-            yield from ((row.name, name, count) for name, count in extras)
-
-
-def _logits(spec: Spec) -> str | None:
-    return spec.digit_caps.logits if isinstance(spec, CapsNet) else None
+        yield from ((row.name, tensor) for tensor in row.parameters if is_counted(row, tensor, counting))
+        yield from ((row.name, tensor) for knob in counting for tensor in CONVENTIONS[knob].adds(row))

@@ -1,31 +1,55 @@
-"""What an audit of somebody's model finds: its tensors one by one, warnings, and the reading that it is. Frozen values, as in `results`."""
+"""The inventory of a model: its tensors, and the findings of a forward pass. Frozen structs, as in `results`."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from msgspec import Struct
 
 from capsaudit.arithmetic import Shape
+from capsaudit.validation import expect_known
+
+FindingKind = Literal["hidden", "no gradient", "unused", "state changed", "not probed"]
 
 STORED = "stored"
 
 POLICIES = {
-    STORED: "every distinct value once, packed quantised weights among them",
-    "parameters": "what parameters() yields: no packed weights",
+    STORED: "each tensor once, by its shape, including packed quantised weights",
+    "parameters": "what parameters() yields: without packed quantised weights",
     "per name": "a tensor under two names counts twice",
     "effective": "a parametrised or pruned weight as its layer uses it",
     "nonzero": "values that are not zero",
-    "storage": "values of distinct memory: a view of another tensor counts once, a sparse tensor as its entries",
+    "storage": "values in distinct memory: views of one tensor count once, a sparse tensor by its entries",
     "reals": "a complex value counts as two",
 }
-"""Ways to count that are all right at once. The first is the usual one; the others are told where they differ."""
+"""Counting policies. `stored` is the default; the others are reported where they give another number."""
 
 
-class AuditedTensor(Struct, frozen=True, kw_only=True):
+def expect_policy(name: str) -> None:
+    """Check the name of a policy.
+
+    Raises:
+        CapsauditError: there is no such policy.
+    """
+    expect_known("policy", name, POLICIES)
+
+
+class InventoryTensor(Struct, frozen=True, kw_only=True):
     """A tensor of a model, under one of its names.
 
-    `layer`: the path of the module that holds it, empty for the root. `kind`: the module's class, empty where only a file is known.
-    `count`: its values as stored; 0 where it is the `same_as` another row. `counts`: other policies, where they differ from `count`.
-    `buffer`: no parameter. `bytes`: its memory, 0 where it is the same as another.
+    Attributes:
+        name: The dotted path, such as `conv1.weight`.
+        layer: The path of the module that owns the tensor; empty for the root.
+        kind: The class of that module; empty if only a file is known.
+        shape: The shape as torch reports it.
+        count: The number of values stored; 0 if `same_as` is set.
+        trainable: Whether it is a parameter that requires a gradient.
+        buffer: Whether it is a buffer, not a parameter.
+        dtype: The name that torch gives it, without the prefix `torch.`.
+        bytes: Its memory; a byte that several tensors share is attributed to one of them.
+        same_as: The first name of the same tensor, if this is another one.
+        counts: The counts of other policies, where they differ from `count`.
+        note: A remark on how it was counted.
     """
 
     name: str
@@ -42,44 +66,53 @@ class AuditedTensor(Struct, frozen=True, kw_only=True):
     note: str | None = None
 
     def by(self, policy: str) -> int:
-        """Its values by a policy."""
+        """The number of values by a policy."""
         return self.counts.get(policy, self.count) if self.counts else self.count
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """Something that a count alone does not tell. `kind`: `hidden`, `no gradient`, `unused`, `state changed` or `not probed`.
+    """A property of a model that its parameter count does not show.
 
-    `path`: the tensor's, empty where it is about the whole model or a tensor without a name. `count`: the values concerned, where they are told.
+    Attributes:
+        kind: The kind of finding.
+        path: The path of the tensor; empty if the finding concerns the whole model or a tensor without a name.
+        message: The finding in one sentence.
+        count: The number of values concerned; 0 if there is none to give.
     """
 
-    kind: str
+    kind: FindingKind
     path: str
     message: str
     count: int = 0
 
 
 class Inventory(Struct, frozen=True, kw_only=True):
-    """Everything that a target holds, and what was found on the way.
+    """The tensors of a target, and what was found while reading and running it.
 
-    `geometry`: stride and padding of each convolution by layer path, where a module tells them. `examples`: shapes of what it was run
-    with, without the batch. `notes`: how the target was read.
+    Attributes:
+        target: The target as the user named it.
+        tensors: Every tensor under each of its names.
+        findings: The findings of a forward pass.
+        geometry: Stride and padding of each square convolution by layer path; empty if only a file is known.
+        examples: The shapes of the inputs that it was run on, without the batch.
+        notes: Remarks on how the target was read.
     """
 
     target: str
-    tensors: tuple[AuditedTensor, ...]
+    tensors: tuple[InventoryTensor, ...]
     findings: tuple[Finding, ...] = ()
     geometry: dict[str, tuple[int, int | str]] = {}
     examples: tuple[Shape, ...] = ()
     notes: tuple[str, ...] = ()
 
     def trainable(self, policy: str = STORED) -> int:
-        """Trainable values by a policy."""
+        """The number of trainable values by a policy."""
         return sum(tensor.by(policy) for tensor in self.tensors if tensor.trainable and not tensor.buffer)
 
     def frozen(self, policy: str = STORED) -> int:
-        """Parameters that are not trained, by a policy."""
+        """The number of values in parameters that are not trained, by a policy."""
         return sum(tensor.by(policy) for tensor in self.tensors if not tensor.trainable and not tensor.buffer)
 
     def buffers(self) -> int:
-        """Values of buffers."""
+        """The number of values in buffers."""
         return sum(tensor.count for tensor in self.tensors if tensor.buffer)

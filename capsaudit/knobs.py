@@ -16,26 +16,28 @@ import msgspec
 from msgspec import Struct
 
 from capsaudit.errors import CapsauditError
-from capsaudit.spec import Spec, family
+from capsaudit.families import UNCOUNTED_KNOBS, family_of
+from capsaudit.spec import Spec
 
 Data = dict[str, Any]
 
 IMAGE_SIZE = "image.size"
-"""Height and width of a square image, turned as one knob."""
+"""Height and width of a square image, changed as one knob."""
 
 
-NEUTRAL = frozenset(
-    {"digit_caps.iterations", "digit_caps.none_of_the_above", "digit_caps.gradient", "fully_connected.dropout"}
-)
-"""Knobs that no count and no shape depends on."""
+class KnobChange(Struct, frozen=True, kw_only=True):
+    """A knob that one network sets otherwise than another.
 
-
-class Change(Struct, frozen=True):
-    """A knob that two specs set differently."""
+    `assumption_cost`: how much the changed value asks a reader to assume, from 0. `source`: where the value comes from. `same_count`:
+    another way to change the network that always gives the same count.
+    """
 
     knob: str
-    before: Any
-    after: Any
+    before: Any = msgspec.field(name="from")
+    after: Any = msgspec.field(name="to")
+    assumption_cost: int = 0
+    source: str | None = None
+    same_count: str | None = None
 
 
 def to_data(spec: Spec) -> Data:
@@ -80,14 +82,20 @@ def merged(parent: Data, child: Data) -> Data:
     return both
 
 
-def changes(before: Spec, after: Spec) -> tuple[Change, ...]:
+def changes(before: Spec, after: Spec) -> tuple[KnobChange, ...]:
     """The knobs in which two specs differ. A family, a list of layers or a decoder that only one of them has is one knob, and so
     are the two sides of a square image.
     """
-    if family(before) != family(after):
-        data = {"image": to_data(before)["image"]}, {"image": to_data(after)["image"]}
-        return (*_differing(*data), Change("family", family(before), family(after)))
-    return tuple(_differing(to_data(before), to_data(after)))
+    old, new = family_of(before).name, family_of(after).name
+    if old == new:
+        return tuple(_differing(to_data(before), to_data(after)))
+    images = {"image": to_data(before)["image"]}, {"image": to_data(after)["image"]}
+    return (*_differing(*images), KnobChange(knob="family", before=old, after=new))
+
+
+def counted_changes(before: Spec, after: Spec) -> tuple[KnobChange, ...]:
+    """The same without knobs that no count and no shape depends on."""
+    return tuple(change for change in changes(before, after) if change.knob not in UNCOUNTED_KNOBS)
 
 
 def parse_setting(text: str) -> tuple[str, object]:
@@ -128,9 +136,13 @@ def _changed_within(data: object, knob: str, value: object) -> object:
     return [*data[: int(number) - 1], new, *data[int(number) :]]
 
 
-def _differing(before: Data, after: Data) -> list[Change]:
+def _differing(before: Data, after: Data) -> list[KnobChange]:
     old, new = _comparable(before, after)
-    found = [Change(knob, old.get(knob), value) for knob, value in new.items() if old.get(knob) != value]
+    found = [
+        KnobChange(knob=knob, before=old.get(knob), after=value)
+        for knob, value in new.items()
+        if old.get(knob) != value
+    ]
     return _join_image_size(found)
 
 
@@ -147,9 +159,9 @@ def _comparable(old: Data, new: Data) -> tuple[Data, Data]:
     return flat_old, flat_new
 
 
-def _join_image_size(found: list[Change]) -> list[Change]:
+def _join_image_size(found: list[KnobChange]) -> list[KnobChange]:
     sides = [change for change in found if change.knob in ("image.height", "image.width")]
     if len(sides) != 2 or sides[0].before != sides[1].before or sides[0].after != sides[1].after:
         return found
-    joined = Change(IMAGE_SIZE, sides[0].before, sides[0].after)
+    joined = KnobChange(knob=IMAGE_SIZE, before=sides[0].before, after=sides[0].after)
     return [joined if change is sides[0] else change for change in found if change is not sides[1]]

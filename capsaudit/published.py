@@ -1,26 +1,32 @@
-"""A figure as a source prints it, and the whole numbers that it can stand for.
+"""Published figures: a number of parameters as a source prints it, the counts that it can stand for, and the verdict on a count.
 
 >>> figure = parse_figure("11.36M")
 >>> (figure.low, figure.high)
 (11355000, 11364999)
->>> figure.prints(11_361_808), figure.agrees_with(11_361_808)
-('11.36M', True)
+>>> judge(figure, 11_361_808), judge(figure, 8_215_568), judge(None, 8_215_568)
+('agrees', 'disagrees', 'unstated')
 
-13,426,995 rounds to 13.43M; 13.42M is what is left when its tail is cut off, and the verdict keeps the two apart:
+161,824 rounds to 162K. Where the source says that it cuts its figures, 161K agrees with it; otherwise it agrees approximately:
 
->>> parse_figure("13.42M").agrees_with(13_426_995), parse_figure("13.42M").agrees_when_cut(13_426_995)
-(False, True)
+>>> judge(parse_figure("161K"), 161_824), judge(parse_figure("161K", rounding="cut"), 161_824)
+('approximate', 'agrees')
 """
 
 from __future__ import annotations
 
 import re
+from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from capsaudit.errors import FigureError
 
 EXPECTED = 'expected a figure such as "8,238,608", "11.36M", "35 400K" or "1.2e7"'
+
+Verdict = Literal["agrees", "approximate", "disagrees", "unstated"]
+Rounding = Literal["half up", "cut"]
+Approximation = Literal["cut", "trailing zeros"]
 
 _SUFFIXES = {"": 0, "k": 3, "thousand": 3, "m": 6, "million": 6, "g": 9, "b": 9, "billion": 9, "t": 12, "trillion": 12}
 _SEPARATOR = "[,_'’ \u00a0\u2009\u202f]"
@@ -30,66 +36,106 @@ _FIGURE = re.compile(
 )
 
 
-class Figure(Struct, frozen=True):
-    """A printed figure: its text, and the count in units of its last digit."""
+class Figure(Struct, frozen=True, kw_only=True):
+    """A published figure.
+
+    `units`: the figure in units of its last digit, 1136 for 11.36M; `unit`: what that digit is worth, 10,000. `suffix`: what follows the
+    digits, such as `M` or `e7`. `step`: what its last significant digit is worth, `unit` unless trailing zeros are declared padding.
+    """
 
     text: str
-    digits: int
-    """The figure in units of its last printed digit: 1136 for 11.36M."""
+    units: int
     unit: int
-    """What that last digit is worth: 10,000 for 11.36M."""
     decimals: int
-    tail: str
-    """What stands behind the digits: `M`, `e7` or nothing."""
+    suffix: str
+    rounding: Rounding
+    step: int
+
+    @property
+    def value(self) -> int:
+        """The count that the figure prints exactly."""
+        return self.units * self.unit
 
     @property
     def low(self) -> int:
-        """The smallest count that prints as this figure."""
-        return max(0, self.digits * self.unit - self.unit // 2)
+        """The smallest count that agrees with the figure."""
+        return self.value if self.rounding == "cut" else max(0, self.value - self.step // 2)
 
     @property
     def high(self) -> int:
-        """The largest count that prints as this figure."""
-        return self.digits * self.unit + (self.unit - 1) // 2
+        """The largest count that agrees with the figure."""
+        return self.value + (self.step - 1 if self.rounding == "cut" else (self.step - 1) // 2)
 
-    def agrees_with(self, count: int) -> bool:
-        """Whether `count` prints as this figure at the figure's own precision, rounding half up."""
-        return self.low <= count <= self.high
+    def round(self, count: int) -> str:
+        """`count` as it is printed at this figure's precision.
 
-    def agrees_when_cut(self, count: int) -> bool:
-        """Whether `count` prints as this figure only when its last digits are cut off instead of rounded."""
-        return not self.agrees_with(count) and count // self.unit == self.digits
-
-    def prints(self, count: int) -> str:
-        """`count` as it prints at this figure's precision, rounding half up.
-
-        >>> parse_figure("8.2M").prints(8_141_840), parse_figure("8238608").prints(8_215_568)
+        >>> parse_figure("8.2M").round(8_141_840), parse_figure("8238608").round(8_215_568)
         ('8.1M', '8,215,568')
         """
-        rounded = (2 * count + self.unit) // (2 * self.unit)
-        whole, fraction = divmod(rounded, 10**self.decimals)
-        return f"{whole:,}" + (f".{fraction:0{self.decimals}}" if self.decimals else "") + self.tail
+        steps = count // self.step if self.rounding == "cut" else (2 * count + self.step) // (2 * self.step)
+        whole, fraction = divmod(steps * self.step // self.unit, 10**self.decimals)
+        return f"{whole:,}" + (f".{fraction:0{self.decimals}}" if self.decimals else "") + self.suffix
 
 
-def parse_figure(text: str) -> Figure:
-    """Read a printed figure.
+def judge(figure: Figure | None, count: int) -> Verdict:
+    """Whether a count agrees with a figure: whether it rounds to it, half up, at the figure's own precision.
+
+    `approximate`: only if the figure is read otherwise, as `approximation` says.
+    """
+    if figure is None:
+        return "unstated"
+    if figure.low <= count <= figure.high:
+        return "agrees"
+    return "approximate" if approximation(figure, count) else "disagrees"
+
+
+def approximation(figure: Figure, count: int) -> Approximation | None:
+    """How a figure has to be read for a count that does not round to it: cut, or with trailing zeros that are not significant.
+
+    >>> approximation(parse_figure("161K"), 161_824), approximation(parse_figure("6800K"), 6_804_224)
+    ('cut', 'trailing zeros')
+    """
+    if figure.value <= count < figure.value + figure.step:
+        return "cut"
+    step = figure.step * 10
+    while figure.value and figure.value % step == 0:
+        if figure.value - step // 2 <= count < figure.value + step // 2:
+            return "trailing zeros"
+        step *= 10
+    return None
+
+
+def parse_figure(text: str, *, rounding: Rounding = "half up", digits: int | None = None) -> Figure:
+    """Read a published figure. `digits`: how many of its digits are significant, all of them by default.
 
     Raises:
-        FigureError: it is no figure, or no whole number of parameters prints so (`11.36` without its M).
+        FigureError: it is not a figure, no whole number of parameters is printed like that (`11.36` without its M), or the digits that
+            are said not to be significant are not zeros.
     """
     match = _FIGURE.fullmatch(text.strip())
     suffix = (match["suffix"] or "").lower() if match else ""
     if match is None or suffix not in _SUFFIXES:
-        raise FigureError(f"{text!r} is no figure; {EXPECTED}")
+        raise FigureError(f"{text!r} is not a figure; {EXPECTED}")
     decimals = match["decimals"] or ""
     power = int(match["power"] or _SUFFIXES[suffix])
     if len(decimals) > power:
         raise FigureError(f"{text!r} is not a whole number of parameters; is its M or K missing?")
     tail = f"e{match['power']}" if match["power"] else match["suffix"] or ""
-    return Figure(
+    unit = 10 ** (power - len(decimals))
+    figure = Figure(
         text=text.strip(),
-        digits=int(re.sub(_SEPARATOR, "", match["whole"]) + decimals),
-        unit=10 ** (power - len(decimals)),
+        units=int(re.sub(_SEPARATOR, "", match["whole"]) + decimals),
+        unit=unit,
         decimals=len(decimals),
-        tail=tail if len(tail) < 2 or match["power"] else f" {tail}",
+        suffix=tail if len(tail) < 2 or match["power"] else f" {tail}",
+        rounding=rounding,
+        step=unit,
     )
+    return figure if digits is None else _with_digits(figure, digits)
+
+
+def _with_digits(figure: Figure, digits: int) -> Figure:
+    step = figure.unit * 10 ** max(0, len(str(figure.units)) - digits)
+    if figure.value % step:
+        raise FigureError(f"{figure.text!r} has more than {digits} significant digits")
+    return msgspec.structs.replace(figure, step=step)

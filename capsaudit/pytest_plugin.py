@@ -26,21 +26,21 @@ _SUFFIX = ".claims.toml"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, also where markers are strict."""
+    """Register the marker."""
     config.addinivalue_line("markers", _MARKER)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """The test itself, and then the figures of its markers."""
+    """Run the test itself, then judge the figures of its markers."""
     result = yield
     for marker in item.iter_markers("capsaudit"):
-        _hold(item, **marker.kwargs)
+        _judge_marker(item, **marker.kwargs)
     return result
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """A file of claims is a module whose tests are its claims."""
+    """Collect the claims of a file as its tests."""
     if not file_path.name.endswith(_SUFFIX):
         return None
     return ClaimsModule.from_parent(parent, path=file_path)
@@ -53,23 +53,20 @@ class ClaimsModule(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """A test for each claim."""
-        from capsaudit.catalogue.model_claims import load_target_claims
+        from capsaudit.catalogue.model_claims import load_model_claims
         from capsaudit.errors import CapsauditError
 
         try:
-            claims = load_target_claims(self.path)
+            file = load_model_claims(self.path)
+            file.target  # noqa: B018, a file without a target is a fault
         except CapsauditError as error:
             raise self.CollectError(str(error)) from error
-        if claims.file.target is None:
-            raise self.CollectError(
-                f'{self.path}: target is missing; say which model the claims are about: target = "models.py:Net"'
-            )
-        names = [claim.layer or "total" for claim in claims.file.claims]
+        names = [claim.layer or "total" for claim in file.claims]
         for number, name in enumerate(names):
-            unique = name if names.count(name) == 1 else f"{name}[{claims.lines[number]}]"
+            unique = name if names.count(name) == 1 else f"{name}[{file.claims[number].line}]"
             yield ClaimItem.from_parent(self, name=unique, number=number)
 
-    def judged(self, number: int) -> tuple[Audit, AuditedClaim]:
+    def judge(self, number: int) -> tuple[Audit, AuditedClaim]:
         """The verdict on one claim."""
         if self._audited is None:
             from capsaudit import api
@@ -88,12 +85,13 @@ class ClaimItem(pytest.Item):
         self._number = number
 
     def runtest(self) -> None:
-        """Fail with the layer table where the claim does not hold."""
-        result, claim = self.parent.judged(self._number)
+        """Fail with the layer table where the claim does not agree."""
+        result, claim = self.parent.judge(self._number)
         if claim.verdict != "agrees":
-            raise ClaimError(
-                f"{claim.file}:{claim.line}: stated {claim.stated}, but {claim.because}\n\n{_table(result)}"
-            )
+            from capsaudit.render.reasons import because
+
+            why = f"stated {claim.stated}; {because(claim.reasons)}"
+            raise ClaimError(f"{claim.file}:{claim.line}: {why}\n\n{result}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The claim and the table, without a traceback through the plugin."""
@@ -104,15 +102,15 @@ class ClaimItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where the claim stands."""
+        """Where the claim is made."""
         return self.path, None, f"claim {self.name}"
 
 
 class ClaimError(AssertionError):
-    """A claim that does not hold."""
+    """A claim that does not agree."""
 
 
-def _hold(
+def _judge_marker(
     item: pytest.Item,
     total: str | int | None = None,
     layers: dict[str, str | int] | None = None,
@@ -120,7 +118,7 @@ def _hold(
     model: str = "model",
     target: Any = None,
 ) -> None:
-    """Judge the figures of one marker; a marker without figures is a fault, never a pass."""
+    """Judge the figures of one marker; a marker without figures fails."""
     from capsaudit import api
 
     stated = ({} if total is None else {"total": total}) | (layers or {})
@@ -135,9 +133,3 @@ def _hold(
         api.assert_counts(found, stated, policy=policy)
     except AssertionError as error:
         pytest.fail(str(error), pytrace=False)
-
-
-def _table(result: Audit) -> str:
-    from capsaudit.render.formats import as_plain
-
-    return as_plain(result)

@@ -21,6 +21,8 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 import msgspec
 from msgspec import Meta, Struct
 
+from capsaudit.errors import CapsauditError
+
 T = TypeVar("T")
 
 
@@ -36,10 +38,10 @@ def faults_of(data: object, kind: type[T]) -> tuple[T | None, tuple[Fault, ...]]
     try:
         return msgspec.convert(data, kind), ()
     except (msgspec.ValidationError, OverflowError):
-        return _walked(data, kind)
+        return _by_value(data, kind)
 
 
-def _walked(data: object, kind: type[T]) -> tuple[T | None, tuple[Fault, ...]]:
+def _by_value(data: object, kind: type[T]) -> tuple[T | None, tuple[Fault, ...]]:
     """The same, value by value: slower, but it finds every fault, and reads `"none"` as an absent table."""
     faults: list[Fault] = []
     value = _convert(data, kind, "", faults)
@@ -58,6 +60,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close := difflib.get_close_matches(name, names, n=1):
         return f"did you mean {close[0]!r}?"
     return f"expected one of: {', '.join(names)}"
+
+
+def expect_known(kind: str, name: str, known: Iterable[str]) -> None:
+    """Check a name that a person gave.
+
+    Raises:
+        CapsauditError: it is not among those known.
+    """
+    if name not in (names := list(known)):
+        raise CapsauditError(f"no {kind} {name!r}; {nearest(name, names)}")
 
 
 def shown(value: object) -> str:

@@ -3,19 +3,10 @@
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from capsaudit.arithmetic import impossible
-from capsaudit.spec import (
-    Baseline,
-    BaselineLayer,
-    CapsNet,
-    Convolution,
-    Decoder,
-    DigitCaps,
-    FullyConnected,
-    Image,
-    PrimaryCaps,
-    Spec,
-)
+from capsaudit.families import impossible
+from capsaudit.families.baseline import Baseline, BaselineLayer, FullyConnected
+from capsaudit.families.capsnet import CapsNet, DigitCaps, PrimaryCaps
+from capsaudit.spec import Convolution, Decoder, Image, Spec
 
 SMALL = st.integers(1, 3)
 PADDING = st.one_of(st.sampled_from(["valid", "same"]), st.integers(0, 2))

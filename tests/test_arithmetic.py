@@ -2,9 +2,9 @@
 
 import pytest
 
-from capsaudit.arithmetic import layers
 from capsaudit.catalogue import load_variant
 from capsaudit.errors import FileError
+from capsaudit.families import layers
 
 
 def total(variant: str, *settings: str) -> int:

@@ -154,7 +154,7 @@ def test_a_space_of_ones_own(tmp_path: Path) -> None:
     total = 26 * 256 + (81 * 256 + 1) * 256 + 2048 * 1280 + 82_432 + 525_312 + 803_600
     space = tmp_path / "mine.toml"
     space.write_text(
-        'family = "capsnet"\nsummary = "mine"\n[[knobs]]\nknob = "conv1.kernel"\nalternatives = [{ value = 5, far_fetched = 1, source = "me" }]\n'
+        'family = "capsnet"\nsummary = "mine"\n[[knobs]]\nknob = "conv1.kernel"\nalternatives = [{ value = 5, assumption_cost = 1, source = "me" }]\n'
     )
     done = run("reconcile", str(total), "--space", "mine.toml", "--format", "json", cwd=tmp_path)
     found = json.loads(done.stdout)

@@ -5,8 +5,8 @@ import ast
 import pytest
 from hypothesis import given
 
-from capsaudit.arithmetic import layers
 from capsaudit.catalogue import load_variant, shipped
+from capsaudit.families import layers
 from capsaudit.formula import Number, product
 from capsaudit.spec import Spec
 from tests.strategies import specs

@@ -1,4 +1,4 @@
-"""Claims: what a source states, about which variant, and where. Data; the verdicts are computed elsewhere."""
+"""Claims: what a source states, about which variant, and where. Data only; the verdicts are computed by commands."""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -8,21 +8,21 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from capsaudit.arithmetic import layers
-from capsaudit.catalogue.toml_files import exists, read_table
-from capsaudit.catalogue.variant import Variant
-from capsaudit.catalogue.variants import shipped
-from capsaudit.errors import CapsauditError, FigureError, FileError
-from capsaudit.published import parse_figure
+from capsaudit.catalogue.toml_files import locate, read_table, shipped
+from capsaudit.catalogue.variant import Digits, RoundingName, Variant
+from capsaudit.catalogue.variants import load_variant
+from capsaudit.errors import CapsauditError, FileError
+from capsaudit.families import layers
+from capsaudit.published import Figure, parse_figure
 from capsaudit.validation import faults_of, nearest
 
 
 class Test(Struct, frozen=True, forbid_unknown_fields=True):
     """How a statement is judged; `kind` says which of the other entries it needs.
 
-    `knobs`: with these set, the figure of the claim `against` must still be printed. `layers`: the kind of each of these layers, held
-    against the source's own rows. `loss`: a loss as the statement has it, held against the one that the paper's network is trained with.
-    `no source`: no value of a shipped variant may be read from this source.
+    `knobs`: with these set, the network of the claim `against` must still agree with that claim's figure. `layers`: the kind of each of these
+    layers, compared with the source's own rows. `loss`: a loss as the statement has it, compared with the one that the paper's network is
+    trained with. `no source`: no value of a shipped variant may come from this source.
     """
 
     kind: Literal["knobs", "layers", "loss", "no source"]
@@ -38,11 +38,12 @@ class Test(Struct, frozen=True, forbid_unknown_fields=True):
     source: str | None = None
 
 
-class Claim(Struct, frozen=True, forbid_unknown_fields=True):
-    """A claim: a figure as printed, shapes, or a statement with the test that judges it.
+class ClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A claim as the file has it: a figure as printed, shapes, or a statement with the test that judges it.
 
-    Figures are about the whole network, or about one `layer`; shapes are written as people do, 20×20×256. `joint`: a figure that
-    all readings of the source must satisfy together.
+    Figures are about the whole network or about one `layer`; shapes are written as people do, 20×20×256. `rounding` and `digits`: how the
+    figure is printed, where it is not rounded half up or only so many of its digits are significant. `joint`: a figure that all
+    interpretations of the source must satisfy together.
     """
 
     id: str
@@ -50,6 +51,8 @@ class Claim(Struct, frozen=True, forbid_unknown_fields=True):
     about: str
     layer: str | None = None
     stated: str | None = None
+    rounding: RoundingName = "half up"
+    digits: Digits | None = None
     input: str | None = None
     output: str | None = None
     tensor: str | None = None
@@ -58,16 +61,21 @@ class Claim(Struct, frozen=True, forbid_unknown_fields=True):
     check: Test | None = None
     joint: bool = False
     evidence: str | None = None
-    source: str = ""
-    """Filled in from the head of the file."""
+
+
+class Claim(ClaimTable, frozen=True, kw_only=True):
+    """A claim with its source and its figure parsed."""
+
+    source: str
+    figure: Figure | None
 
 
 class ClaimsFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """The file as it stands."""
+    """The file as written."""
 
     source: str
     title: str
-    claims: tuple[Claim, ...]
+    claims: tuple[ClaimTable, ...]
 
 
 class ClaimsSource(Struct, frozen=True):
@@ -86,32 +94,34 @@ def load_claims(name: str | Path) -> ClaimsSource:
         CapsauditError: no such source and no such file.
         FileError: everything that is wrong with the file.
     """
-    return _shipped(str(name)) if str(name) in shipped("claims") else _load(str(name), Path(name))
+    return _load_shipped(str(name)) if str(name) in shipped("claims") else _load(str(name))
+
+
+def claims_of(sources: Sequence[str | Path]) -> tuple[ClaimsSource, ...]:
+    """The claims of these sources, of all shipped ones where none is named.
+
+    Raises:
+        CapsauditError: as `load_claims`.
+    """
+    return tuple(map(load_claims, sources or shipped("claims")))
 
 
 @cache
-def load_all_claims() -> tuple[ClaimsSource, ...]:
-    """The claims of every shipped source."""
-    return tuple(map(_shipped, shipped("claims")))
+def _load_shipped(name: str) -> ClaimsSource:
+    return _load(name)
 
 
-@cache
-def _shipped(name: str) -> ClaimsSource:
-    return _load(f"variants/claims/{name}.toml", shipped("claims")[name])
-
-
-def _load(label: str, path: Path) -> ClaimsSource:
-    if not label.endswith(".toml") and not exists(path):
-        raise CapsauditError(
-            f"no claims {label!r}; shipped: {', '.join(shipped('claims'))}; or give the path of a .toml file"
-        )
+def _load(name: str) -> ClaimsSource:
+    label, path = locate(name, "claims")
     file, found = faults_of(read_table(label, path), ClaimsFile)
     faults = [f"{label}: {fault.path} {fault.message}" for fault in found]
     if file is None:
         raise FileError(faults)
     variants: dict[str, Variant] = {}
+    claims: list[Claim] = []
     for claim in file.claims:
         faults += [f"{label}: {claim.id}: {fault}" for fault in _faults(claim, path, variants)]
+        claims += _parsed(claim, file.source, label, faults)
     ids = [claim.id for claim in file.claims]
     faults += [
         f"{label}: there are several claims {name!r}" for name in sorted({name for name in ids if ids.count(name) > 1})
@@ -120,49 +130,52 @@ def _load(label: str, path: Path) -> ClaimsSource:
         faults.append(f"{label}: claims is empty; expected at least one")
     if faults:
         raise FileError(faults)
-    claims = tuple(msgspec.structs.replace(claim, source=file.source) for claim in file.claims)
-    return ClaimsSource(file.source, file.title, claims, variants)
+    return ClaimsSource(file.source, file.title, tuple(claims), variants)
 
 
-def _faults(claim: Claim, path: Path, variants: dict[str, Variant]) -> Iterator[str]:
+def _parsed(claim: ClaimTable, source: str, label: str, faults: list[str]) -> Iterator[Claim]:
+    """The claim with its figure; a figure that cannot be read is one more fault."""
+    figure = None
+    try:
+        if claim.stated is not None:
+            figure = parse_figure(claim.stated, rounding=claim.rounding, digits=claim.digits)
+    except CapsauditError as error:
+        faults.append(f"{label}: {claim.id}: stated: {error}")
+    yield Claim(**msgspec.structs.asdict(claim), source=source, figure=figure)
+
+
+def _faults(claim: ClaimTable, path: Path, variants: dict[str, Variant]) -> Iterator[str]:
     """What is wrong with a claim; the variant that it is about is put among `variants`."""
     try:
         variants[claim.about] = variants.get(claim.about) or _about(claim.about, path)
         rows = {row.name: row for row in layers(variants[claim.about].spec)}
         if claim.layer is not None and claim.layer not in rows:
-            yield f"layer {claim.layer!r} is none of {claim.about}; {nearest(claim.layer, rows)}"
+            yield f"layer {claim.layer!r} is not a layer of {claim.about}; {nearest(claim.layer, rows)}"
         elif claim.tensor is not None and claim.layer is not None:
             tensors = [tensor.name for tensor in rows[claim.layer].parameters]
             if claim.tensor not in tensors:
-                yield f"tensor {claim.tensor!r} is none of {claim.layer}; {nearest(claim.tensor, tensors)}"
+                yield f"tensor {claim.tensor!r} is not a tensor of {claim.layer}; {nearest(claim.tensor, tensors)}"
     except CapsauditError as error:
         yield f"about: {error}"
-    try:
-        if claim.stated is not None:
-            parse_figure(claim.stated)
-    except FigureError as error:
-        yield f"stated: {error}"
     yield from _form_faults(claim)
 
 
 def _about(name: str, path: Path) -> Variant:
     """A shipped variant, or a file beside the claims."""
-    from capsaudit.catalogue import load_variant
-
     return load_variant(path.parent / name if name.endswith(".toml") else name)
 
 
-def _form_faults(claim: Claim) -> Iterator[str]:
+def _form_faults(claim: ClaimTable) -> Iterator[str]:
     shapes = {"input": claim.input, "output": claim.output, "shape": claim.shape}
     given = {name: text for name, text in shapes.items() if text is not None}
     if claim.stated is None and not given and claim.statement is None:
         yield "claims nothing; expected stated, input, output, shape or a statement"
     if (claim.statement is None) != (claim.check is None):
-        yield "a statement and the check that judges it go together"
+        yield "a statement needs a check that judges it, and a check needs a statement"
     if given and claim.layer is None:
         yield f"{next(iter(given))} is that of a layer; say which"
     if (claim.shape is None) != (claim.tensor is None):
-        yield "tensor and shape go together"
+        yield "tensor needs a shape, and shape needs a tensor"
     for name, text in given.items():
         if not parse_shape(text):
             yield f'{name} is "{text}"; expected sizes such as "20×20×256"'
@@ -183,7 +196,7 @@ def _test_faults(test: Test) -> Iterator[str]:
 
 
 def parse_shape(text: str) -> tuple[int, ...]:
-    """Sizes from 20×20×256; nothing where it is no shape.
+    """Sizes from 20×20×256; empty where the text is not a shape.
 
     >>> parse_shape("20×20×256"), parse_shape("1152 x 8"), parse_shape("wide")
     ((20, 20, 256), (1152, 8), ())
@@ -192,9 +205,9 @@ def parse_shape(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts)) if all(part.isdecimal() and part.isascii() for part in parts) else ()
 
 
-def joint_claims(sources: Sequence[ClaimsSource]) -> Iterator[tuple[Claim, Variant]]:
-    """The figures that must hold together, each with the variant that it is about."""
+def joint_claims(sources: Sequence[ClaimsSource]) -> Iterator[tuple[Claim, Figure, Variant]]:
+    """The figures that must agree together, each with the variant that it is about."""
     for source in sources:
         for claim in source.claims:
-            if claim.joint and claim.stated is not None:
-                yield claim, source.variants[claim.about]
+            if claim.joint and claim.figure is not None:
+                yield claim, claim.figure, source.variants[claim.about]

@@ -1,70 +1,139 @@
-"""Claims about anybody's model: figures as printed for layers, by name or pattern, and in total, with their source."""
+"""Claims about somebody's model: figures as printed for layers, by name or pattern, and in total, with their source."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
 
 from capsaudit.catalogue.toml_files import read_table
-from capsaudit.errors import FigureError, FileError
+from capsaudit.catalogue.variant import Digits, RoundingName
+from capsaudit.errors import CapsauditError, FigureError, FileError
 from capsaudit.inventory import POLICIES, STORED
-from capsaudit.published import parse_figure
+from capsaudit.published import Figure, parse_figure
 from capsaudit.validation import faults_of, nearest
 
+Counted = Literal["trainable", "frozen", "buffers", "all"]
 
-class TargetClaim(Struct, frozen=True, forbid_unknown_fields=True):
-    """A figure for a model. `layer`: a layer's or a tensor's name, or a pattern (`encoder.*`); all of the model without it.
 
-    `count`: which of its values the figure is about. `policy`: how they are counted, where it is not the file's.
+class ModelClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A figure for a model, as the file has it. `layer`: a layer's or a tensor's name, or a pattern (`encoder.*`); the whole model without it.
+
+    `count`: which of its values the figure is about. `policy`: how they are counted, where it is not the file's. `rounding` and `digits`:
+    how the figure is printed.
     """
 
     stated: str
     layer: str | None = None
-    count: Literal["trainable", "frozen", "buffers", "all"] = "trainable"
+    count: Counted = "trainable"
     policy: str | None = None
     source: str | None = None
+    rounding: RoundingName = "half up"
+    digits: Digits | None = None
 
 
-class TargetClaimsFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """The file as it stands. `target`: the model that it is about, for those who run it without naming one."""
+class ModelClaimsFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """The file as written. `target`: the model that it is about, for those who run it without naming one."""
 
     source: str
-    claims: tuple[TargetClaim, ...]
+    claims: tuple[ModelClaimTable, ...]
     target: str | None = None
     input: tuple[str, ...] = ()
     kwargs: dict[str, object] = {}
     policy: str = STORED
 
 
-class TargetClaims(Struct, frozen=True):
-    """Claims as read, each with the line that it begins in. `label` is what messages call the file."""
+class ModelClaim(Struct, frozen=True, kw_only=True):
+    """A claim about a model, its figure parsed; `file` and `line` say where it is made."""
+
+    figure: Figure
+    layer: str | None
+    count: Counted
+    policy: str
+    source: str
+    file: str
+    line: int
+
+
+class ModelClaims(Struct, frozen=True):
+    """Claims as read. `label` is what messages call the file."""
 
     label: str
     path: Path
-    file: TargetClaimsFile
-    lines: tuple[int, ...]
+    file: ModelClaimsFile
+    claims: tuple[ModelClaim, ...]
+
+    @property
+    def target(self) -> str:
+        """The model that the claims are about.
+
+        Raises:
+            CapsauditError: the file names none.
+        """
+        if self.file.target is None:
+            raise CapsauditError(
+                f'{self.label}: target is missing; say which model the claims are about: target = "models.py:Net"'
+            )
+        return self.file.target
 
 
-def load_target_claims(path: str | Path) -> TargetClaims:
+def load_model_claims(path: str | Path) -> ModelClaims:
     """Read a file of claims about a model.
 
     Raises:
-        FileError: everything that is wrong with it. A file without claims is a fault: nothing checked is never a pass.
+        FileError: everything that is wrong with it. A file without claims is a fault: a check that compares nothing never passes.
     """
     label, path = str(path), Path(path)
-    file, found = faults_of(read_table(label, path), TargetClaimsFile)
+    file, found = faults_of(read_table(label, path), ModelClaimsFile)
     faults = [f"{label}: {fault.path} {fault.message}" for fault in found]
     faults += [f"{label}: {fault}" for fault in _faults(file)] if file else []
     if file is None or faults:
         raise FileError(faults)
-    return TargetClaims(
-        label=label, path=path, file=file, lines=_lines(path.read_text(encoding="utf-8"), len(file.claims))
+    lines = _lines(path.read_text(encoding="utf-8"), len(file.claims))
+    claims = tuple(_claim(table, file, label, line) for table, line in zip(file.claims, lines, strict=True))
+    return ModelClaims(label=label, path=path, file=file, claims=claims)
+
+
+def claims_from(stated: Mapping[str, str | int], policy: str) -> tuple[ModelClaim, ...]:
+    """Claims from figures by layer; `total` is the whole model.
+
+    Raises:
+        CapsauditError: nothing is stated, or a figure cannot be read.
+    """
+    if not stated:
+        raise CapsauditError('nothing is stated; expected figures such as {"total": "8.2M"}')
+    return tuple(
+        ModelClaim(
+            figure=parse_figure(str(figure)),
+            layer=None if name == "total" else name,
+            count="trainable",
+            policy=policy,
+            source="",
+            file="",
+            line=0,
+        )
+        for name, figure in stated.items()
     )
 
 
-def _faults(file: TargetClaimsFile) -> Iterator[str]:
+def _claim(table: ModelClaimTable, file: ModelClaimsFile, label: str, line: int) -> ModelClaim:
+    return ModelClaim(
+        figure=_figure(table),
+        layer=table.layer,
+        count=table.count,
+        policy=table.policy or file.policy,
+        source=table.source or file.source,
+        file=label,
+        line=line,
+    )
+
+
+def _figure(table: ModelClaimTable) -> Figure:
+    return parse_figure(table.stated, rounding=table.rounding, digits=table.digits)
+
+
+def _faults(file: ModelClaimsFile) -> Iterator[str]:
     if not file.claims:
         yield "claims is empty; expected at least one"
     if file.policy not in POLICIES:
@@ -73,12 +142,12 @@ def _faults(file: TargetClaimsFile) -> Iterator[str]:
         if claim.policy is not None and claim.policy not in POLICIES:
             yield f"claims.{number}.policy is {claim.policy!r}; {nearest(claim.policy, POLICIES)}"
         try:
-            parse_figure(claim.stated)
+            _figure(claim)
         except FigureError as error:
             yield f"claims.{number}.stated: {error}"
 
 
 def _lines(text: str, count: int) -> tuple[int, ...]:
-    """The line of each `[[claims]]`; claims written in another way all stand at the file's first line."""
+    """The line of each `[[claims]]`; claims written in another way all get the first line of the file."""
     found = [n for n, line in enumerate(text.splitlines(), start=1) if re.match(r"\s*\[\[\s*claims\s*\]\]", line)]
     return tuple(found) if len(found) == count else (1,) * count

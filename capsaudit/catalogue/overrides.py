@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from capsaudit.arithmetic import impossible
 from capsaudit.catalogue.variant import Variant
 from capsaudit.errors import CapsauditError, FileError
+from capsaudit.families import impossible
 from capsaudit.knobs import Data, changed, known_knobs, parse_setting, to_data
 from capsaudit.validation import faults_of, nearest
 

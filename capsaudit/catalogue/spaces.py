@@ -1,24 +1,27 @@
-"""A space of interpretations: for each knob the values it may have, where each comes from and how far-fetched it is."""
+"""A space of interpretations: for each knob the values it may have, where each comes from and what it asks a reader to assume."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from capsaudit.catalogue.toml_files import exists, read_table
-from capsaudit.catalogue.variants import shipped
+from capsaudit.catalogue.toml_files import locate, read_table, shipped
+from capsaudit.catalogue.variant import Variant
 from capsaudit.conventions import CONVENTIONS, PREFIX
-from capsaudit.errors import CapsauditError, FileError
+from capsaudit.errors import FileError
+from capsaudit.families import family_of
 from capsaudit.validation import faults_of, nearest, shown
 
-FarFetched = Annotated[int, Meta(ge=0, le=9, description="an integer from 0 to 9")]
+AssumptionCost = Annotated[int, Meta(ge=0, le=9, description="an integer from 0 to 9")]
 
 
 class Alternative(Struct, frozen=True, forbid_unknown_fields=True):
-    """A value that a knob may have. `same_count`: another way to say what always comes to the same count."""
+    """A value that a knob may have. `assumption_cost`: what it asks a reader to assume, from 0 (the paper says so) up. `same_count`: another
+    change that always gives the same count.
+    """
 
     value: Any
-    far_fetched: FarFetched
+    assumption_cost: AssumptionCost
     source: str
     same_count: str | None = None
 
@@ -56,13 +59,13 @@ class Space(Struct, frozen=True):
 def load_space(name: str | Path) -> Space:
     """A shipped space by its id (that of a family), or anybody's by its path.
 
-    Values are judged when they meet a variant; here the file's own form is.
+    Values are checked when the space is used with a variant; here the form of the file is.
 
     Raises:
         CapsauditError: no such space.
         FileError: everything that is wrong with the file.
     """
-    label, path = _locate(str(name))
+    label, path = locate(str(name), "spaces")
     table = read_table(label, path)
     file, found = faults_of(table, SpaceFile)
     faults = [f"{label}: {fault.path} {fault.message}" for fault in found]
@@ -80,19 +83,23 @@ def load_space(name: str | Path) -> Space:
     )
 
 
-def load_spaces() -> dict[str, Space]:
-    """The shipped spaces by family."""
-    return {name: load_space(name) for name in shipped("spaces")}
+def load_spaces(own: str | Path | None = None) -> dict[str, Space]:
+    """The shipped spaces by family, one of them replaced by a space of your own.
+
+    Raises:
+        CapsauditError: as `load_space`.
+    """
+    spaces = {name: load_space(name) for name in shipped("spaces")}
+    return spaces if own is None else spaces | {(space := load_space(own)).family: space}
 
 
-def _locate(name: str) -> tuple[str, Path]:
-    if name in shipped("spaces"):
-        return f"variants/spaces/{name}.toml", shipped("spaces")[name]
-    if name.endswith(".toml") or exists(Path(name)):
-        return name, Path(name)
-    raise CapsauditError(
-        f"no space {name!r}; shipped: {', '.join(shipped('spaces'))}; or give the path of a .toml file"
-    )
+def space_around(variant: Variant, own: str | Path | None = None) -> Space:
+    """The space to search around a variant: your own, or the shipped one of its family.
+
+    Raises:
+        CapsauditError: as `load_space`.
+    """
+    return load_space(own or family_of(variant.spec).name)
 
 
 def _inherited(label: str, file: SpaceFile) -> tuple[Knob, ...]:
@@ -114,7 +121,7 @@ def _form_faults(label: str, file: SpaceFile, inherited: dict[str, Knob]) -> lis
     seen: set[str] = set()
     for knob in file.knobs:
         if knob.knob in seen:
-            faults.append(f"{label}: {knob.knob} stands there twice; list all its alternatives once")
+            faults.append(f"{label}: {knob.knob} is listed twice; list all its alternatives once")
         seen.add(knob.knob)
         if not knob.alternatives:
             faults.append(f"{label}: {knob.knob}.alternatives is empty; expected at least one value")

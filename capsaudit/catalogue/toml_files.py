@@ -1,64 +1,69 @@
-"""Files of the catalogue, read as data: from bytes on a disk to a table, never running anything."""
+"""TOML files of the catalogue: where a name leads, and reading a file as data, never running anything."""
 
 from __future__ import annotations
 
 import stat
 import tomllib
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from msgspec import Struct
-
-from capsaudit.catalogue.variant import Header
-from capsaudit.errors import FileError
-from capsaudit.validation import faults_of
+from capsaudit.errors import CapsauditError, FileError, UnknownVariantError
+from capsaudit.validation import nearest
 
 LARGEST_FILE_BYTES = 1_000_000
 
+Kind = Literal["variants", "spaces", "claims"]
 
-class VariantFile(Struct, frozen=True):
-    """A variant file as read. `header` is None where it has faults; `knobs` are not judged yet."""
-
-    label: str
-    path: Path
-    table: dict[str, Any]
-    header: Header | None
-    faults: tuple[str, ...]
-
-    @property
-    def knobs(self) -> dict[str, Any]:
-        """The tables that are settings of the network."""
-        return {key: value for key, value in self.table.items() if key not in Header.__struct_fields__}
-
-    def says(self, key: str) -> str | None:
-        """A text of the header, also where other parts of the header have faults."""
-        value = self.table.get(key)
-        return value if isinstance(value, str) else None
+_NOUN: dict[Kind, str] = {"variants": "variant", "spaces": "space", "claims": "claims"}
 
 
-def read_variant_file(label: str, path: Path) -> VariantFile:
-    """Read and parse one file; `label` is what messages call it.
+@cache
+def shipped(kind: Kind = "variants") -> dict[str, Path]:
+    """The files that come with capsaudit, by id."""
+    package = Path(__file__).resolve().parents[1]
+    folder = package / "variants"
+    if not folder.is_dir():  # an editable install: the folder lies beside the package
+        folder = package.parent / "variants"
+    files = (folder if kind == "variants" else folder / kind).glob("*.toml")
+    return {path.stem: path for path in sorted(files, key=lambda path: path.stem)}
+
+
+def locate(name: str, kind: Kind = "variants") -> tuple[str, Path]:
+    """The file that an id or a path names, with the label that messages give it.
 
     Raises:
-        FileError: it cannot be read, is not UTF-8 or not TOML. Faults in what it says are kept in the result.
+        CapsauditError: no such id and no such file.
     """
-    table = read_table(label, path)
-    header, faults = faults_of({key: table[key] for key in Header.__struct_fields__ if key in table}, Header)
-    told = tuple(f"{label}: {fault.path} {fault.message}" for fault in faults)
-    return VariantFile(label=label, path=path, table=table, header=header, faults=told)
+    known = shipped(kind)
+    if name in known:
+        folder = "variants" if kind == "variants" else f"variants/{kind}"
+        return f"{folder}/{name}.toml", known[name]
+    if name.endswith(".toml") or exists(Path(name)):
+        return name, Path(name)
+    hint = nearest(name, known)
+    hint = f"{hint} " if hint.startswith("did you mean") else ""
+    error = UnknownVariantError if kind == "variants" else CapsauditError
+    raise error(f"no {_NOUN[kind]} {name!r}; {hint}shipped: {', '.join(known)}; or give the path of a .toml file")
 
 
 def read_table(label: str, path: Path) -> dict[str, Any]:
-    """The TOML of one file.
+    """The TOML of one file; `label` is what messages call it.
 
     Raises:
         FileError: it cannot be read, is not UTF-8 or not TOML.
     """
-    return _parse(label, _read_text(label, path))
+    text = _read_text(label, path)
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise FileError([f"{label}: is nested too deeply"]) from error
+    except ValueError as error:
+        raise FileError([f"{label}: is not TOML: {error}"]) from error
 
 
 def exists(path: Path) -> bool:
-    """Whether anything is at `path`; a path that cannot be (a NUL byte, too long) is not there."""
+    """Whether anything is at `path`; a path that cannot exist (a NUL byte, too long) does not."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -88,12 +93,3 @@ def _expect_regular_file(label: str, path: Path) -> None:
     if not stat.S_ISREG(mode):
         what = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
         raise FileError([f"{label}: is {what}; expected a .toml file"])
-
-
-def _parse(label: str, text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except RecursionError as error:
-        raise FileError([f"{label}: is nested too deeply"]) from error
-    except ValueError as error:
-        raise FileError([f"{label}: is not TOML: {error}"]) from error

@@ -1,16 +1,21 @@
 """A variant: one interpretation of a network, the source of each value, and what was stated about it."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from capsaudit.published import Figure, Rounding, parse_figure
 from capsaudit.spec import Spec
 
+Digits = Annotated[int, Meta(ge=1, le=40, description="an integer from 1 to 40")]
+RoundingName = Annotated[Rounding, Meta(description='"half up" or "cut"')]
 
-class Stated(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a source prints about this network: its figures as printed, per layer and in total.
 
-    `must_agree`: whether `check` fails where the count disagrees. A figure that is known to be wrong is recorded with false.
+class StatedTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a source prints about this network, as the file has it: figures as printed, by layer and in total.
+
+    `must_agree`: whether `check` fails where the count disagrees. A figure that is known to be wrong is recorded with false. `rounding` and
+    `digits`: how the source prints its figures, where it does not round half up or where only so many digits are significant.
     """
 
     source: str
@@ -19,14 +24,35 @@ class Stated(Struct, frozen=True, forbid_unknown_fields=True):
     evidence: str | None = None
     """How sure we are that the source prints this, and how we know."""
     must_agree: bool = True
+    rounding: RoundingName = "half up"
+    digits: Digits | None = None
+
+    def parse(self, text: str) -> Figure:
+        """One of its figures.
+
+        Raises:
+            FigureError: it cannot be read.
+        """
+        return parse_figure(text, rounding=self.rounding, digits=self.digits)
+
+
+class Stated(Struct, frozen=True, kw_only=True):
+    """What a source prints about this network, its figures parsed."""
+
+    source: str
+    total: Figure | None = None
+    layers: dict[str, Figure] = {}
+    evidence: str | None = None
+    must_agree: bool = True
 
 
 class ExpectedLayer(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a layer must come to, worked out by hand: its output shape and its numbers of parameters."""
+    """What a layer must come to, worked out by hand: its output shape and its numbers of values."""
 
     output: tuple[int, ...]
     trainable: int
     frozen: int = 0
+    buffers: int = 0
 
 
 class Expected(Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +77,7 @@ class Header(Struct, frozen=True, forbid_unknown_fields=True):
     family: str | None = None
     data: Literal["digits", "multimnist"] | None = None
     sources: dict[str, str] = {}
-    stated: Stated | None = None
+    stated: StatedTable | None = None
     expected: Expected | None = None
 
 

@@ -1,25 +1,126 @@
-"""Finding variant files and assembling a variant from the files that extend each other, or reporting everything that is wrong with them."""
+"""Variants from files: those that a file extends are read with it, and everything that is wrong with any of them is reported together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from capsaudit.arithmetic import impossible, layers
-from capsaudit.catalogue.toml_files import VariantFile, exists, read_variant_file
-from capsaudit.catalogue.variant import Header, Variant
-from capsaudit.errors import FigureError, FileError, UnknownVariantError
+from msgspec import Struct
+
+from capsaudit.catalogue.overrides import with_settings
+from capsaudit.catalogue.toml_files import exists, locate, read_table, shipped
+from capsaudit.catalogue.variant import Header, Stated, StatedTable, Variant
+from capsaudit.errors import FigureError, FileError
+from capsaudit.families import FAMILIES, family_of, impossible, layers
 from capsaudit.knobs import Data, flatten, known_knobs, merged, to_data
-from capsaudit.published import parse_figure
-from capsaudit.spec import FAMILIES, Spec
+from capsaudit.spec import Spec
 from capsaudit.validation import Fault, faults_of, nearest, shown
 
+
+class VariantFile(Struct, frozen=True):
+    """A variant file as read. `header` is None where it has faults; `knobs` are not judged yet."""
+
+    label: str
+    path: Path
+    table: dict[str, Any]
+    header: Header | None
+    faults: tuple[str, ...]
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """The tables that are settings of the network."""
+        return {key: value for key, value in self.table.items() if key not in Header.__struct_fields__}
+
+    def says(self, key: str) -> str | None:
+        """A text of the header, also where other parts of the header have faults."""
+        value = self.table.get(key)
+        return value if isinstance(value, str) else None
+
+
 Chain = tuple[VariantFile, ...]
+"""A file and all that it extends, child first."""
 
 
-def assemble(chain: Chain) -> Variant:
-    """The variant that these files, child first, describe together.
+def load_variant(name: str | Path, *, settings: Sequence[str] = ()) -> Variant:
+    """A shipped variant by its id, or one of your own by its path.
+
+    `settings` changes knobs as `--set` does: `["image.size=36", "decoder=none"]`.
+
+    Raises:
+        UnknownVariantError: no such id and no such file.
+        FileError: everything that is wrong with the file, with those it extends, or with the settings.
+    """
+    variant = _load_shipped(str(name)) if str(name) in shipped() else _assemble(_read_chain(str(name)))
+    return with_settings(variant, settings) if settings else variant
+
+
+@cache
+def load_all() -> tuple[Variant, ...]:
+    """Every shipped variant: family by family, by size of the image, the plainest interpretation first."""
+    return tuple(sorted(map(load_variant, shipped()), key=_rank))
+
+
+@cache
+def _load_shipped(name: str) -> Variant:
+    return _assemble(_read_chain(name))
+
+
+def _rank(variant: Variant) -> tuple[int, int, int, str]:
+    image, families = variant.spec.image, list(FAMILIES)
+    size = image.channels * image.height * image.width
+    return families.index(family_of(variant.spec).name), size, variant.depth, variant.id
+
+
+def _read_chain(name: str) -> Chain:
+    label, path = locate(name)
+    chain = [_read(label, path)]
+    while parent := chain[-1].says("extends"):
+        label, path = _locate_parent(chain[-1], parent)
+        chain.append(_read(label, path))
+        if path.resolve() in {link.path.resolve() for link in chain[:-1]}:
+            circle = " → ".join(_identify(link) for link in chain)
+            raise FileError([f"{chain[-2].label}: extends goes in a circle: {circle}"])
+    return tuple(chain)
+
+
+def _locate_parent(child: VariantFile, name: str) -> tuple[str, Path]:
+    """A parent is a shipped id, or a path relative to the child's folder."""
+    if name in shipped():
+        return locate(name)
+    path = child.path.parent / name
+    if name.endswith(".toml") and exists(path):
+        return str(path), path
+    raise FileError(
+        [f"{child.label}: extends is {name!r}, which is neither a variant nor a file; {nearest(name, shipped())}"]
+    )
+
+
+def _read(label: str, path: Path) -> VariantFile:
+    """Shipped files, which many extend, are read once; others each time."""
+    return _read_shipped(label, path) if path in shipped().values() else _read_file(label, path)
+
+
+def _read_file(label: str, path: Path) -> VariantFile:
+    """Faults in what the header says are kept in the result."""
+    table = read_table(label, path)
+    header, faults = faults_of({key: table[key] for key in Header.__struct_fields__ if key in table}, Header)
+    messages = tuple(f"{label}: {fault.path} {fault.message}" for fault in faults)
+    return VariantFile(label=label, path=path, table=table, header=header, faults=messages)
+
+
+_read_shipped = cache(_read_file)
+
+
+def _identify(file: VariantFile) -> str:
+    """What results call this variant: a shipped id, the name of the file, or its path where the name is a shipped id."""
+    stem = file.path.stem
+    return stem if shipped().get(stem, file.path) == file.path else file.label
+
+
+def _assemble(chain: Chain) -> Variant:
+    """The variant that these files describe together.
 
     Raises:
         FileError: every fault of every file.
@@ -33,23 +134,33 @@ def assemble(chain: Chain) -> Variant:
     if spec is None or header is None or faults:
         raise FileError(faults)
     return Variant(
-        id=identify(chain[0]),
+        id=_identify(chain[0]),
         summary=header.summary,
-        parent=identify(chain[1]) if len(chain) > 1 else None,
+        parent=_identify(chain[1]) if len(chain) > 1 else None,
         depth=len(chain) - 1,
         spec=spec,
         sources={knob: text for file in reversed(chain) if file.header for knob, text in file.header.sources.items()},
-        stated=header.stated,
+        stated=_stated(header.stated) if header.stated else None,
         expected=header.expected,
         data=next((data for file in chain if (data := file.says("data"))), "digits"),
     )
 
 
+def _stated(table: StatedTable) -> Stated:
+    return Stated(
+        source=table.source,
+        total=None if table.total is None else table.parse(table.total),
+        layers={layer: table.parse(text) for layer, text in table.layers.items()},
+        evidence=table.evidence,
+        must_agree=table.must_agree,
+    )
+
+
 def _spec(chain: Chain) -> tuple[Spec | None, list[str]]:
-    """The spec that the files give together; each fault is told at the file that set the value."""
+    """The spec that the files give together; each fault is reported for the file that set the value."""
     if faults := list(_family_faults(chain)):
         return None, faults
-    kind = FAMILIES[next(name for file in chain if (name := file.says("family")))]
+    kind: type[Spec] = FAMILIES[next(name for file in chain if (name := file.says("family")))].spec
     data: Data = {}
     for file in reversed(chain):
         data = merged(data, file.knobs)
@@ -65,7 +176,8 @@ def _spec(chain: Chain) -> tuple[Spec | None, list[str]]:
 def _family_faults(chain: Chain) -> Iterator[str]:
     named = {name for file in chain if (name := file.says("family"))}
     if not named:
-        yield f'{chain[0].label}: family is missing; expected "capsnet" or "baseline", or a parent: extends = "paper"'
+        families = ", ".join(f'"{name}"' for name in FAMILIES)
+        yield f'{chain[0].label}: family is missing; expected one of {families}, or a parent: extends = "paper"'
     for name in sorted(named - FAMILIES.keys()):
         yield f"{chain[0].label}: family is {shown(name)}; {nearest(name, FAMILIES)}"
     if len(named & FAMILIES.keys()) > 1:
@@ -92,22 +204,23 @@ def _header_faults(file: VariantFile) -> Iterator[str]:
     for source in sources:
         if not any(_covers(source, knob) for knob in knobs):
             yield f"{file.label}: sources.{source} is not set in this file; {nearest(source, known_knobs(file.knobs))}"
-    for where, figure in _figures(file.header).items():
-        try:
-            parse_figure(figure)
-        except FigureError as error:
-            yield f"{file.label}: {where}: {error}"
+    if file.header.stated is not None:
+        yield from (f"{file.label}: {fault}" for fault in _figure_faults(file.header.stated))
 
 
 def _covers(source: str, knob: str) -> bool:
     return knob == source or knob.startswith(f"{source}.")
 
 
-def _figures(header: Header) -> dict[str, str]:
-    if header.stated is None:
-        return {}
-    figures = {f"stated.layers.{layer}": figure for layer, figure in header.stated.layers.items()}
-    return figures if header.stated.total is None else figures | {"stated.total": header.stated.total}
+def _figure_faults(stated: StatedTable) -> Iterator[str]:
+    figures = {f"stated.layers.{layer}": text for layer, text in stated.layers.items()}
+    if stated.total is not None:
+        figures["stated.total"] = stated.total
+    for where, text in figures.items():
+        try:
+            stated.parse(text)
+        except FigureError as error:
+            yield f"{where}: {error}"
 
 
 def _unknown_rows(label: str, header: Header, spec: Spec) -> Iterator[str]:
@@ -116,75 +229,8 @@ def _unknown_rows(label: str, header: Header, spec: Spec) -> Iterator[str]:
     for where, table in (("stated", header.stated), ("expected", header.expected)):
         for layer in table.layers if table else ():
             if layer not in names:
-                yield f"{label}: {where}.layers.{layer} is no layer of this network; {nearest(layer, names)}"
+                yield f"{label}: {where}.layers.{layer} is not a layer of this network; {nearest(layer, names)}"
     knobs = flatten(to_data(spec))
     for knob in header.expected.knobs if header.expected else ():
         if knob not in knobs:
             yield f"{label}: expected.knobs.{knob} is unknown; {nearest(knob, knobs)}"
-
-
-@cache
-def shipped(kind: str = "") -> dict[str, Path]:
-    """The files that come with capsaudit, by id: variants, or those of the kinds `spaces` and `claims`."""
-    package = Path(__file__).resolve().parents[1]
-    folder = package / "variants"
-    if not folder.is_dir():  # an editable install: the folder stands beside the package
-        folder = package.parent / "variants"
-    return {path.stem: path for path in sorted((folder / kind).glob("*.toml"), key=lambda path: path.stem)}
-
-
-def identify(file: VariantFile) -> str:
-    """What results call this variant: a shipped id, the name of the file, or its path where the name is a shipped id."""
-    stem = file.path.stem
-    return stem if shipped().get(stem, file.path) == file.path else file.label
-
-
-def read_chain(name: str | Path) -> tuple[VariantFile, ...]:
-    """The file that is called so and all that it extends, child first.
-
-    Raises:
-        UnknownVariantError: no such id and no such file.
-        FileError: a file cannot be read, a parent is missing, or the files extend each other in a circle.
-    """
-    label, path = _locate(str(name))
-    chain = [_read(label, path)]
-    while parent := chain[-1].says("extends"):
-        label, path = _locate_parent(chain[-1], parent)
-        chain.append(_read(label, path))
-        if path.resolve() in {link.path.resolve() for link in chain[:-1]}:
-            circle = " → ".join(identify(link) for link in chain)
-            raise FileError([f"{chain[-2].label}: extends goes in a circle: {circle}"])
-    return tuple(chain)
-
-
-def _read(label: str, path: Path) -> VariantFile:
-    """Anybody's files are read anew each time; shipped ones, which many extend, once."""
-    return _read_shipped(label, path) if path in shipped().values() else read_variant_file(label, path)
-
-
-_read_shipped = cache(read_variant_file)
-
-
-def _locate(name: str) -> tuple[str, Path]:
-    """Label and path."""
-    if name in shipped():
-        return f"variants/{name}.toml", shipped()[name]
-    if name.endswith(".toml") or exists(Path(name)):
-        return name, Path(name)
-    hint = nearest(name, shipped())
-    hint = f"{hint} " if hint.startswith("did you mean") else ""
-    raise UnknownVariantError(
-        f"no variant {name!r}; {hint}shipped: {', '.join(shipped())}; or give the path of a .toml file"
-    )
-
-
-def _locate_parent(child: VariantFile, name: str) -> tuple[str, Path]:
-    """A parent is a shipped id, or a path from the child's folder on."""
-    if name in shipped():
-        return _locate(name)
-    path = child.path.parent / name
-    if name.endswith(".toml") and exists(path):
-        return str(path), path
-    raise FileError(
-        [f"{child.label}: extends is {name!r}, which is no variant and no file; {nearest(name, shipped())}"]
-    )

@@ -1,25 +1,32 @@
-"""audit: somebody else's model, counted; the reading that it is, and what it differs in from the variant that it is closest to."""
+"""audit: somebody else's model, counted; the variant that it is closest to, and what differs from it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+from msgspec import Struct
 
-from capsaudit.arithmetic import layers, total
-from capsaudit.catalogue import Variant
-from capsaudit.catalogue.model_claims import TargetClaims
+from capsaudit.catalogue import Variant, load_all
+from capsaudit.catalogue.model_claims import ModelClaims, load_model_claims
 from capsaudit.commands.explain import explain
-from capsaudit.commands.model_claims import hold
+from capsaudit.commands.model_claims import judge_claim
+from capsaudit.commands.write_variant import write_variant
 from capsaudit.errors import CapsauditError
-from capsaudit.inventory import POLICIES, STORED, AuditedTensor, Inventory
-from capsaudit.knobs import NEUTRAL
-from capsaudit.recognition.closest import Match, closest, variant_of
-from capsaudit.results import AGREES, DISAGREES, UNSTATED, Audit, AuditedLayer, Step
-from capsaudit.validation import nearest
+from capsaudit.families import UNCOUNTED_KNOBS, family_of, layers, total
+from capsaudit.inspection.load import load
+from capsaudit.inventory import POLICIES, STORED, Inventory, InventoryTensor, expect_policy
+from capsaudit.recognition.base import Match
+from capsaudit.recognition.closest import closest
+from capsaudit.results import Audit, AuditedLayer, Step
 
-_MOST = 0.99
-"""Of more values than this some are zero by chance, or because biases begin so; that is no pruning."""
+if TYPE_CHECKING:
+    from torch import nn
+
+_NEARLY_ALL = 0.99
+"""If more values than this are not zero, the zeros are chance, or biases that begin as zero, and no pruning."""
 
 
 def audit(
@@ -27,22 +34,21 @@ def audit(
     catalogue: Sequence[Variant],
     *,
     against: Variant | None = None,
-    claims: Sequence[TargetClaims] = (),
+    claims: Sequence[ModelClaims] = (),
     policy: str = STORED,
-) -> Audit:
-    """Name the reading that a model is, explain what differs from `against` or from the closest variant, and judge claims about it.
+) -> tuple[Audit, Match | None]:
+    """Find the variant that a model is, explain what differs from `against` or from the closest variant, and judge claims about it.
 
     Raises:
-        CapsauditError: an unknown policy, or `against` a variant although the tensors make no network of its family.
+        CapsauditError: an unknown policy, or `against` a variant although the tensors form no network of its family.
     """
-    if policy not in POLICIES:
-        raise CapsauditError(f"no policy {policy!r}; {nearest(policy, POLICIES)}")
+    expect_policy(policy)
     match = closest(inventory, (against,) if against else catalogue)
     if against is not None and match is None:
         raise CapsauditError(
-            f"{inventory.target}: its tensors make no network of the family of {against.id}, so it cannot be held against {against.id}"
+            f"{inventory.target}: its tensors match no {family_of(against.spec).name} network, "
+            f"so it cannot be compared with {against.id}"
         )
-    held = tuple(judged for file in claims for judged in hold(inventory, file))
     trainable = inventory.trainable(policy)
     result = Audit(
         target=inventory.target,
@@ -54,26 +60,89 @@ def audit(
         policies=_policies(inventory),
         layers=tuple(_layers(inventory, match, policy)),
         tensors=inventory.tensors,
+        recognised=family_of(match.variant.spec).name if match else None,
         closest=match.variant.id if match else None,
         closest_total=total(match.variant.spec) if match else None,
         difference=trainable - total(match.variant.spec) if match else None,
         explanations=_explanations(match),
-        unexplained=trainable - total(match.reading.spec) if match else None,
-        assumed=match.reading.assumed if match else (),
-        behaviour=(),
+        unexplained=trainable - total(match.network.spec) if match else None,
+        assumed=match.network.assumed if match else (),
         warnings=inventory.findings,
-        claims=held,
+        claims=tuple(judge_claim(inventory, claim) for file in claims for claim in file.claims),
         notes=inventory.notes,
-        verdict=UNSTATED,
+        verdict="unstated",
     )
-    return msgspec.structs.replace(result, verdict=_verdict(result))
+    return msgspec.structs.replace(result, verdict=_verdict(result)), match
+
+
+def audit_module(
+    model: nn.Module,
+    name: str,
+    inputs: tuple[Any, ...] | None,
+    kwargs: Mapping[str, Any] | None,
+    *,
+    against: Variant | None,
+    claims: Sequence[str | Path],
+    policy: str,
+) -> Audit:
+    """A module in memory.
+
+    Raises:
+        CapsauditError: as `audit`, or it cannot be run.
+    """
+    from capsaudit.inspection.module import inspect_module
+
+    inventory = inspect_module(model, name, inputs=inputs, kwargs=kwargs)
+    return audit(inventory, load_all(), against=against, claims=[*map(load_model_claims, claims)], policy=policy)[0]
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """How a target is built, run and counted. A file of claims may set these too; what is given here takes precedence."""
+
+    kwargs: Sequence[str] | Mapping[str, object] = ()
+    inputs: Sequence[str] = ()
+    policy: str | None = None
+    timeout: float
+
+
+def audit_target(
+    target: str,
+    options: Options,
+    *,
+    against: Variant | None,
+    claims: Sequence[str | Path],
+    write_to: Path | None,
+) -> Audit:
+    """A target by name, or the target of a file of claims, whose paths are relative to its folder.
+
+    Raises:
+        CapsauditError: as `audit`, or it cannot be loaded or run, or its variant cannot be written.
+    """
+    files, folder = [*map(load_model_claims, claims)], None
+    if target.endswith(".claims.toml"):
+        named = load_model_claims(target)
+        files, folder, target, options = [named, *files], named.path.parent, named.target, _with_file(options, named)
+    inventory = load(target, kwargs=options.kwargs, inputs=options.inputs, timeout=options.timeout, folder=folder)
+    result, match = audit(inventory, load_all(), against=against, claims=files, policy=options.policy or STORED)
+    if write_to is not None:
+        write_variant(match, inventory, write_to)
+    return result
+
+
+def _with_file(options: Options, named: ModelClaims) -> Options:
+    return msgspec.structs.replace(
+        options,
+        kwargs=options.kwargs or named.file.kwargs,
+        inputs=options.inputs or named.file.input,
+        policy=options.policy or named.file.policy,
+    )
 
 
 def _explanations(match: Match | None) -> tuple[Step, ...]:
     if match is None:
         return ()
-    steps = explain(match.variant, variant_of(match, "the model")).steps
-    return tuple(step for step in steps if step.knob not in NEUTRAL)
+    steps = explain(match.variant, match.as_variant("the model")).steps
+    return tuple(step for step in steps if step.knob not in UNCOUNTED_KNOBS)
 
 
 def _policies(inventory: Inventory) -> dict[str, int]:
@@ -81,33 +150,33 @@ def _policies(inventory: Inventory) -> dict[str, int]:
     usual = inventory.trainable() + inventory.frozen()
     special = [tensor for tensor in inventory.tensors if tensor.counts and not tensor.buffer]
     counts = {name: usual + sum(tensor.by(name) - tensor.count for tensor in special) for name in POLICIES}
-    if counts["nonzero"] > _MOST * usual:
+    if counts["nonzero"] > _NEARLY_ALL * usual:
         del counts["nonzero"]
     return {name: count for name, count in counts.items() if count != usual or name == STORED}
 
 
 def _layers(inventory: Inventory, match: Match | None, policy: str) -> Iterator[AuditedLayer]:
-    """The variant's layers with the tensors that are them; then what belongs to none of them, by the model's own layers."""
+    """The variant's layers with the model's tensors for them; then what belongs to none of them, by the model's own layers."""
     if match is None:
         yield from _own_layers(inventory.tensors, policy)
         return
     expected = {row.name: row.formula.value for row in layers(match.variant.spec)}
-    for name in dict.fromkeys((*match.reading.layers, *expected)):
-        tensors = match.reading.layers.get(name, ())
+    for name in dict.fromkeys((*match.network.layers, *expected)):
+        tensors = match.network.layers.get(name, ())
         yield _layer(name, tensors, expected.get(name, 0), policy)
-    known = {tensor.name for tensors in match.reading.layers.values() for tensor in tensors}
+    known = {tensor.name for tensors in match.network.layers.values() for tensor in tensors}
     yield from _own_layers([tensor for tensor in inventory.tensors if tensor.name not in known], policy, expected=0)
 
 
-def _own_layers(tensors: Sequence[AuditedTensor], policy: str, expected: int | None = None) -> Iterator[AuditedLayer]:
-    by_layer: dict[str, list[AuditedTensor]] = {}
+def _own_layers(tensors: Sequence[InventoryTensor], policy: str, expected: int | None = None) -> Iterator[AuditedLayer]:
+    by_layer: dict[str, list[InventoryTensor]] = {}
     for tensor in tensors:
         by_layer.setdefault(tensor.layer, []).append(tensor)
     for name, found in by_layer.items():
         yield _layer(name, found, expected, policy)
 
 
-def _layer(name: str, tensors: Sequence[AuditedTensor], expected: int | None, policy: str) -> AuditedLayer:
+def _layer(name: str, tensors: Sequence[InventoryTensor], expected: int | None, policy: str) -> AuditedLayer:
     trainable = frozen = buffers = 0
     for tensor in tensors:  # one pass: a file may have a hundred thousand layers
         if tensor.buffer:
@@ -127,10 +196,10 @@ def _layer(name: str, tensors: Sequence[AuditedTensor], expected: int | None, po
     )
 
 
-def _verdict(result: Audit) -> str:
-    """Claims decide where there are any, else whether the model is just the variant that it is held against."""
+def _verdict(result: Audit) -> Literal["agrees", "disagrees", "unstated"]:
+    """Claims decide where there are any, else whether the model is exactly the variant that it is compared with."""
     if result.claims:
-        return AGREES if all(claim.verdict == AGREES for claim in result.claims) else DISAGREES
+        return "agrees" if all(claim.verdict == "agrees" for claim in result.claims) else "disagrees"
     if result.closest is None:
-        return UNSTATED
-    return AGREES if not result.explanations and not result.unexplained else DISAGREES
+        return "unstated"
+    return "agrees" if not result.explanations and not result.unexplained else "disagrees"

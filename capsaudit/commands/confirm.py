@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
-from capsaudit.conventions import counted_in, is_counted
+from capsaudit.arithmetic import Parameter
+from capsaudit.conventions import CONVENTIONS, is_counted
+from capsaudit.families import layers
 from capsaudit.interpretations.axes import applied
+from capsaudit.knobs import KnobChange
 from capsaudit.models.tracing import traced_shapes
-from capsaudit.results import Turned
-from capsaudit.spec import CapsNet, Spec
-from capsaudit.witnesses.torch import testify
+from capsaudit.spec import Spec
+from capsaudit.witnesses.torch import count
 
 
-def confirm(start: Spec, turns: Sequence[Turned], total: int) -> bool:
+def confirm(start: Spec, changes: Sequence[KnobChange], total: int) -> bool:
     """Whether the built module comes to the same total.
 
-    The tensors and their sizes are the module's own; which of them a convention counts is the one rule that both roads share, for it is
-    what the convention means. What is counted in though it is no parameter has the shape of a real forward pass: capsules in, classes out.
+    The tensors and their sizes are the module's own; which of them a convention counts is the one rule that both counts share, since it
+    defines the convention. Values that are counted though they are no parameters are one for each pair of input and output capsule,
+    with the shapes of a real forward pass.
     """
-    spec, counting = applied(start, turns)
-    tensors = [
-        (layer, name, seen) for layer, row in testify(spec).layers.items() for name, seen in row.parameters.items()
-    ]
+    spec, counting = applied(start, changes)
+    rows = {row.name: row for row in layers(spec)}
     found = sum(
-        seen.count
-        for layer, name, seen in tensors
-        if is_counted(layer, name, trainable=bool(seen.trainable), counting=counting)
+        tensor.count
+        for layer, counted in count(spec).layers.items()
+        for name, tensor in counted.tensors.items()
+        if is_counted(rows[layer], Parameter(name, (), tensor.count, bool(tensor.trainable)), counting)
     )
-    if isinstance(spec, CapsNet) and {"counting.buffers", "counting.coupling"} & counting.keys():
-        (capsules, _), (classes, _) = traced_shapes(spec)["digit_caps"]
-        found += sum(count for _, count in counted_in(capsules=capsules, classes=classes, counting=counting))
-    return found == total
+    added = [layer for layer, row in rows.items() for knob in counting if CONVENTIONS[knob].adds(row)]
+    shapes = traced_shapes(spec) if added else {}
+    return found + sum(prod(capsules for capsules, _ in shapes[layer]) for layer in added) == total

@@ -1,37 +1,38 @@
-"""count: one variant, layer by layer, by every witness, next to what was stated."""
+"""count: one variant, layer by layer, by every witness, beside what was stated."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from capsaudit.arithmetic import LayerArithmetic, layers
-from capsaudit.catalogue import Variant
+from capsaudit.arithmetic import LayerArithmetic
+from capsaudit.catalogue import Stated, Variant
 from capsaudit.errors import CapsauditError
-from capsaudit.published import parse_figure
-from capsaudit.results import AGREES, DISAGREES, UNSTATED, Count, Layer
+from capsaudit.families import layers
+from capsaudit.published import Figure, Verdict, approximation, judge
+from capsaudit.results import Count, Layer, Reason
+from capsaudit.results.base import reason
 from capsaudit.spec import LARGEST_SIZE, Spec
-from capsaudit.validation import nearest
-from capsaudit.witnesses import WITNESSES, SeenLayer, Testimony, witness
+from capsaudit.witnesses import WITNESSES, LayerCount, WitnessCount, expect_witnesses, witness
 
-Testimonies = Mapping[str, Testimony]
+Counts = Mapping[str, WitnessCount]
 
-_BYTES_A_VALUE = 4
+_BYTES_PER_VALUE = 4
 
 
 def count(variant: Variant, *, witnesses: Sequence[str] = WITNESSES) -> Count:
-    """Count a variant. The figures shown are those of the first witness; where another one differs, the verdict says so.
+    """Count a variant. The numbers shown are those of the first witness; where another one differs, the verdict is `disagrees`.
 
     Raises:
-        CapsauditError: a witness that does not exist.
+        CapsauditError: a witness that does not exist, or no witness could count it.
     """
-    rows = layers(variant.spec)
-    testimonies = _hear(variant.spec, rows, witnesses)
-    first = next((said for said in testimonies.values() if said.unseen is None), None)
-    if first is None:
-        raise CapsauditError(f"{variant.id}: no witness could count it: {'; '.join(_unseen(testimonies))}")
-    counted = tuple(_layer(row, variant, testimonies) for row in rows)
-    stated = variant.stated.total if variant.stated else None
-    totals = _total_disagreements(testimonies)
+    rows, stated = layers(variant.spec), variant.stated or Stated(source="")
+    refused, counts = _counts(variant.spec, rows, witnesses)
+    if not counts:
+        raise CapsauditError(f"{variant.id}: no witness could count it: {'; '.join(refused.values())}")
+    first = next(iter(counts.values()))
+    counted = tuple(_layer(row, stated.layers.get(row.name), counts, witnesses) for row in rows)
+    differing = tuple(_total_disagreements(counts))
+    anywhere = (*differing, *(found for layer in counted for found in layer.disagreements))
     return Count(
         variant=variant.id,
         summary=variant.summary,
@@ -39,34 +40,47 @@ def count(variant: Variant, *, witnesses: Sequence[str] = WITNESSES) -> Count:
         layers=counted,
         trainable=first.trainable,
         frozen=first.frozen,
-        stated=stated,
-        stated_source=variant.stated.source if variant.stated else None,
-        prints_as=_prints_as(stated, first.trainable),
-        verdict=_verdict(
-            stated, first.trainable, (*totals, *(text for layer in counted for text in layer.disagreements))
-        ),
-        witnesses={name: None if said.unseen else said.trainable for name, said in testimonies.items()},
-        disagreements=totals,
-        because=_against(stated, first.trainable),
-        notes=tuple(_unseen(testimonies)),
+        buffers=sum(layer.buffers for layer in counted),
+        stated=stated.total.text if stated.total else None,
+        stated_source=stated.source or None,
+        rounds_to=stated.total.round(first.trainable) if stated.total else None,
+        verdict=_verdict(stated.total, first.trainable, anywhere),
+        witnesses={name: counts[name].trainable if name in counts else None for name in witnesses},
+        disagreements=differing,
+        reasons=mismatch(variant.id, stated.total, first.trainable),
+        notes=tuple(f"{name} did not count: {why}" for name, why in refused.items()),
     )
 
 
-def _hear(spec: Spec, rows: Sequence[LayerArithmetic], names: Sequence[str]) -> dict[str, Testimony]:
-    for name in names:
-        if name not in WITNESSES:
-            raise CapsauditError(f"no witness {name!r}; {nearest(name, WITNESSES)}")
+def mismatch(what: str, figure: Figure | None, count: int) -> tuple[Reason, ...]:
+    """Why the count of something does not agree with a figure; nothing where it does."""
+    if figure is None or judge(figure, count) == "agrees":
+        return ()
+    read_as = approximation(figure, count)
+    rounded = figure.round(count)
+    return (
+        reason(
+            "rounds otherwise", what=what, stated=figure.text, exact=count, rounds_to=rounded, approximation=read_as
+        ),
+    )
+
+
+def _counts(
+    spec: Spec, rows: Sequence[LayerArithmetic], names: Sequence[str]
+) -> tuple[dict[str, str], dict[str, WitnessCount]]:
+    """Why witnesses refuse to count, and the counts of the others."""
+    expect_witnesses(names)
     largest = max(parameter.count for row in rows for parameter in row.parameters)
-    too_large = largest * _BYTES_A_VALUE > LARGEST_SIZE
-    refusal = Testimony(unseen=f"a tensor of {largest:,} values is more than torch can address")
-    return {name: refusal if too_large and name != "formula" else witness(name)(spec) for name in names}
+    too_large = largest * _BYTES_PER_VALUE > LARGEST_SIZE
+    refusal = f"a tensor of {largest:,} values is more than torch can address"
+    refused = {name: refusal for name in names if too_large and name != "formula"}
+    return refused, {name: witness(name)(spec) for name in names if name not in refused}
 
 
-def _layer(row: LayerArithmetic, variant: Variant, testimonies: Testimonies) -> Layer:
-    heard = {name: said.layers.get(row.name) for name, said in testimonies.items() if said.unseen is None}
-    first = next(seen for seen in heard.values()) or SeenLayer(0, 0, {})
-    stated = variant.stated.layers.get(row.name) if variant.stated else None
-    differences = tuple(_layer_disagreements(row.name, heard))
+def _layer(row: LayerArithmetic, stated: Figure | None, counts: Counts, witnesses: Sequence[str]) -> Layer:
+    found = {name: counted.layers.get(row.name) for name, counted in counts.items()}
+    first = next(iter(found.values())) or LayerCount()
+    differing = tuple(_layer_disagreements(row.name, {name: each or LayerCount() for name, each in found.items()}))
     return Layer(
         name=row.name,
         input_shape=row.input_shape,
@@ -76,73 +90,47 @@ def _layer(row: LayerArithmetic, variant: Variant, testimonies: Testimonies) -> 
         frozen_formula=str(row.frozen_formula) if row.frozen_formula else None,
         trainable=first.trainable,
         frozen=first.frozen,
-        stated=stated,
-        prints_as=_prints_as(stated, first.trainable),
-        verdict=_verdict(stated, first.trainable, differences),
-        witnesses={name: seen.trainable if (seen := heard.get(name)) else None for name in testimonies},
-        disagreements=differences,
-        because=_against(stated, first.trainable),
-        notes=tuple(note for seen in heard.values() if seen for note in seen.notes),
+        buffers=sum(buffer.count for buffer in row.buffers),
+        stated=stated.text if stated else None,
+        rounds_to=stated.round(first.trainable) if stated else None,
+        verdict=_verdict(stated, first.trainable, differing),
+        witnesses={name: each.trainable if (each := found.get(name)) else None for name in witnesses},
+        disagreements=differing,
+        reasons=mismatch(row.name, stated, first.trainable),
+        notes=tuple(note for each in found.values() if each for note in each.notes),
     )
 
 
-def _verdict(stated: str | None, counted: int, differences: Sequence[str]) -> str:
+def _verdict(figure: Figure | None, counted: int, differing: Sequence[Reason]) -> Verdict:
     """Witnesses that differ make it `disagrees`, whatever was stated."""
-    if differences or _against(stated, counted):
-        return DISAGREES
-    return AGREES if stated is not None else UNSTATED
+    return "disagrees" if differing else judge(figure, counted)
 
 
-def _against(stated: str | None, counted: int) -> tuple[str, ...]:
-    """Why a count does not print as the stated figure; nothing where it does."""
-    if stated is None or (figure := parse_figure(stated)).agrees_with(counted):
-        return ()
-    cut = f" ({stated} only when cut off instead of rounded)" if figure.agrees_when_cut(counted) else ""
-    return (f"stated {stated}, counted {counted:,}, which prints as {figure.prints(counted)}{cut}",)
-
-
-def _prints_as(stated: str | None, counted: int) -> str | None:
-    return None if stated is None else parse_figure(stated).prints(counted)
-
-
-def _layer_disagreements(layer: str, heard: Mapping[str, SeenLayer | None]) -> Iterator[str]:
+def _layer_disagreements(layer: str, found: Mapping[str, LayerCount]) -> Iterator[Reason]:
     """Where witnesses differ in a layer: its totals, then tensor by tensor. A layer that a witness lacks counts as nothing there."""
-    seen = {name: found or SeenLayer(0, 0, {}) for name, found in heard.items()}
-    yield from _differing(f"{layer} trainable", {name: found.trainable for name, found in seen.items()})
-    yield from _differing(f"{layer} frozen", {name: found.frozen for name, found in seen.items()})
-    for tensor in sorted({tensor for found in seen.values() for tensor in found.parameters}):
-        tensors = {name: found.parameters.get(tensor) for name, found in seen.items()}
-        counts = {name: tensor_seen.count if tensor_seen else 0 for name, tensor_seen in tensors.items()}
-        yield from _differing(f"{layer}.{tensor}", counts)
-        told = {name: tensor_seen for name, tensor_seen in tensors.items() if tensor_seen}
-        yield from _differing(
-            f"{layer}.{tensor} shape", {name: t.shape for name, t in told.items() if t.shape is not None}
-        )
-        flags = {name: t.trainable for name, t in told.items() if t.trainable is not None}
+    yield from _differing(f"{layer} trainable", {name: each.trainable for name, each in found.items()})
+    yield from _differing(f"{layer} frozen", {name: each.frozen for name, each in found.items()})
+    yield from _differing(f"{layer} buffers", {name: each.buffers for name, each in found.items()})
+    for tensor in sorted({tensor for each in found.values() for tensor in each.tensors}):
+        tensors = {name: each.tensors.get(tensor) for name, each in found.items()}
+        yield from _differing(f"{layer}.{tensor}", {name: each.count if each else 0 for name, each in tensors.items()})
+        present = {name: each for name, each in tensors.items() if each}
+        yield from _differing(f"{layer}.{tensor} shape", {name: each.shape for name, each in present.items()})
+        flags = {name: each.trainable for name, each in present.items()}
         yield from _differing(f"{layer}.{tensor} is trainable", flags)
 
 
-def _total_disagreements(testimonies: Testimonies) -> tuple[str, ...]:
-    heard = {name: said for name, said in testimonies.items() if said.unseen is None}
-    known = {layer for name, said in heard.items() if name == "formula" for layer in said.layers}
-    unknown = sorted({layer for said in heard.values() for layer in said.layers} - known) if known else []
-    return (
-        *_differing("trainable in all", {name: said.trainable for name, said in heard.items()}),
-        *_differing("frozen in all", {name: said.frozen for name, said in heard.items()}),
-        *(f"{layer}: a layer that the formula does not know" for layer in unknown),
-    )
+def _total_disagreements(counts: Counts) -> Iterator[Reason]:
+    yield from _differing("total trainable", {name: counted.trainable for name, counted in counts.items()})
+    yield from _differing("total frozen", {name: counted.frozen for name, counted in counts.items()})
+    if "formula" in counts:
+        layers = {layer for counted in counts.values() for layer in counted.layers}
+        for layer in sorted(layers - counts["formula"].layers.keys()):
+            yield reason("unknown layer", layer=layer)
 
 
-def _differing(what: str, said: Mapping[str, object]) -> Iterator[str]:
-    if len(set(said.values())) > 1:
-        yield f"{what}: " + ", ".join(f"{name} {_shown(value)}" for name, value in said.items())
-
-
-def _shown(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def _unseen(testimonies: Testimonies) -> Iterator[str]:
-    for name, said in testimonies.items():
-        if said.unseen is not None:
-            yield f"{name} did not count: {said.unseen}"
+def _differing(what: str, values: Mapping[str, object]) -> Iterator[Reason]:
+    """What a witness does not report (None) differs from nothing."""
+    reported = {name: value for name, value in values.items() if value is not None}
+    if len(set(reported.values())) > 1:
+        yield reason("witnesses differ", what=what, values=reported)

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from capsaudit.arithmetic import impossible, layers, total
 from capsaudit.catalogue import Variant
 from capsaudit.errors import CapsauditError
-from capsaudit.knobs import Change, Data, changed, changes, to_data
+from capsaudit.families import family_of, impossible, layers, total
+from capsaudit.knobs import KnobChange, changed, changes, to_data
 from capsaudit.results import LayerDifference, Ledger, Step
 from capsaudit.spec import Spec
 from capsaudit.validation import faults_of
 
-ORDER = (
-    "knobs are turned one after another: class capsules, decoder, primary capsules, first convolution, image; "
-    "where two of them meet in a product, the order decides how the difference is shared between them"
-)
-
-_GROUPS = ("digit_caps", "decoder", "primary_caps", "conv1", "fully_connected", "layers", "padding", "image", "family")
-
 
 def explain(start: Variant, end: Variant) -> Ledger:
-    """The ledger. Differences add up to the difference of the totals; an impossible network on the way is gone around."""
+    """The ledger. Differences add up to the difference of the totals; networks on the way that cannot exist are avoided."""
+    order = (*family_of(start.spec).knob_order, "family")
     steps: list[Step] = []
     spec = start.spec
-    remaining = sorted(changes(start.spec, end.spec), key=_group)
+    remaining = sorted(changes(start.spec, end.spec), key=lambda change: order.index(change.knob.partition(".")[0]))
     while remaining:
         change, after = _next_possible(spec, remaining, end.spec)
         steps.append(_step(change, spec, after, start.spec, end))
@@ -36,37 +30,32 @@ def explain(start: Variant, end: Variant) -> Ledger:
         start_total=total(start.spec),
         steps=tuple(steps),
         difference=total(end.spec) - total(start.spec),
-        order=ORDER,
+        order=order,
     )
 
 
-def _group(change: Change) -> int:
-    return _GROUPS.index(change.knob.partition(".")[0])
-
-
-def _next_possible(spec: Spec, remaining: Sequence[Change], end: Spec) -> tuple[Change, Spec]:
+def _next_possible(spec: Spec, remaining: Sequence[KnobChange], end: Spec) -> tuple[KnobChange, Spec]:
     """The first change that leaves a network that can exist. The last one always does: it arrives at `end`."""
     if len(remaining) == 1:
         return remaining[0], end
     for change in remaining:
-        if (after := _turned(spec, change, end)) is not None:
+        if (after := _changed(spec, change, end)) is not None:
             return change, after
     raise CapsauditError(
         f"no order of these changes keeps the network possible: {', '.join(change.knob for change in remaining)}"
     )
 
 
-def _turned(spec: Spec, change: Change, end: Spec) -> Spec | None:
-    """The spec with one knob turned; None where no such network can exist."""
+def _changed(spec: Spec, change: KnobChange, end: Spec) -> Spec | None:
+    """The spec with one knob changed; None where no such network can exist."""
     if change.knob == "family":
         return end
-    data: Data = changed(to_data(spec), change.knob, change.after)
-    after, _ = faults_of(data, type(spec))
+    after, _ = faults_of(changed(to_data(spec), change.knob, change.after), type(spec))
     return after if after is not None and impossible(after) is None else None
 
 
-def _step(change: Change, before: Spec, after: Spec, start: Spec, end: Variant) -> Step:
-    alone = _turned(start, change, end.spec)
+def _step(change: KnobChange, before: Spec, after: Spec, start: Spec, end: Variant) -> Step:
+    alone = _changed(start, change, end.spec)
     return Step(
         knob=change.knob,
         before=change.before,

@@ -1,4 +1,4 @@
-"""Losses as a source states them, held against those that the networks are trained with, by numbers."""
+"""Losses as a source states them, compared by numbers with those that the networks are trained with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import math
 import torch
 
 from capsaudit.catalogue.claims import Test
-from capsaudit.results import AGREES, DISAGREES
+from capsaudit.results import Reason
+from capsaudit.results.base import reason
 from capsaudit.train.losses import margin_loss, reconstruction_loss
 
 _DIFFERENCES = (0.3, 0.4)
@@ -19,10 +20,10 @@ _LENGTHS = (
     ((0.95, 0.15, 0.0), 0),
     ((0.2, 0.7, 0.4), 2),
 )
-"""Capsule lengths and the class that is there: nothing lost; the right one too short; a wrong one too long; both."""
+"""Capsule lengths and the class that is present: no loss; the right one too short; a wrong one too long; both."""
 
 
-def reconstruction_verdict(test: Test) -> tuple[str, str]:
+def judge_reconstruction_loss(test: Test) -> Reason:
     """On two pixels that differ by 0.3 and 0.4."""
     images = torch.zeros(1, 28 * 28, dtype=torch.float64)
     reconstructed = images.clone()
@@ -33,20 +34,17 @@ def reconstruction_verdict(test: Test) -> tuple[str, str]:
     return _compared(stated, trained, "where two pixels differ by 0.3 and 0.4")
 
 
-def margin_verdict(test: Test) -> tuple[str, str]:
-    """On capsules that lose nothing, and on such that do."""
+def judge_margin_loss(test: Test) -> Reason:
+    """On capsule lengths that give no loss, and on some that do."""
     for lengths, right in _LENGTHS:
         present = torch.zeros(1, len(lengths), dtype=torch.float64)
         present[0, right] = 1
         trained = float(margin_loss(torch.tensor([lengths], dtype=torch.float64), present))
         stated = sum(_margin(test, length, present=i == right) for i, length in enumerate(lengths))
-        verdict, because = _compared(stated, trained, f"for lengths {', '.join(map(str, lengths))}")
-        if verdict == DISAGREES:
-            return verdict, because
-    return (
-        AGREES,
-        "it is the loss that the networks are trained with, on capsules that lose nothing and on such that do",
-    )
+        found = _compared(stated, trained, f"for lengths {', '.join(map(str, lengths))}")
+        if found.code == "loss disagrees":
+            return found
+    return reason("losses agree", examples=len(_LENGTHS))
 
 
 def _margin(test: Test, length: float, *, present: bool) -> float:
@@ -56,10 +54,6 @@ def _margin(test: Test, length: float, *, present: bool) -> float:
     return (test.weight or 0.0) * max(0.0, length - (test.m_minus or 0.0)) ** 2
 
 
-def _compared(stated: float, trained: float, where: str) -> tuple[str, str]:
-    if math.isclose(stated, trained, rel_tol=1e-9, abs_tol=1e-12):
-        return AGREES, f"{where}, it is {stated:.6g}, and so is the loss that the networks are trained with"
-    return (
-        DISAGREES,
-        f"{where}, it is {stated:.6g}; the paper's loss, with which the networks are trained, is {trained:.6g}",
-    )
+def _compared(stated: float, trained: float, where: str) -> Reason:
+    agrees = math.isclose(stated, trained, rel_tol=1e-9, abs_tol=1e-12)
+    return reason("loss agrees" if agrees else "loss disagrees", where=where, stated=stated, trained=trained)

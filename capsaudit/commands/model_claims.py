@@ -1,117 +1,73 @@
-"""Claims about a model, judged against its tensors; `assert_counts` raises where one is wrong."""
+"""Claims about a model, judged by its tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from capsaudit.catalogue.model_claims import TargetClaim, TargetClaims
-from capsaudit.errors import CapsauditError
-from capsaudit.inventory import POLICIES, AuditedTensor, Inventory
-from capsaudit.published import parse_figure
-from capsaudit.results import AGREES, DISAGREES, AuditedClaim
+from capsaudit.catalogue.model_claims import Counted, ModelClaim, claims_from
+from capsaudit.commands.count import mismatch
+from capsaudit.inventory import Inventory, InventoryTensor, expect_policy
+from capsaudit.published import judge
+from capsaudit.results import AuditedClaim, Reason
+from capsaudit.results.base import reason
 from capsaudit.validation import nearest
 
-_VALUES = {
-    "trainable": "trainable values",
-    "frozen": "frozen values",
-    "buffers": "values in buffers",
-    "all": "values in all",
-}
 
-
-def hold(inventory: Inventory, claims: TargetClaims) -> Iterator[AuditedClaim]:
-    """The verdict on each claim of a file."""
-    for claim, line in zip(claims.file.claims, claims.lines, strict=True):
-        yield judged(
-            inventory,
-            claim,
-            claims.file.policy,
-            source=claim.source or claims.file.source,
-            file=claims.label,
-            line=line,
-        )
-
-
-def judged(inventory: Inventory, claim: TargetClaim, policy: str, *, source: str, file: str, line: int) -> AuditedClaim:
-    """The verdict on one claim: whether the count prints as it is stated, at the figure's own precision."""
-    policy = claim.policy or policy
-    tensors = chosen(inventory.tensors, claim.layer)
-    found = sum(tensor.by(policy) for tensor in tensors if _is_meant(tensor, claim.count))
-    figure = parse_figure(claim.stated)
-    agrees = bool(tensors) and figure.agrees_with(found)
+def judge_claim(inventory: Inventory, claim: ModelClaim) -> AuditedClaim:
+    """The verdict on one claim: whether the count of the tensors that it selects rounds to the stated figure."""
+    tensors = select(inventory.tensors, claim.layer)
+    found = sum(tensor.by(claim.policy) for tensor in tensors if _is_counted(tensor, claim.count))
     return AuditedClaim(
         layer=claim.layer,
-        stated=claim.stated,
+        stated=claim.figure.text,
         count=claim.count,
-        policy=policy,
+        policy=claim.policy,
         found=found,
-        prints_as=figure.prints(found),
-        verdict=AGREES if agrees else DISAGREES,
-        because=_because(inventory, claim, tensors, found),
-        source=source,
-        file=file,
-        line=line,
+        rounds_to=claim.figure.round(found),
+        verdict=judge(claim.figure, found) if tensors else "disagrees",
+        source=claim.source,
+        file=claim.file,
+        line=claim.line,
+        reasons=tuple(_reasons(inventory, claim, tensors, found)),
     )
 
 
-def chosen(tensors: Sequence[AuditedTensor], pattern: str | None) -> list[AuditedTensor]:
+def select(tensors: Sequence[InventoryTensor], pattern: str | None) -> list[InventoryTensor]:
     """The tensors of a layer (and of the layers in it), of one name, or of a pattern; all of them without one."""
     if pattern is None:
         return list(tensors)
     return [
         t
         for t in tensors
-        if t.layer.startswith(f"{pattern}.") or any(_is_called(name, pattern) for name in (t.layer, t.name))
+        if t.layer.startswith(f"{pattern}.") or any(_matches(name, pattern) for name in (t.layer, t.name))
     ]
 
 
-def _is_called(name: str, pattern: str) -> bool:
+def judge_counts(inventory: Inventory, stated: Mapping[str, str | int], policy: str) -> list[AuditedClaim]:
+    """The verdicts on figures by layer. `total` is the whole model, any other key a layer, a tensor or a pattern.
+
+    Raises:
+        CapsauditError: nothing stated, a figure that cannot be read, or an unknown policy.
+    """
+    expect_policy(policy)
+    return [judge_claim(inventory, claim) for claim in claims_from(stated, policy)]
+
+
+def _matches(name: str, pattern: str) -> bool:
     return name == pattern or fnmatchcase(name, pattern)
 
 
-def _is_meant(tensor: AuditedTensor, count: str) -> bool:
+def _is_counted(tensor: InventoryTensor, count: Counted) -> bool:
     kind = "buffers" if tensor.buffer else "trainable" if tensor.trainable else "frozen"
     return count in (kind, "all")
 
 
-def _because(inventory: Inventory, claim: TargetClaim, tensors: Sequence[AuditedTensor], found: int) -> str:
+def _reasons(
+    inventory: Inventory, claim: ModelClaim, tensors: Sequence[InventoryTensor], found: int
+) -> tuple[Reason, ...]:
     if not tensors:
-        layers = {tensor.layer for tensor in inventory.tensors} | {tensor.name for tensor in inventory.tensors}
-        return f"nothing is called {claim.layer!r}; {nearest(claim.layer or '', layers - {''})}"
-    figure = parse_figure(claim.stated)
+        names = {tensor.layer for tensor in inventory.tensors} | {tensor.name for tensor in inventory.tensors}
+        return (reason("nothing selected", layer=claim.layer, hint=nearest(claim.layer or "", names - {""})),)
     what = claim.layer or "the model"
-    cut = f"; {claim.stated} only when cut off instead of rounded" if figure.agrees_when_cut(found) else ""
-    return f"{what} has {found:,} {_VALUES[claim.count]}, which prints as {figure.prints(found)}{cut}"
-
-
-def expect_counts(inventory: Inventory, stated: Mapping[str, str | int], policy: str) -> None:
-    """Raise where a figure is not what is counted. `total` is the whole model, any other key a layer, a tensor or a pattern.
-
-    Raises:
-        AssertionError: with what is wrong, and the layers as counted.
-        CapsauditError: nothing stated, a figure that cannot be read, or an unknown policy.
-    """
-    if not stated:
-        raise CapsauditError('assert_counts: nothing is stated; expected figures such as {"total": "8.2M"}')
-    if policy not in POLICIES:
-        raise CapsauditError(f"no policy {policy!r}; {nearest(policy, POLICIES)}")
-    claims = [
-        TargetClaim(stated=str(figure), layer=None if name == "total" else name) for name, figure in stated.items()
-    ]
-    verdicts = [judged(inventory, claim, policy, source="", file="", line=0) for claim in claims]
-    wrong = [f"{v.layer or 'total'}: stated {v.stated}, but {v.because}" for v in verdicts if v.verdict != AGREES]
-    if wrong:
-        raise AssertionError("\n".join([*wrong, "", *_table(inventory, policy)]))
-
-
-def _table(inventory: Inventory, policy: str) -> list[str]:
-    """Trainable values by layer, aligned."""
-    by_layer: dict[str, int] = {}
-    for tensor in inventory.tensors:
-        if tensor.trainable and not tensor.buffer:
-            name = tensor.layer or "(the model itself)"
-            by_layer[name] = by_layer.get(name, 0) + tensor.by(policy)
-    rows = [*by_layer.items(), ("total", inventory.trainable(policy))]
-    names, counts = max(len(name) for name, _ in rows), max(len(f"{count:,}") for _, count in rows)
-    return [f"  {name:<{names}}  {count:>{counts},}" for name, count in rows]
+    return mismatch(what, claim.figure, found) or (reason("selected", what=what, found=found, count=claim.count),)

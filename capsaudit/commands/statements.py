@@ -8,29 +8,29 @@ from functools import reduce
 
 from msgspec import Struct
 
-from capsaudit.arithmetic import impossible, layers
 from capsaudit.catalogue import Variant
 from capsaudit.catalogue.claims import Claim, ClaimsSource, Test, parse_shape
 from capsaudit.errors import CapsauditError
+from capsaudit.families import impossible, layers
 from capsaudit.knobs import changed, known_knobs, to_data
-from capsaudit.published import parse_figure
-from capsaudit.results import AGREES, CONTRADICTED, DISAGREES, UNDECIDED
+from capsaudit.published import Figure, judge
+from capsaudit.results import ClaimVerdict, Reason
+from capsaudit.results.base import reason
 from capsaudit.spec import Spec
 from capsaudit.validation import faults_of, nearest
 
-Verdict = tuple[str, str]
-"""The verdict and its reason."""
+Judgement = tuple[ClaimVerdict, Reason]
 
 
-class Court(Struct, frozen=True):
-    """What statements are held against. `torch`: whether losses may be computed."""
+class Context(Struct, frozen=True):
+    """What statements are compared with. `torch`: whether losses may be computed."""
 
     sources: tuple[ClaimsSource, ...]
     catalogue: tuple[Variant, ...]
     torch: bool
 
 
-def judge(claim: Claim, test: Test, source: ClaimsSource, court: Court) -> Verdict:
+def judge_statement(claim: Claim, test: Test, source: ClaimsSource, context: Context) -> Judgement:
     """The verdict on a statement.
 
     Raises:
@@ -38,44 +38,49 @@ def judge(claim: Claim, test: Test, source: ClaimsSource, court: Court) -> Verdi
     """
     match test.kind:
         case "knobs":
-            return _knobs(claim, test, court)
+            return _knobs(claim, test, context)
         case "layers":
             return _layers(test, source)
         case "loss":
-            return _loss(test, court)
+            return _loss(test, context)
         case "no source":
-            return _no_source(test, court)
+            return _no_source(test, context)
 
 
-def _knobs(claim: Claim, test: Test, court: Court) -> Verdict:
-    """With the knobs set as the statement says, does the network of another figure still print as that figure?"""
-    against, variant = _find(claim, test.against or "", court.sources)
-    figure = parse_figure(against.stated or "")
-    reached = sum(
-        row.formula.value for row in layers(_turned(claim, test, variant)) if against.layer in (None, row.name)
-    )
+def _knobs(claim: Claim, test: Test, context: Context) -> Judgement:
+    """With the knobs set as the statement says, does the network of another claim still agree with its figure?"""
+    against, figure, variant = _find(claim, test.against or "", context.sources)
+    rows = layers(_changed(claim, test, variant))
+    exact = sum(row.formula.value for row in rows if against.layer in (None, row.name))
     what = f"{against.layer} of {against.about}" if against.layer else against.about
-    if figure.agrees_with(reached):
-        return AGREES, f"with it {what} has {reached:,}, and {against.id} states {figure.text}"
-    verdict = CONTRADICTED if against.source == claim.source else DISAGREES
-    return verdict, (
-        f"with it {what} would have {reached:,} and print as {figure.prints(reached)}, "
-        f"but the {against.source} states {figure.text} ({against.place})"
+    if judge(figure, exact) == "agrees":
+        return "agrees", reason("knobs agree", what=what, exact=exact, claim=against.id, stated=figure.text)
+    return "contradicted" if against.source == claim.source else "disagrees", reason(
+        "knobs disagree",
+        what=what,
+        exact=exact,
+        rounds_to=figure.round(exact),
+        stated=figure.text,
+        source=against.source,
+        place=against.place,
     )
 
 
-def _find(claim: Claim, name: str, sources: Sequence[ClaimsSource]) -> tuple[Claim, Variant]:
+def _find(claim: Claim, name: str, sources: Sequence[ClaimsSource]) -> tuple[Claim, Figure, Variant]:
     known = {
-        each.id: (each, source.variants[each.about]) for source in sources for each in source.claims if each.stated
+        each.id: (each, each.figure, source.variants[each.about])
+        for source in sources
+        for each in source.claims
+        if each.figure is not None
     }
     if name not in known:
         raise CapsauditError(
-            f"{claim.id}: check.against is {name!r}, which is no claim of a figure; {nearest(name, known)}"
+            f"{claim.id}: check.against is {name!r}, which is not a claim with a figure; {nearest(name, known)}"
         )
     return known[name]
 
 
-def _turned(claim: Claim, test: Test, variant: Variant) -> Spec:
+def _changed(claim: Claim, test: Test, variant: Variant) -> Spec:
     data = to_data(variant.spec)
     for knob in test.knobs:
         if knob not in (known := known_knobs(data)):
@@ -83,51 +88,50 @@ def _turned(claim: Claim, test: Test, variant: Variant) -> Spec:
     data = reduce(lambda data, item: changed(data, *item), test.knobs.items(), data)
     spec, faults = faults_of(data, type(variant.spec))
     if spec is None or (fault := impossible(spec)):
-        told = "; ".join(f"{each.path} {each.message}" for each in faults) or fault
-        raise CapsauditError(f"{claim.id}: check.knobs: {told}")
+        message = "; ".join(f"{each.path} {each.message}" for each in faults) or fault
+        raise CapsauditError(f"{claim.id}: check.knobs: {message}")
     return spec
 
 
-def _layers(test: Test, source: ClaimsSource) -> Verdict:
-    """Each layer's kind, as the source's own row gives it away: (inputs + 1)·outputs is a weight from every input to every output."""
-    rows = {row.layer: row for row in source.claims if row.stated and row.input and row.output}
+def _layers(test: Test, source: ClaimsSource) -> Judgement:
+    """Each layer's kind, inferred from the source's own row: (inputs + 1)·outputs is a weight from every input to every output."""
+    rows = {row.layer: row for row in source.claims if row.figure and row.input and row.output}
     wrong = []
     for layer, kind in test.layers.items():
-        if layer not in rows:
-            return UNDECIDED, f"the source gives no row for {layer} with its input, output and count"
-        inputs, outputs = (math.prod(parse_shape(text or "")) for text in (rows[layer].input, rows[layer].output))
-        connected = parse_figure(rows[layer].stated or "").agrees_with((inputs + 1) * outputs)
+        row = rows.get(layer)
+        if row is None or row.figure is None:
+            return "not checkable", reason("no row", layer=layer)
+        inputs, outputs = (math.prod(parse_shape(text or "")) for text in (row.input, row.output))
+        connected = judge(row.figure, (inputs + 1) * outputs) == "agrees"
         if connected != (kind == "fully connected"):
-            wrong.append(f"{layer} as ({inputs:,} + 1)·{outputs:,} = {rows[layer].stated}")
+            wrong.append(f"{layer} as ({inputs:,} + 1)·{outputs:,} = {row.figure.value:,}")
     if not wrong:
-        return AGREES, "the source's own rows count these layers so"
-    return CONTRADICTED, f"the source's own rows count {' and '.join(wrong)}, which is a fully connected layer"
+        return "agrees", reason("rows agree")
+    return "contradicted", reason("rows are fully connected", rows=wrong)
 
 
-def _loss(test: Test, court: Court) -> Verdict:
-    """The stated loss and the one that the networks are trained with, on an example that tells them apart."""
-    if not court.torch:
-        return UNDECIDED, "not judged: it takes torch, and only other witnesses were asked"
-    from capsaudit.commands.loss_statements import margin_verdict, reconstruction_verdict
+def _loss(test: Test, context: Context) -> Judgement:
+    """The stated loss and the one that the networks are trained with, on an example where they differ if they are not the same."""
+    if not context.torch:
+        return "not checkable", reason("torch needed")
+    from capsaudit.commands.loss_statements import judge_margin_loss, judge_reconstruction_loss
 
-    return reconstruction_verdict(test) if test.loss == "reconstruction" else margin_verdict(test)
+    found = judge_reconstruction_loss(test) if test.loss == "reconstruction" else judge_margin_loss(test)
+    return "disagrees" if found.code == "loss disagrees" else "agrees", found
 
 
-def _no_source(test: Test, court: Court) -> Verdict:
-    """Whether any value of a shipped variant is read from that source."""
+def _no_source(test: Test, context: Context) -> Judgement:
+    """Whether any value of a shipped variant comes from that source."""
     name = test.source or ""
     read = [
         (variant.id, knob, text)
-        for variant in court.catalogue
+        for variant in context.catalogue
         for knob, text in variant.sources.items()
         if name.lower() in text.lower()
     ]
     if not read:
-        return AGREES, f"no value of any shipped variant is read from the {name}"
-    distinct = {(knob, text) for _, knob, text in read}
+        return "agrees", reason("no source", source=name)
     direct = [each for each in read if each[2].lower().startswith(name.lower())]
     variant, knob, text = (direct or read)[0]
-    return (
-        DISAGREES,
-        f"{len(distinct)} values of shipped variants are read from it, such as {knob} of {variant} ({text})",
-    )
+    count = len({(knob, text) for _, knob, text in read})
+    return "disagrees", reason("source", source=name, count=count, knob=knob, variant=variant, text=text)

@@ -1,14 +1,22 @@
-"""train-smoke: variants prove themselves one after another."""
+"""train-smoke: variants trained for a short while, one after another."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from capsaudit.catalogue import Variant
 from capsaudit.data.dataset import Dataset
+from capsaudit.data.digits import load_digits
+from capsaudit.data.mnist import Progress as FetchProgress
+from capsaudit.data.mnist import fetch_mnist, load_mnist
+from capsaudit.errors import CapsauditError
 from capsaudit.results import Run, Runs
 from capsaudit.train.loop import Progress
+from capsaudit.train.losses import Objective
 from capsaudit.train.pictures import draw
 from capsaudit.train.smoke import Plan, smoke
 
@@ -23,7 +31,7 @@ def train_smoke(
     watch: Watcher = lambda *_: None,
     pictures: Path | None = None,
 ) -> Runs:
-    """Train each variant for a short while. An interrupt ends it, and what was finished is reported."""
+    """Train each variant for a short while. An interrupt ends it, and finished runs are reported."""
     runs: list[Run] = []
     try:
         for variant in variants:
@@ -34,3 +42,32 @@ def train_smoke(
     except KeyboardInterrupt:
         return Runs(runs=tuple(runs), interrupted=True)
     return Runs(runs=tuple(runs))
+
+
+def plan_of(*, losses: tuple[bool, bool], threads: int | None, device: str, **plan: Any) -> Plan:
+    """How runs train; sets the number of threads of this process.
+
+    Raises:
+        CapsauditError: no such device.
+    """
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise CapsauditError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+    if threads:
+        torch.set_num_threads(threads)
+    return Plan(device=device, objective=Objective(*losses), **plan)
+
+
+def dataset_of(data: str, folder: Path | None, fetching: FetchProgress | None) -> Dataset:
+    """The embedded digits, MNIST from a folder, or MNIST fetched.
+
+    Raises:
+        CapsauditError: no such data.
+        DataError: the data cannot be read or fetched.
+    """
+    if folder is not None:
+        return load_mnist(folder)
+    if data not in ("digits", "mnist"):
+        raise CapsauditError(f"no data {data!r}; expected 'digits' or 'mnist', or a folder of IDX files")
+    return load_digits() if data == "digits" else load_mnist(fetch_mnist(fetching))

@@ -1,37 +1,52 @@
-"""The reading of somebody's model as a variant file."""
+"""Somebody's model as a variant file."""
 
 from __future__ import annotations
 
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from capsaudit.arithmetic import layers
+from capsaudit.atomic_write import write_atomically
 from capsaudit.errors import CapsauditError
+from capsaudit.families import layers
 from capsaudit.inventory import Inventory
-from capsaudit.knobs import IMAGE_SIZE, NEUTRAL, Change, changed, changes, to_data
-from capsaudit.recognition.closest import Match
+from capsaudit.knobs import IMAGE_SIZE, KnobChange, changed, counted_changes, to_data
+from capsaudit.recognition.base import Match
+
+
+def write_variant(match: Match | None, inventory: Inventory, path: Path) -> None:
+    """Write the file.
+
+    Raises:
+        CapsauditError: the model matches no known architecture, `variant_toml` refuses, or the file cannot be written.
+    """
+    if match is None:
+        raise CapsauditError(
+            f"{inventory.target}: its tensors match no known architecture, so there is no variant to write"
+        )
+    write_atomically(path, variant_toml(match, inventory).encode())
 
 
 def variant_toml(match: Match, inventory: Inventory) -> str:
     """A file that extends the closest variant, with what the model sets otherwise, and its own counts under `[expected]`.
 
     Raises:
-        CapsauditError: the reading does not account for every parameter of the model, so no file could say what it is.
+        CapsauditError: the network does not account for every parameter of the model, so no variant file can describe it.
     """
-    counts = {name: tensors for name, tensors in match.reading.layers.items() if tensors}
-    rows = {row.name: row for row in layers(match.reading.spec)}
+    counts = {name: tensors for name, tensors in match.network.layers.items() if tensors}
+    rows = {row.name: row for row in layers(match.network.spec)}
     found = {name: sum(t.count for t in tensors if t.trainable) for name, tensors in counts.items()}
-    if match.reading.left or found != {name: row.formula.value for name, row in rows.items()}:
-        left = ", ".join(tensor.name for tensor in match.reading.left) or "its layers"
-        raise CapsauditError(f"{inventory.target}: no variant file can say what it is: no knob accounts for {left}")
-    made = [change for change in changes(match.variant.spec, match.reading.spec) if change.knob not in NEUTRAL]
-    data: dict[str, Any] = {"extends": match.variant.id, "summary": f"the reading of {inventory.target}"}
+    if match.network.unassigned or found != {name: row.formula.value for name, row in rows.items()}:
+        names = ", ".join(tensor.name for tensor in match.network.unassigned) or "its layers"
+        raise CapsauditError(f"{inventory.target}: no variant file can describe it: no knob accounts for {names}")
+    made = counted_changes(match.variant.spec, match.network.spec)
+    data: dict[str, Any] = {"extends": match.variant.id, "summary": f"the network of {inventory.target}"}
     data = reduce(_set, [change for change in made if not change.knob.startswith("layers")], data)
     if any(change.knob.startswith("layers") for change in made):
-        data["layers"] = list(to_data(match.reading.spec)["layers"])  # a list of tables stands whole
-    data["sources"] = {source: f"read off {inventory.target}" for change in made for source in _sides(change.knob)}
+        data["layers"] = list(to_data(match.network.spec)["layers"])  # a list of tables is written whole
+    data["sources"] = {source: f"inferred from {inventory.target}" for change in made for source in _sides(change.knob)}
     data["expected"] = {
         "input": list(next(iter(rows.values())).input_shape),
         "total": inventory.trainable(),
@@ -41,12 +56,10 @@ def variant_toml(match: Match, inventory: Inventory) -> str:
     return tomli_w.dumps(data)
 
 
-def _set(data: dict[str, Any], change: Change) -> dict[str, Any]:
-    value = (
-        [dict(item) if isinstance(item, dict) else item for item in change.after]
-        if isinstance(change.after, tuple | list)
-        else change.after
-    )
+def _set(data: dict[str, Any], change: KnobChange) -> dict[str, Any]:
+    value = change.after
+    if isinstance(value, tuple | list):
+        value = [dict(item) if isinstance(item, dict) else item for item in value]
     return changed(data, change.knob, "none" if value is None else value)
 
 
@@ -58,5 +71,8 @@ def _sides(knob: str) -> tuple[str, ...]:
 
 
 def _expected(trainable: int, tensors: Any, output: tuple[int, ...]) -> dict[str, Any]:
-    frozen = sum(tensor.count for tensor in tensors if not tensor.trainable)
-    return {"output": list(output), "trainable": trainable} | ({"frozen": frozen} if frozen else {})
+    counts = {
+        "frozen": sum(tensor.count for tensor in tensors if not tensor.trainable and not tensor.buffer),
+        "buffers": sum(tensor.count for tensor in tensors if tensor.buffer),
+    }
+    return {"output": list(output), "trainable": trainable} | {name: count for name, count in counts.items() if count}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from capsaudit.atomic_write import write_atomically
 from capsaudit.data.dataset import Dataset, Split
 from capsaudit.data.idx import read_idx, unpacked
-from capsaudit.errors import DataError
+from capsaudit.errors import CapsauditError, DataError
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -112,26 +112,14 @@ def _fetched(name: str, progress: Progress | None) -> bytes:
 
 
 def _keep(path: Path, content: bytes) -> None:
-    """Write aside, then rename: the cache never holds half a file."""
+    """Into the cache, which never holds half a file."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _written_aside(path, content) as aside:
-            aside.replace(path)
+        write_atomically(path, content)
     except OSError as error:
         raise DataError(f"{path}: could not be cached: {error.strerror}") from error
-
-
-@contextlib.contextmanager
-def _written_aside(path: Path, content: bytes) -> Iterator[Path]:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    except CapsauditError as error:
+        raise DataError(f"could not be cached: {error}") from error
 
 
 class _Bar:

@@ -1,1 +1,1 @@
-"""Somebody else's model: what it holds, which reading it is, and whether it is what was published."""
+"""Inspection of a user's model: its tensors, and what one forward pass shows about them."""

@@ -1,4 +1,4 @@
-"""Errors of somebody else's code as one line: what it was, and the line of theirs that it came from."""
+"""Errors raised by a user's code, reported in one line with the file and line of that code."""
 
 from __future__ import annotations
 
@@ -11,54 +11,57 @@ from types import TracebackType
 
 from capsaudit.errors import CapsauditError
 
+_MAX_LENGTH = 300
+
 
 class TimeUp(BaseException):
-    """Raised wherever the code stands. No `Exception`, which somebody else's code may well catch and go on."""
-
-
-_LONGEST = 300
+    """Raised in the main thread at the time limit. Not an `Exception`, which a user's code may catch."""
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
-    """Any error as a `CapsauditError` that begins with `what`. An interrupt and the end of the time are nobody's error.
+def translate_errors(context: str) -> Iterator[None]:
+    """Raise any error as a `CapsauditError` whose message begins with `context`. `KeyboardInterrupt` and `TimeUp` pass unchanged.
 
     Raises:
-        CapsauditError: from the error, which --debug shows.
+        CapsauditError: the block raised an error, which is its cause.
     """
     try:
         yield
     except (KeyboardInterrupt, TimeUp):
         raise
     except BaseException as error:
-        raise CapsauditError(f"{what}: {in_a_line(error)}{place_of(error)}") from error
+        raise CapsauditError(f"{context}: {one_line(error)}{location(error)}") from error
 
 
-def in_a_line(error: BaseException) -> str:
-    """Its class, and the first line of its text; the text is theirs too and may fail or be endless."""
+def one_line(error: BaseException) -> str:
+    r"""The class and the first line of the message. `str(error)` is a user's code too: it may raise or be very long.
+
+    >>> one_line(ValueError("first line\nsecond line"))
+    'ValueError: first line'
+    """
     try:
         text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     except Exception:
         text = ""
-    short = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    short = text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"
     return f"{type(error).__name__}: {short}" if short else type(error).__name__
 
 
-def place_of(error: BaseException) -> str:
-    """`(file, line)` of the last step in their own code, or else of the last step at all; empty where nothing is known."""
-    steps = [step for step in _steps(error.__traceback__) if not step[0].startswith("<frozen")]
-    theirs = [step for step in steps if not _is_installed(step[0])]
-    chosen = (theirs or steps)[-1:]
-    return "".join(f" ({Path(file).name}, line {line})" for file, line in chosen)
+def location(error: BaseException) -> str:
+    """` (file, line N)` of the last frame in a user's code, or else of the last frame; empty without a traceback."""
+    frames = [frame for frame in _frames(error.__traceback__) if not frame[0].startswith("<frozen")]
+    users = [frame for frame in frames if not _is_installed(frame[0])]
+    last = (users or frames)[-1:]
+    return "".join(f" ({Path(file).name}, line {line})" for file, line in last)
 
 
-def _steps(traceback: TracebackType | None) -> Iterator[tuple[str, int]]:
+def _frames(traceback: TracebackType | None) -> Iterator[tuple[str, int]]:
     while traceback is not None:
         yield traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
         traceback = traceback.tb_next
 
 
 def _is_installed(file: str) -> bool:
-    """Whether a file belongs to Python, to an installed package or to this one."""
+    """Whether a file belongs to Python, to an installed package or to capsaudit."""
     own = str(Path(__file__).parents[1])
     return file.startswith((own, sys.prefix, *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))))

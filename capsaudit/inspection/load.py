@@ -1,4 +1,4 @@
-"""From a target by name to what it holds, each kind by its own road. Only those that need torch import it."""
+"""From a target to its inventory. Only the kinds of target that need torch import it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from capsaudit.arithmetic import Shape
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.files.rows import UNTOLD
+from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED
 from capsaudit.inspection.python.arguments import FLOAT, parse_inputs, parse_kwargs
 from capsaudit.inspection.targets import Target, parse_target
 from capsaudit.inventory import Inventory
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def load(
@@ -22,54 +27,45 @@ def load(
     timeout: float = 300,
     folder: Path | None = None,
 ) -> Inventory:
-    """What the target holds. `folder`: where a path in it begins, the current directory by default.
+    """Take the inventory of a target.
+
+    Args:
+        target: A dotted module or Python file with a name, a safetensors file, or a checkpoint.
+        kwargs: Arguments to build the model with, as values or as texts `name=value`.
+        inputs: Shapes of the inputs to run it on, such as `1,28,28` or `16:int64`.
+        timeout: The time limit in seconds for importing, building and running the model.
+        folder: The directory that paths and imports are relative to; the current directory by default.
 
     Raises:
-        CapsauditError: it cannot be read, loaded, built or run, or takes too long.
+        CapsauditError: the target cannot be read, imported, built or run, or exceeds the time limit.
     """
     parsed = parse_target(target)
-    given = dict(kwargs) if isinstance(kwargs, Mapping) else parse_kwargs(kwargs)
+    arguments = dict(kwargs) if isinstance(kwargs, Mapping) else parse_kwargs(kwargs)
     shapes = parse_inputs(inputs)
     if parsed.kind.startswith("python"):
         with _inside(folder):
-            return _python(parsed, given, shapes, timeout)
-    if given or shapes:
-        raise CapsauditError(f"{target}: is a file; --kwarg and --input are for targets that are built and run")
-    return _file(parsed, Path(parsed.source) if folder is None else folder / parsed.source)
+            return _load_python(parsed, arguments, shapes, timeout)
+    if arguments or shapes:
+        raise CapsauditError(f"{target}: is a file; --kwarg and --input apply only to models in Python code")
+    return _load_file(parsed, Path(parsed.source) if folder is None else folder / parsed.source)
 
 
-def _file(target: Target, path: Path) -> Inventory:
-    if target.kind == "safetensors":
-        from capsaudit.inspection.files.safetensors import read_header
+def inventory_of(model: nn.Module | str) -> Inventory:
+    """Take the inventory of a module, or of a target by name, without running it.
 
-        return Inventory(target=target.text, tensors=read_header(path), notes=(UNTOLD,))
-    from capsaudit.inspection.files.checkpoint import checkpoint_contents
+    Raises:
+        CapsauditError: as `load`.
+    """
+    if isinstance(model, str):
+        return load(model)
+    from capsaudit.inspection.module import inspect_module
 
-    contents = checkpoint_contents(path)
-    return Inventory(target=target.text, tensors=contents.tensors, notes=contents.notes)
-
-
-def _python(
-    target: Target, kwargs: Mapping[str, object], shapes: Sequence[tuple[tuple[int, ...], str]], timeout: float
-) -> Inventory:
-    """Importing, building and running are all the target's own code."""
-    import torch
-
-    from capsaudit.inspection.module import taken
-    from capsaudit.inspection.modules.probe import probe_inputs
-    from capsaudit.inspection.python.build import load_python
-    from capsaudit.inspection.python.sandbox import output_to_stderr, time_limit
-
-    with output_to_stderr(), time_limit(timeout, target.text):
-        loaded = load_python(target, kwargs)
-        dtypes = [None if name == FLOAT else getattr(torch, name) for _, name in shapes]
-        made = probe_inputs(loaded.module, [shape for shape, _ in shapes], dtypes=dtypes) if shapes else loaded.inputs
-        return taken(loaded.module, target.text, inputs=made, notes=loaded.notes)
+    return inspect_module(model, type(model).__name__)
 
 
 @contextmanager
 def _inside(folder: Path | None) -> Iterator[None]:
-    """A folder as the current directory, as where the target's paths and imports begin."""
+    """Change the current directory."""
     before = Path.cwd()
     if folder is not None:
         os.chdir(folder)
@@ -77,3 +73,32 @@ def _inside(folder: Path | None) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
+
+
+def _load_python(
+    target: Target, kwargs: Mapping[str, object], shapes: Sequence[tuple[Shape, str]], timeout: float
+) -> Inventory:
+    """Importing, building and running execute a user's code, so all of it is inside the limits."""
+    import torch
+
+    from capsaudit.inspection.module import inspect_module
+    from capsaudit.inspection.modules.forward import probe_inputs
+    from capsaudit.inspection.python.build import load_python
+    from capsaudit.inspection.python.sandbox import output_to_stderr, time_limit
+
+    with output_to_stderr(), time_limit(timeout, target.text):
+        loaded = load_python(target, kwargs)
+        dtypes = [None if name == FLOAT else getattr(torch, name) for _, name in shapes]
+        made = probe_inputs(loaded.module, [shape for shape, _ in shapes], dtypes=dtypes) if shapes else loaded.inputs
+        return inspect_module(loaded.module, target.text, inputs=made, notes=loaded.notes)
+
+
+def _load_file(target: Target, path: Path) -> Inventory:
+    if target.kind == "safetensors":
+        from capsaudit.inspection.files.safetensors import read_header
+
+        return Inventory(target=target.text, tensors=read_header(path), notes=(TRAINABLE_ASSUMED,))
+    from capsaudit.inspection.files.checkpoint import checkpoint_contents
+
+    contents = checkpoint_contents(path)
+    return Inventory(target=target.text, tensors=contents.tensors, notes=contents.notes)

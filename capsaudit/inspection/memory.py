@@ -1,4 +1,4 @@
-"""Memory that live tensors occupy, told once: views of one storage overlap, an expanded or sparse tensor has fewer values than its shape."""
+"""Memory occupied by live tensors, each byte counted once: views overlap, and expanded and sparse tensors store fewer values than their shape."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-RUNS = 10_000
-"""Pieces of one tensor that are told apart. A tensor in more pieces than that is taken not to overlap with others."""
+MAX_RUNS = 10_000
+"""A tensor with more contiguous runs than this is assumed not to overlap any other."""
 
 
-class Stored(NamedTuple):
-    """What of a tensor lies in memory that no other tensor is told to own."""
+class OwnMemory(NamedTuple):
+    """The part of a tensor's memory that is attributed to it."""
 
     values: int
     bytes: int
 
 
-class Piece(NamedTuple):
-    """Neighbouring bytes. `place`: what the addresses are addresses of; `tensor`: the number of the tensor that lies there."""
+class Run(NamedTuple):
+    """Contiguous bytes of one tensor, from `start` up to `end`. `tensor`: its index. `space`: the address space."""
 
-    place: Hashable
+    space: Hashable
     start: int
     end: int
     tensor: int
 
 
-def stored(tensors: Sequence[Tensor]) -> list[Stored]:
-    """Each tensor's part of the memory that they share: every byte is told once, so that the parts add up."""
-    made_of = [parts(tensor) for tensor in tensors]
-    owned = iter(_owned([part for those in made_of for part in those]))
-    return [_stored(those[0].element_size(), list(itertools.islice(owned, len(those)))) for those in made_of]
+def own_memory(tensors: Sequence[Tensor]) -> list[OwnMemory]:
+    """The memory of each tensor. A byte that several tensors share is attributed to one of them, so the results add up."""
+    parts = [dense_parts(tensor) for tensor in tensors]
+    owned = iter(_owned_bytes(list(itertools.chain.from_iterable(parts))))
+    return [_own_memory(those[0].element_size(), list(itertools.islice(owned, len(those)))) for those in parts]
 
 
-def _stored(size: int, owned: Sequence[int]) -> Stored:
-    """Values of the first part, bytes of all."""
-    return Stored(owned[0] // size, sum(owned))
+def _own_memory(value_bytes: int, owned: Sequence[int]) -> OwnMemory:
+    """`owned`: the bytes of each dense part. Only the first part has the tensor's values."""
+    return OwnMemory(owned[0] // value_bytes, sum(owned))
 
 
-def parts(tensor: Tensor) -> tuple[Tensor, ...]:
-    """The dense tensors that a tensor is made of, its values first."""
+def dense_parts(tensor: Tensor) -> tuple[Tensor, ...]:
+    """The dense tensors that make up a tensor: its values, then the indices of a sparse tensor."""
     if tensor.layout == torch.sparse_coo:
         return tensor._values(), tensor._indices()
     if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
@@ -53,44 +53,48 @@ def parts(tensor: Tensor) -> tuple[Tensor, ...]:
     return (tensor,)
 
 
-def _owned(tensors: Sequence[Tensor]) -> list[int]:
-    """A sweep over the addresses: bytes below the highest end so far belong to somebody already."""
-    owned, place, high = [0] * len(tensors), None, 0
-    pieces = [piece for number, tensor in enumerate(tensors) for piece in _pieces(number, tensor)]
-    order = {place: number for number, place in enumerate(dict.fromkeys(piece.place for piece in pieces))}
-    for piece in sorted(pieces, key=lambda one: (order[one.place], one.start, one.tensor)):
-        high = high if piece.place == place else piece.start
-        owned[piece.tensor] += max(0, piece.end - max(piece.start, high))
-        place, high = piece.place, max(high, piece.end)
+def _owned_bytes(tensors: Sequence[Tensor]) -> list[int]:
+    """Sweep over the addresses. Bytes below `high`, the highest end so far, are attributed already."""
+    owned, space, high = [0] * len(tensors), None, 0
+    runs = [run for index, tensor in enumerate(tensors) for run in _runs(index, tensor)]
+    order = {space: number for number, space in enumerate(dict.fromkeys(run.space for run in runs))}
+    for run in sorted(runs, key=lambda run: (order[run.space], run.start, run.tensor)):
+        high = high if run.space == space else run.start
+        owned[run.tensor] += max(0, run.end - max(run.start, high))
+        space, high = run.space, max(high, run.end)
     return owned
 
 
-def _pieces(number: int, tensor: Tensor) -> Iterator[Piece]:
-    size, (run, outer) = tensor.element_size(), _run(tensor)
-    runs = math.prod(extent for _, extent in outer)
-    place, base = _place(tensor) if runs <= RUNS else (("apart", number), 0)
-    if runs > RUNS:
-        yield Piece(place, base, size * run * runs, number)
+def _runs(index: int, tensor: Tensor) -> Iterator[Run]:
+    size, (length, outer) = tensor.element_size(), _contiguous(tensor)
+    count = math.prod(extent for _, extent in outer)
+    if count > MAX_RUNS:
+        yield Run(("tensor", index), 0, size * length * count, index)
     elif tensor.numel():
+        space, base = _address(tensor)
         for steps in itertools.product(*(range(0, stride * extent, stride) for stride, extent in outer)):
-            yield Piece(place, base + size * sum(steps), base + size * (sum(steps) + run), number)
+            start = base + size * sum(steps)
+            yield Run(space, start, start + size * length, index)
 
 
-def _run(tensor: Tensor) -> tuple[int, list[tuple[int, int]]]:
-    """Values that neighbour each other, and stride and extent of the dimensions that do not. Stride 0 repeats and takes no memory."""
-    run = 1
+def _contiguous(tensor: Tensor) -> tuple[int, list[tuple[int, int]]]:
+    """The length of a contiguous run in values, then stride and extent of the other dimensions. Those of stride 0 take no memory."""
+    length = 1
     outer: list[tuple[int, int]] = []
     for stride, extent in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
-        if stride == run and not outer:
-            run *= extent
+        if stride == length and not outer:
+            length *= extent
         elif stride and extent > 1:
             outer.append((stride, extent))
-    return run, outer
+    return length, outer
 
 
-def _place(tensor: Tensor) -> tuple[Hashable, int]:
-    """Real addresses where there are any: two storages may be given the same memory. On device meta, the storage itself is the place."""
+def _address(tensor: Tensor) -> tuple[Hashable, int]:
+    """The address space and the address of the first value.
+
+    Addresses are real where there are any, because two storages may share memory. On device meta, each storage is its own space.
+    """
     storage, offset = tensor.untyped_storage(), int(tensor.storage_offset()) * tensor.element_size()
     base = storage.data_ptr()
-    place: Hashable = tensor.device if base else ("storage", storage._cdata)
-    return place, base + offset
+    space: Hashable = tensor.device if base else ("storage", storage._cdata)
+    return space, base + offset

@@ -1,4 +1,4 @@
-"""Files named for an audit: opened only where they are files. A directory has no bytes, and a pipe or a device may never end."""
+"""Opening the file of a target. Only regular files are opened: reading a pipe or a device may never end."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from capsaudit.errors import CapsauditError
 
 
 def open_file(path: Path) -> BinaryIO:
-    """A regular file, opened to read.
+    """Open a regular file for reading.
 
     Raises:
-        CapsauditError: there is none, it is something else, or it cannot be read.
+        CapsauditError: `path` does not exist, is not a regular file, or cannot be read.
     """
     expect_file(path)
     try:
@@ -23,18 +23,18 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def expect_file(path: Path) -> None:
-    """Say what is there instead of a file.
+    """Check that `path` is a regular file.
 
     Raises:
-        CapsauditError: there is nothing, or no regular file.
+        CapsauditError: `path` does not exist or is not a regular file.
     """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:
-        raise CapsauditError(f"{path}: there is no such file, seen from {Path.cwd()}") from error
+        raise CapsauditError(f"{path}: file not found (current directory: {Path.cwd()})") from error
     except (OSError, ValueError) as error:
         raise CapsauditError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if stat.S_ISDIR(mode):
+        raise CapsauditError(f"{path}: is a directory; expected a file")
     if not stat.S_ISREG(mode):
-        raise CapsauditError(
-            f"{path}: is {'a directory' if stat.S_ISDIR(mode) else 'no regular file'}; expected a file"
-        )
+        raise CapsauditError(f"{path}: is not a regular file")

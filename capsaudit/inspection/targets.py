@@ -1,4 +1,4 @@
-"""What a person can name for an audit. The text alone decides the kind: nothing is opened and nothing imported here."""
+"""Parsing a target. The text alone decides its kind: no file is opened and nothing is imported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FILES: dict[str, Kind] = {
 
 
 class Target(Struct, frozen=True):
-    """A model as it was named. `source`: a dotted module or a path; `name`: what is meant in it, empty where the file is meant."""
+    """A parsed target. `source`: a dotted module name or a path. `name`: the dotted name of a model in Python code, or empty."""
 
     text: str
     kind: Kind
@@ -31,20 +31,20 @@ class Target(Struct, frozen=True):
 
 
 def parse_target(text: str) -> Target:
-    """What `text` names.
+    """Parse a target.
 
     >>> parse_target("zoo.models:Net").kind, parse_target("zoo/net.py:make.small").name, parse_target("net.PTH").kind
     ('python module', 'make.small', 'checkpoint')
 
     Raises:
-        CapsauditError: it has none of the forms that a target can have.
+        CapsauditError: `text` has none of the forms of a target.
     """
     source, _, name = text.rpartition(":")
     if _is_dotted(name) and (kind := _code_kind(source)) is not None:
         return Target(text, kind, source, name)
     if (kind := _FILES.get(PurePath(text).suffix.lower())) is not None and "\0" not in text:
         return Target(text, kind, text)
-    raise CapsauditError(f"{_named(text)} {_lacking(text, source)}; expected {FORMS}")
+    raise CapsauditError(f"{_printable(text)} {_problem(text, source)}; expected {FORMS}")
 
 
 def _code_kind(source: str) -> Kind | None:
@@ -53,17 +53,16 @@ def _code_kind(source: str) -> Kind | None:
     return "python module" if _is_dotted(source) else None
 
 
-def _lacking(text: str, source: str) -> str:
-    """Why it is none of the forms."""
+def _problem(text: str, source: str) -> str:
     if PurePath(text).suffix == ".py":
-        return "does not say which model of the file is meant"
+        return "does not name a model in the file"
     if PurePath(source).suffix == ".py" or _is_dotted(source):
-        return "has no name behind its colon"
-    return "is nothing that can be audited"
+        return "has no valid name after the colon"
+    return "is not a valid target"
 
 
-def _named(text: str) -> str:
-    """The text as a message can show it: on one line, and never nothing."""
+def _printable(text: str) -> str:
+    """The text on one line, in quotes if it is blank or has unprintable characters."""
     return text if text.strip() and text.isprintable() else repr(text)
 
 

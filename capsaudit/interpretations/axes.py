@@ -1,6 +1,6 @@
-"""A space seen from a variant: independent axes of options, each option the changes that it makes.
+"""A space around a variant: independent axes of options, each option the changes that it makes.
 
-Knobs that cannot be turned independently share an axis, whose options are the combinations that make sense: a decoder that is not
+Knobs that cannot be changed independently share an axis, whose options are the combinations that make sense: a decoder that is not
 there has no widths, and nothing frozen can be counted in where nothing is frozen. So every choice of one option from each axis is an
 interpretation, and no two choices are the same one.
 """
@@ -20,14 +20,14 @@ from capsaudit.catalogue import Variant
 from capsaudit.catalogue.spaces import Alternative, Knob, Space
 from capsaudit.conventions import CONVENTIONS, PREFIX, ROUNDING
 from capsaudit.errors import CapsauditError, FileError
-from capsaudit.knobs import IMAGE_SIZE, Data, changed, known_knobs, to_data
-from capsaudit.results import Turned
-from capsaudit.spec import Spec, family
+from capsaudit.families import family_of, layers
+from capsaudit.knobs import IMAGE_SIZE, Data, KnobChange, changed, known_knobs, to_data
+from capsaudit.spec import Spec
 from capsaudit.validation import faults_of, nearest
 
 LARGEST_AXIS = 100_000
 
-Option = tuple[Turned, ...]
+Option = tuple[KnobChange, ...]
 """The changes that an option makes; the first option of each axis makes none."""
 
 
@@ -48,17 +48,17 @@ def axes(space: Space, start: Variant) -> tuple[Axis, ...]:
         CapsauditError: the space is about another family.
         FileError: knobs that this variant does not have, and values that they cannot take.
     """
-    if space.family != family(start.spec):
+    if space.family != family_of(start.spec).name:
         raise CapsauditError(
-            f"{space.label} is a space of the family {space.family!r}, and {start.id} is a {family(start.spec)!r}; "
+            f"{space.label} is a space of the family {space.family!r}, and {start.id} is a {family_of(start.spec).name!r}; "
             f"give another one with --space"
         )
     data = to_data(start.spec)
     _expect_possible(space, start, data)
     present = [knob for knob in space.knobs if knob.knob != ROUNDING and not _absent(knob.knob, data)]
-    turns = {knob.knob: _turns(knob, data) for knob in present}
-    groups = _grouped([knob for knob, turned in turns.items() if turned])
-    return tuple(axis for group in groups if len(axis := _axis(group, turns, start.spec)) > 1)
+    changes = {knob.knob: _changes(knob, data) for knob in present}
+    groups = _grouped([knob for knob, found in changes.items() if found])
+    return tuple(axis for group in groups if len(axis := _axis(group, changes, start.spec)) > 1)
 
 
 def cutting(space: Space) -> Alternative | None:
@@ -72,29 +72,31 @@ def size(axes: Sequence[Axis]) -> int:
     return math.prod(map(len, axes))
 
 
-def applied(spec: Spec, turns: Sequence[Turned]) -> tuple[Spec, dict[str, str]]:
+def applied(spec: Spec, changes: Sequence[KnobChange]) -> tuple[Spec, dict[str, str]]:
     """The network that these changes make of `spec`, and the conventions by which it is counted."""
-    data = reduce(lambda data, turn: changed(data, turn.knob, turn.after), _of_network(turns), to_data(spec))
+    data = reduce(lambda data, change: changed(data, change.knob, change.after), _of_network(changes), to_data(spec))
     after, faults = faults_of(data, type(spec))
     if after is None:
         raise ValueError(faults)
-    return after, {turn.knob: turn.after for turn in turns if turn.knob.startswith(PREFIX)}
+    return after, {change.knob: change.after for change in changes if change.knob.startswith(PREFIX)}
 
 
-def _of_network(turns: Sequence[Turned]) -> list[Turned]:
+def _of_network(changes: Sequence[KnobChange]) -> list[KnobChange]:
     """A whole table before its parts."""
-    return sorted((turn for turn in turns if not turn.knob.startswith(PREFIX)), key=lambda turn: len(turn.knob))
+    return sorted(
+        (change for change in changes if not change.knob.startswith(PREFIX)), key=lambda change: len(change.knob)
+    )
 
 
-def _turns(knob: Knob, data: Data) -> tuple[Turned, ...]:
+def _changes(knob: Knob, data: Data) -> tuple[KnobChange, ...]:
     """The changes that a knob's alternatives make; what is there already is no change."""
     before = _value(data, knob.knob)
     return tuple(
-        Turned(
+        KnobChange(
             knob=knob.knob,
             before=before,
             after=alt.value,
-            far_fetched=alt.far_fetched,
+            assumption_cost=alt.assumption_cost,
             source=alt.source,
             same_count=alt.same_count,
         )
@@ -118,41 +120,42 @@ def _value(data: Data, knob: str) -> Any:
 
 
 def _grouped(knobs: Sequence[str]) -> list[list[str]]:
-    """Knobs that cannot be turned independently, together."""
+    """Knobs that cannot be changed independently, together."""
     groups: list[list[str]] = []
     for knob in knobs:
-        touching = [group for group in groups if any(_meet(knob, other) for other in group)]
-        groups = [group for group in groups if group not in touching]
-        groups.append([*(other for group in touching for other in group), knob])
+        overlapping = [group for group in groups if any(_interact(knob, other) for other in group)]
+        groups = [group for group in groups if group not in overlapping]
+        groups.append([*(other for group in overlapping for other in group), knob])
     return groups
 
 
-def _meet(one: str, other: str) -> bool:
+def _interact(one: str, other: str) -> bool:
     about = {CONVENTIONS[knob].about or knob if knob in CONVENTIONS else knob for knob in (one, other)}
     return len(about) == 1 or any(a.startswith(f"{b}.") for a in about for b in about)
 
 
-def _axis(group: Sequence[str], turns: Mapping[str, tuple[Turned, ...]], spec: Spec) -> Axis:
-    if math.prod(1 + len(turns[knob]) for knob in group) > LARGEST_AXIS:
+def _axis(group: Sequence[str], changes: Mapping[str, tuple[KnobChange, ...]], spec: Spec) -> Axis:
+    if math.prod(1 + len(changes[knob]) for knob in group) > LARGEST_AXIS:
         raise CapsauditError(
             f"{', '.join(group)} depend on each other and have more than {LARGEST_AXIS:,} combinations; list fewer alternatives"
         )
-    choices = product(*(((), *((turn,) for turn in turns[knob])) for knob in group))
-    options = (tuple(turn for choice in chosen for turn in choice) for chosen in choices)
+    choices = product(*(((), *((change,) for change in changes[knob])) for knob in group))
+    options = (tuple(change for choice in chosen for change in choice) for chosen in choices)
     return Axis(tuple(group), tuple(option for option in options if _makes_sense(option, spec)))
 
 
 def _makes_sense(option: Option, spec: Spec) -> bool:
     """Not both a table and a part of it; a convention only where it makes a difference."""
-    knobs = [turn.knob for turn in option]
+    knobs = [change.knob for change in option]
     if any(a.startswith(f"{b}.") for a in knobs for b in knobs):
         return False
     after, counting = applied(spec, option)
-    return all(CONVENTIONS[knob].applies(after) for knob in counting)
+    rows = layers(after) if counting else ()
+    return all(CONVENTIONS[knob].applies(rows) for knob in counting)
 
 
 def _expect_possible(space: Space, start: Variant, data: Data) -> None:
-    """Tell all that is wrong with a space, as seen from this variant, at once."""
+    """Report everything that is wrong with a space for this variant at once."""
     known = known_knobs(data) | CONVENTIONS.keys()
     faults = []
     for knob in space.knobs:
@@ -164,7 +167,7 @@ def _expect_possible(space: Space, start: Variant, data: Data) -> None:
         for alternative in knob.alternatives:
             _, found = faults_of(changed(data, knob.knob, alternative.value), type(start.spec))
             faults += [f"{space.label}: {fault.path} {fault.message}" for fault in found]
-    faults += _twice(space)
+    faults += _set_twice(space)
     if faults:
         raise FileError(dict.fromkeys(faults))
 
@@ -174,9 +177,9 @@ def _absent(knob: str, data: Data) -> bool:
     return "." in knob and data.get(knob.partition(".")[0]) == "none"
 
 
-def _twice(space: Space) -> Iterator[str]:
-    """Sides of the image that are turned both together and by themselves."""
+def _set_twice(space: Space) -> Iterator[str]:
+    """Sides of the image that are changed both together and by themselves."""
     knobs = {knob.knob for knob in space.knobs}
     if IMAGE_SIZE in knobs:
         for side in sorted(knobs & {"image", "image.height", "image.width"}):
-            yield f"{space.label}: {side} and {IMAGE_SIZE} turn the same thing; keep one of them"
+            yield f"{space.label}: {side} and {IMAGE_SIZE} set the same values; keep one of them"

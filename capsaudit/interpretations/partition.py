@@ -1,4 +1,4 @@
-"""Which axes a search walks through and which it looks up."""
+"""Which axes a search enumerates and which it sorts and bisects."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from msgspec import Struct
 from capsaudit.errors import CapsauditError
 from capsaudit.interpretations.tables import Tables
 
-LARGEST_WALK = 400_000_000
-"""More choices than this take minutes to walk through."""
+LARGEST_ENUMERATION = 400_000_000
+"""More choices than this take minutes to enumerate."""
 
-_LARGEST_LOOKUP = 2_000_000
-_SORTING, _LOOKING_UP = 1.0, 1.5
-"""What a value costs on either side, relative to each other."""
+_LARGEST_SORT = 2_000_000
+_SORT_COST, _BISECT_COST = 1.0, 1.5
+"""Cost of a value on the sorted and on the enumerated side, relative to each other."""
 
 
-class Parting(Struct, frozen=True):
-    """Positions of axes. No part of a count depends both on the looked-up axes and on a walked one that is not `shared`."""
+class Partition(Struct, frozen=True):
+    """Positions of axes. No part of a count depends both on the sorted axes and on an enumerated one that is not `shared`."""
 
     shared: tuple[int, ...]
     rest: tuple[int, ...]
-    looked_up: tuple[int, ...]
+    sorted_axes: tuple[int, ...]
 
     @property
-    def walked(self) -> tuple[int, ...]:
-        """The axes that are walked through, the shared ones first."""
+    def enumerated(self) -> tuple[int, ...]:
+        """The axes that are enumerated, the shared ones first."""
         return self.shared + self.rest
 
 
-def part_axes(tables: Tables) -> Parting:
-    """Grow the looked-up side axis by axis, as long as that makes the search cheaper.
+def partition_axes(tables: Tables) -> Partition:
+    """Grow the sorted side axis by axis, as long as that makes the search cheaper.
 
-    Shapes stay on the walked side, so that what is impossible is left out before anything is looked up.
+    Shapes stay on the enumerated side, so that impossible networks are left out before anything is bisected.
 
     Raises:
-        CapsauditError: even so there is too much to walk through.
+        CapsauditError: even so there is too much to enumerate.
     """
     free = [i for i in range(len(tables.axes)) if i not in tables.possible.axes]
-    best = _parting(tables, ())
+    best = _partition(tables, ())
     starts = [_grown(tables, (axis,), free) for axis in free]
-    best = min([best, *starts], key=lambda parting: _cost(tables, parting))
-    if (steps := size(tables, best.walked)) > LARGEST_WALK:
+    best = min([best, *starts], key=lambda partition: _cost(tables, partition))
+    if (steps := size(tables, best.enumerated)) > LARGEST_ENUMERATION:
         raise CapsauditError(_too_large(tables, best, steps))
     return best
 
@@ -53,36 +53,38 @@ def size(tables: Tables, axes: Iterable[int]) -> int:
     return math.prod(len(tables.axes[axis]) for axis in axes)
 
 
-def _grown(tables: Tables, chosen: tuple[int, ...], free: Sequence[int]) -> Parting:
-    """The cheapest parting on the way from `chosen` to all of the free axes, always adding what makes the least cost."""
-    best = current = _parting(tables, chosen)
-    while left := [axis for axis in free if axis not in current.looked_up]:
-        current = min((_parting(tables, (*current.looked_up, axis)) for axis in left), key=lambda p: _cost(tables, p))
+def _grown(tables: Tables, chosen: tuple[int, ...], free: Sequence[int]) -> Partition:
+    """The cheapest partition on the way from `chosen` to all of the free axes, always adding what makes the least cost."""
+    best = current = _partition(tables, chosen)
+    while left := [axis for axis in free if axis not in current.sorted_axes]:
+        current = min(
+            (_partition(tables, (*current.sorted_axes, axis)) for axis in left), key=lambda p: _cost(tables, p)
+        )
         if _cost(tables, current) == math.inf:
             break
-        best = min(best, current, key=lambda parting: _cost(tables, parting))
+        best = min(best, current, key=lambda partition: _cost(tables, partition))
     return best
 
 
-def _parting(tables: Tables, looked_up: tuple[int, ...]) -> Parting:
-    meets = {axis for part in tables.parts if set(part.axes) & set(looked_up) for axis in part.axes}
-    shared = tuple(sorted(meets - set(looked_up)))
-    rest = tuple(i for i in range(len(tables.axes)) if i not in meets and i not in looked_up)
-    return Parting(shared, rest, tuple(sorted(looked_up)))
+def _partition(tables: Tables, sorted_axes: tuple[int, ...]) -> Partition:
+    touched = {axis for part in tables.parts if set(part.axes) & set(sorted_axes) for axis in part.axes}
+    shared = tuple(sorted(touched - set(sorted_axes)))
+    rest = tuple(i for i in range(len(tables.axes)) if i not in touched and i not in sorted_axes)
+    return Partition(shared, rest, tuple(sorted(sorted_axes)))
 
 
-def _cost(tables: Tables, parting: Parting) -> float:
-    lookup = size(tables, parting.shared) * size(tables, parting.looked_up)
-    if lookup > _LARGEST_LOOKUP:
+def _cost(tables: Tables, partition: Partition) -> float:
+    sort_size = size(tables, partition.shared) * size(tables, partition.sorted_axes)
+    if sort_size > _LARGEST_SORT:
         return math.inf
-    return _SORTING * lookup + _LOOKING_UP * size(tables, parting.walked)
+    return _SORT_COST * sort_size + _BISECT_COST * size(tables, partition.enumerated)
 
 
-def _too_large(tables: Tables, parting: Parting, steps: int) -> str:
-    held = sorted((tables.axes[i] for i in parting.walked), key=len, reverse=True)
-    knobs = ", ".join(f"{' and '.join(axis.knobs)} ({len(axis)})" for axis in held[:3])
+def _too_large(tables: Tables, partition: Partition, steps: int) -> str:
+    largest = sorted((tables.axes[i] for i in partition.enumerated), key=len, reverse=True)
+    knobs = ", ".join(f"{' and '.join(axis.knobs)} ({len(axis)})" for axis in largest[:3])
     whole = size(tables, range(len(tables.axes)))
     return (
-        f"the space is too large: it holds {whole:,} interpretations, and the search would have to walk through {steps:,} of them "
-        f"(at most {LARGEST_WALK:,}); list fewer alternatives, most of all for {knobs}"
+        f"the space is too large: it has {whole:,} interpretations, of which the search would have to enumerate {steps:,} "
+        f"(at most {LARGEST_ENUMERATION:,}); list fewer alternatives, most of all for {knobs}"
     )

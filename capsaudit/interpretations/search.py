@@ -1,7 +1,7 @@
-"""All interpretations whose totals lie in an interval, without going through all of them.
+"""A meet-in-the-middle search for all interpretations whose totals lie in an interval.
 
-The axes are parted into two sides (`parting.py`). What the looked-up side counts depends, apart from its own axes, on a few shared ones
-only: so for each choice of those its totals are sorted once, and each choice of the walked side finds its partners there by bisection.
+The axes are partitioned into two sides (`partition.py`). What the sorted side counts depends, apart from its own axes, on a few shared ones
+only: for each choice of those its totals are sorted once, and each choice of the enumerated side finds its partners there by bisection.
 The cost is that of one side, not of the product of both.
 """
 
@@ -15,9 +15,9 @@ import numpy as np
 from msgspec import Struct
 
 from capsaudit.interpretations.axes import Option
-from capsaudit.interpretations.partition import part_axes, size
+from capsaudit.interpretations.partition import partition_axes, size
 from capsaudit.interpretations.tables import Array, Tables, spread
-from capsaudit.results import Turned
+from capsaudit.knobs import KnobChange
 
 Interval = tuple[int, int]
 Watcher = Callable[[int, int], None]
@@ -27,33 +27,33 @@ _FAR = 2**61
 """Beyond any total that fits an integer of the machine."""
 
 
-class Found(Struct, frozen=True):
+class Interpretation(Struct, frozen=True):
     """An interpretation: its changes and its total."""
 
-    turns: tuple[Turned, ...]
+    changes: tuple[KnobChange, ...]
     total: int
 
     @property
-    def far_fetched(self) -> int:
-        """How far-fetched its changes are together."""
-        return sum(turn.far_fetched for turn in self.turns)
+    def assumption_cost(self) -> int:
+        """What its changes ask a reader to assume, added up."""
+        return sum(change.assumption_cost for change in self.changes)
 
 
-class Walked(Struct, frozen=True):
-    """Choices of the walked side that can exist: total, number of changes, row of the looked-up side, place in the grid."""
+class EnumeratedSide(Struct, frozen=True):
+    """Choices of the enumerated side that can exist: total, number of changes, row of the sorted side, place in the grid."""
 
     totals: Array
     changes: Array
     rows: Array
     places: Array
 
-    def only(self, chosen: Array) -> Walked:
+    def only(self, chosen: Array) -> EnumeratedSide:
         """Some of them."""
-        return Walked(self.totals[chosen], self.changes[chosen], self.rows[chosen], self.places[chosen])
+        return EnumeratedSide(self.totals[chosen], self.changes[chosen], self.rows[chosen], self.places[chosen])
 
 
-class LookedUp:
-    """The looked-up side, sorted by total within the row of each shared choice. `at_most`: only options with so few changes."""
+class SortedSide:
+    """One side of the search, sorted by total within the row of each shared choice. `at_most`: only options with so few changes."""
 
     def __init__(self, totals: Array, changes: Array, at_most: int) -> None:
         self.options = np.flatnonzero(changes <= at_most)
@@ -67,11 +67,11 @@ class LookedUp:
         self._kind = np.int64 if self._stride * len(totals) < _FAR and totals.dtype == np.int64 else object
         self._keys = self.totals.astype(self._kind) + np.repeat(self._row_keys(np.arange(len(totals))), self.width)
 
-    def positions(self, walked: Walked, bound: int) -> Array:
-        """For each walked choice, the place of the first partner with which the sum reaches `bound`."""
-        nearby = bound if walked.totals.dtype == object else max(-_FAR, min(bound, _FAR))
-        wanted = np.clip(nearby - walked.totals, 0, self._stride - 1)
-        places: Array = np.searchsorted(self._keys, wanted.astype(self._kind) + self._row_keys(walked.rows))
+    def positions(self, enumerated: EnumeratedSide, bound: int) -> Array:
+        """For each enumerated choice, the place of the first partner with which the sum reaches `bound`."""
+        nearby = bound if enumerated.totals.dtype == object else max(-_FAR, min(bound, _FAR))
+        wanted = np.clip(nearby - enumerated.totals, 0, self._stride - 1)
+        places: Array = np.searchsorted(self._keys, wanted.astype(self._kind) + self._row_keys(enumerated.rows))
         return places
 
     def _row_keys(self, rows: Array) -> Array:
@@ -88,7 +88,7 @@ class LookedUp:
 
 
 class Search:
-    """The interpretations of a network, ready to be asked for intervals.
+    """The interpretations of a network, to be searched for intervals.
 
     Raises:
         CapsauditError: the space is too large.
@@ -96,46 +96,46 @@ class Search:
 
     def __init__(self, tables: Tables, watch: Watcher = lambda *_: None) -> None:
         self._tables, self._watch = tables, watch
-        self._parting = part_axes(tables)
-        looked_up = set(self._parting.looked_up)
-        self._walked_parts = [part for part in tables.parts if not looked_up & set(part.axes)]
-        parts = [part for part in tables.parts if looked_up & set(part.axes)]
-        on = self._parting.shared + self._parting.looked_up
-        totals = tables.over(on, parts, {}).reshape(size(tables, self._parting.shared), -1)
-        self._totals = np.maximum(totals, 0)  # what cannot exist may come to less; nobody looks it up
-        self._changes = _changes_over(tables, self._parting.looked_up)
-        self._sorted: dict[int, LookedUp] = {}
+        self._partition = partition_axes(tables)
+        sorted_axes = set(self._partition.sorted_axes)
+        self._enumerated_parts = [part for part in tables.parts if not sorted_axes & set(part.axes)]
+        parts = [part for part in tables.parts if sorted_axes & set(part.axes)]
+        on = self._partition.shared + self._partition.sorted_axes
+        totals = tables.over(on, parts, {}).reshape(size(tables, self._partition.shared), -1)
+        self._totals = np.maximum(totals, 0)  # networks that cannot exist may have less; they are never partners
+        self._changes = _changes_over(tables, self._partition.sorted_axes)
+        self._sorted: dict[int, SortedSide] = {}
 
     def by_changes(self, interval: Interval) -> Array:
         """How many interpretations have their total in the interval, by number of changes."""
         side = self._side(None)
         counts = np.zeros(1, dtype=np.int64)
-        for walked in self._walk():
-            low, high = side.positions(walked, interval[0]), side.positions(walked, interval[1] + 1)
+        for enumerated in self._enumerate():
+            low, high = side.positions(enumerated, interval[0]), side.positions(enumerated, interval[1] + 1)
             hits = np.flatnonzero(high > low)
             for changes, running in enumerate(side.running):
                 met = running[high[hits]] - running[low[hits]]
-                counts = _added(counts, np.bincount(walked.changes[hits] + changes, weights=met))
+                counts = _added(counts, np.bincount(enumerated.changes[hits] + changes, weights=met))
         return np.trim_zeros(counts, "b")
 
-    def within(self, interval: Interval, *, changes: int) -> Iterator[Found]:
+    def within(self, interval: Interval, *, changes: int) -> Iterator[Interpretation]:
         """Those with at most so many changes and a total in the interval, in no particular order."""
-        for walked, side in self._pairs(changes):
-            low, high = side.positions(walked, interval[0]), side.positions(walked, interval[1] + 1)
+        for enumerated, side in self._pairs(changes):
+            low, high = side.positions(enumerated, interval[0]), side.positions(enumerated, interval[1] + 1)
             for hit in np.flatnonzero(high > low):
                 for place in range(low[hit], high[hit]):
-                    yield self._found(walked, int(hit), side, place)
+                    yield self._found(enumerated, int(hit), side, place)
 
     def nearest(self, interval: Interval, *, changes: int | None) -> tuple[int | None, int | None]:
         """The largest total below the interval and the smallest above it, of those with at most so many changes."""
         below: list[int] = []
         above: list[int] = []
-        for walked, side in self._pairs(changes):
-            low, high = side.positions(walked, interval[0]), side.positions(walked, interval[1] + 1)
-            has_lower = np.flatnonzero(low > walked.rows * side.width)
-            has_higher = np.flatnonzero(high < (walked.rows + 1) * side.width)
-            below += _extreme(walked.totals[has_lower] + side.totals[low[has_lower] - 1], max)
-            above += _extreme(walked.totals[has_higher] + side.totals[high[has_higher]], min)
+        for enumerated, side in self._pairs(changes):
+            low, high = side.positions(enumerated, interval[0]), side.positions(enumerated, interval[1] + 1)
+            has_lower = np.flatnonzero(low > enumerated.rows * side.width)
+            has_higher = np.flatnonzero(high < (enumerated.rows + 1) * side.width)
+            below += _extreme(enumerated.totals[has_lower] + side.totals[low[has_lower] - 1], max)
+            above += _extreme(enumerated.totals[has_higher] + side.totals[high[has_higher]], min)
         return max(below, default=None), min(above, default=None)
 
     def sizes(self, *, changes: int | None) -> tuple[int, int]:
@@ -148,53 +148,53 @@ class Search:
         end = None if changes is None else changes + 1
         return int(whole[:end].sum()), int(can_exist[:end].sum())
 
-    def _side(self, at_most: int | None) -> LookedUp:
+    def _side(self, at_most: int | None) -> SortedSide:
         most = int(self._changes.max())
         at_most = most if at_most is None else min(at_most, most)
         if at_most not in self._sorted:
-            self._sorted[at_most] = LookedUp(self._totals, self._changes, at_most)
+            self._sorted[at_most] = SortedSide(self._totals, self._changes, at_most)
         return self._sorted[at_most]
 
-    def _pairs(self, changes: int | None) -> Iterator[tuple[Walked, LookedUp]]:
-        """Walked choices, each with the partners that keep within so many changes."""
-        for walked in self._walk():
+    def _pairs(self, changes: int | None) -> Iterator[tuple[EnumeratedSide, SortedSide]]:
+        """Enumerated choices, each with the partners that keep within so many changes."""
+        for enumerated in self._enumerate():
             if changes is None:
-                yield walked, self._side(None)
+                yield enumerated, self._side(None)
                 continue
-            for made in range(min(changes, int(walked.changes.max(initial=-1))) + 1):
-                if len(chosen := np.flatnonzero(walked.changes == made)):
-                    yield walked.only(chosen), self._side(changes - made)
+            for made in range(min(changes, int(enumerated.changes.max(initial=-1))) + 1):
+                if len(chosen := np.flatnonzero(enumerated.changes == made)):
+                    yield enumerated.only(chosen), self._side(changes - made)
 
-    def _walk(self) -> Iterator[Walked]:
-        """The walked side, block by block: leading axes one choice at a time, the others at once."""
-        walked = self._parting.walked
-        lead = next(n for n in range(len(walked) + 1) if size(self._tables, walked[n:]) <= _AT_ONCE)
-        choices = list(product(*(range(len(self._tables.axes[axis])) for axis in walked[:lead])))
+    def _enumerate(self) -> Iterator[EnumeratedSide]:
+        """The enumerated side in blocks: leading axes one choice at a time, the others at once."""
+        enumerated = self._partition.enumerated
+        lead = next(n for n in range(len(enumerated) + 1) if size(self._tables, enumerated[n:]) <= _AT_ONCE)
+        choices = list(product(*(range(len(self._tables.axes[axis])) for axis in enumerated[:lead])))
         for done, choice in enumerate(choices):
             self._watch(done, len(choices))
-            yield self._block(dict(zip(walked[:lead], choice, strict=True)), walked[lead:], done)
+            yield self._block(dict(zip(enumerated[:lead], choice, strict=True)), enumerated[lead:], done)
         self._watch(len(choices), len(choices))
 
-    def _block(self, fixed: dict[int, int], on: tuple[int, ...], number: int) -> Walked:
+    def _block(self, fixed: dict[int, int], on: tuple[int, ...], number: int) -> EnumeratedSide:
         tables = self._tables
         count = size(tables, on)
         possible = np.broadcast_to(spread(tables.possible, on, fixed), [len(tables.axes[i]) for i in on]).ravel()
         keep = np.flatnonzero(possible)
         places = keep + number * count
         made = sum(len(tables.axes[i].options[at]) for i, at in fixed.items())
-        return Walked(
-            totals=tables.over(on, self._walked_parts, fixed).ravel()[keep],
+        return EnumeratedSide(
+            totals=tables.over(on, self._enumerated_parts, fixed).ravel()[keep],
             changes=_changes_over(tables, on)[keep] + made,
-            rows=places // size(tables, self._parting.rest),
+            rows=places // size(tables, self._partition.rest),
             places=places,
         )
 
-    def _found(self, walked: Walked, hit: int, side: LookedUp, place: int) -> Found:
+    def _found(self, enumerated: EnumeratedSide, hit: int, side: SortedSide, place: int) -> Interpretation:
         option = int(side.options[side.order[place]])
-        chosen = self._options(self._parting.walked, int(walked.places[hit]))
-        chosen += self._options(self._parting.looked_up, option)
-        turns = tuple(turn for _, made in sorted(chosen) for turn in made)
-        return Found(turns, int(walked.totals[hit]) + int(side.totals[place]))
+        chosen = self._options(self._partition.enumerated, int(enumerated.places[hit]))
+        chosen += self._options(self._partition.sorted_axes, option)
+        changes = tuple(change for _, made in sorted(chosen) for change in made)
+        return Interpretation(changes, int(enumerated.totals[hit]) + int(side.totals[place]))
 
     def _options(self, on: Sequence[int], place: int) -> list[tuple[int, Option]]:
         """The options at a place of the grid of these axes, each with its axis."""

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from capsaudit import spec
+from capsaudit.families import capsnet
 from capsaudit.models.convolution import Convolution
 from capsaudit.models.kernels.routing import Routing, factored_routing
 from capsaudit.models.routing import route, squash
@@ -15,7 +15,7 @@ from capsaudit.models.routing import route, squash
 class PrimaryCaps(Convolution):
     """A convolution whose channels are cut into capsules: channels 0 to 7 of one place are the first capsule of that place."""
 
-    def __init__(self, primary: spec.PrimaryCaps, *, channels_in: int, device: str) -> None:
+    def __init__(self, primary: capsnet.PrimaryCaps, *, channels_in: int, device: str) -> None:
         super().__init__(primary.convolution, channels_in=channels_in, device=device)
         self.dimension = primary.dimension
 
@@ -36,7 +36,7 @@ class DigitCaps(nn.Module):
 
     weight: nn.Parameter
 
-    def __init__(self, digit: spec.DigitCaps, *, types: int, capsules: int, dimension_in: int, device: str) -> None:
+    def __init__(self, digit: capsnet.DigitCaps, *, types: int, capsules: int, dimension_in: int, device: str) -> None:
         super().__init__()
         self.routing = Routing(digit.iterations, digit.none_of_the_above, last_only=digit.gradient == "last")
         self.shares_all = digit.shared_w == "all"

@@ -35,10 +35,10 @@ class FullyConnected(nn.Module):
 class Decoder(FullyConnected):
     """The reconstruction network (section 4.1): from one class capsule to the pixels, through a sigmoid."""
 
-    def __init__(self, decoder: spec.Decoder, digit: spec.DigitCaps, image: spec.Image, *, device: str) -> None:
+    def __init__(self, decoder: spec.Decoder, *, classes: int, dimension: int, image: spec.Image, device: str) -> None:
         self.image_shape = (image.channels, image.height, image.width)
         self.selects = decoder.input == "selected"
-        inputs = digit.dimension if self.selects else digit.classes * digit.dimension
+        inputs = dimension if self.selects else classes * dimension
         super().__init__((inputs, *decoder.hidden, math.prod(self.image_shape)), device=device)
 
     def reconstruct(

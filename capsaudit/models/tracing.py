@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from capsaudit.models.network import build
+from capsaudit.models import build
 from capsaudit.spec import Spec
 
 Shapes = tuple[tuple[int, ...], tuple[int, ...]]

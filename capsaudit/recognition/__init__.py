@@ -1,1 +1,1 @@
-"""Which reading a model is, told by the shapes of its tensors."""
+"""Recognising a model: which family and variant it is, inferred from the shapes of its tensors. One file a family."""

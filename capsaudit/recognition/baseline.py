@@ -1,46 +1,57 @@
-"""The reading of a plain convolutional network: a chain of convolutions, then a chain of fully connected layers."""
+"""Recognising a plain convolutional network: a chain of convolutions, then a chain of fully connected layers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 
-from capsaudit.arithmetic import sides
+from capsaudit.catalogue import Variant
+from capsaudit.families import sides
+from capsaudit.families.baseline import Baseline, BaselineLayer, FullyConnected
 from capsaudit.inventory import Inventory
-from capsaudit.recognition.capsnet import Reading
+from capsaudit.recognition.base import Match, RecognisedNetwork, best
 from capsaudit.recognition.roles import Group, chain, groups_of, is_convolution, is_linear
-from capsaudit.spec import Baseline, BaselineLayer, FullyConnected, Image, Padding
+from capsaudit.spec import Image, Padding
 
 _LARGEST_IMAGE = 512
+_FEW_CHANGES = 3
 
 
-def baseline_readings(inventory: Inventory, like: Baseline) -> Iterator[Reading]:
+def closest(inventory: Inventory, relatives: Sequence[tuple[Variant, Baseline]]) -> Match | None:
+    """The closest of these variants, if at most a few knobs differ: any network of two convolutions could be made of any other."""
+    matches = [Match(variant, each) for variant, spec in relatives for each in _networks(inventory, spec)]
+    match = best(matches, inventory.trainable())
+    is_close = match is not None and (match.changes <= _FEW_CHANGES or len(relatives) == 1)
+    return match if is_close else None
+
+
+def _networks(inventory: Inventory, like: Baseline) -> Iterator[RecognisedNetwork]:
     """The model as a network like `like`, with as many convolutions; pooling, which has no parameters, is as there.
 
-    One for each padding that its convolutions tell or that `like` has, where an image exists that the first fully connected layer fits.
+    One for each padding that its convolutions or `like` have, where an image exists that the first fully connected layer fits.
     """
     groups = groups_of(inventory)
     convolutions = list(chain([group for group in groups if is_convolution(group)]))
     connected = list(chain([group for group in groups if is_linear(group)]))
     if len(convolutions) != len(like.layers) or not connected:
         return
-    for padding in dict.fromkeys((_told(convolutions, inventory), like.padding)):
+    for padding in dict.fromkeys((_padding(convolutions, inventory), like.padding)):
         spec = _spec(convolutions, connected, inventory, like, padding)
         if spec is not None:
             named = {f"conv{n}": group.tensors for n, group in enumerate(convolutions, start=1)}
             named |= {f"fc{n}": group.tensors for n, group in enumerate(connected, start=1)}
             taken = {tensor.name for tensors in named.values() for tensor in tensors}
-            left = tuple(t for group in groups for t in group.tensors if t.name not in taken)
-            yield Reading(spec, named, left, ("layers.*.pool", "fully_connected.dropout"))
+            unassigned = tuple(t for group in groups for t in group.tensors if t.name not in taken)
+            yield RecognisedNetwork(spec, named, unassigned, ("layers.*.pool", "fully_connected.dropout"))
 
 
-def _told(convolutions: Sequence[Group], inventory: Inventory) -> Padding:
-    """The padding that all of the convolutions tell: half a kernel is what SAME comes to at stride 1."""
-    told = [inventory.geometry.get(group.tensors[0].layer, (1, 0))[1] for group in convolutions]
-    if all(padding == group.weight[2] // 2 for padding, group in zip(told, convolutions, strict=True)):
+def _padding(convolutions: Sequence[Group], inventory: Inventory) -> Padding:
+    """The padding of all convolutions: half a kernel is what SAME comes to at stride 1."""
+    known = [inventory.geometry.get(group.tensors[0].layer, (1, 0))[1] for group in convolutions]
+    if all(padding == group.weight[2] // 2 for padding, group in zip(known, convolutions, strict=True)):
         return "same"
-    first = told[0]
-    return "valid" if first == 0 or len(set(told)) > 1 else first  # type: ignore[return-value]
+    first = known[0]
+    return "valid" if first == 0 or len(set(known)) > 1 else first  # type: ignore[return-value]
 
 
 def _spec(
@@ -61,7 +72,15 @@ def _spec(
     fitting = [
         spec
         for side in sorted(range(1, _LARGEST_IMAGE), key=lambda side: abs(side - like.image.height))
-        if _flat(spec := Baseline(Image(channels=channels, height=side, width=side), padding, layers, head)) == wanted
+        if _flat(
+            spec := Baseline(
+                image=Image(channels=channels, height=side, width=side),
+                padding=padding,
+                layers=layers,
+                fully_connected=head,
+            )
+        )
+        == wanted
     ]
     return fitting[0] if fitting else None
 

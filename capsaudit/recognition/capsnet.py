@@ -1,4 +1,4 @@
-"""The reading that a model is: the spec of exactly the network that its tensors make."""
+"""Recognising a capsule network of Sabour et al. 2017: the spec of exactly the network that the tensors of a model form."""
 
 from __future__ import annotations
 
@@ -7,44 +7,50 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 import msgspec
-from msgspec import Struct
 
-from capsaudit.arithmetic import conv_output, decoder_inputs
-from capsaudit.inventory import AuditedTensor, Inventory
-from capsaudit.recognition.roles import Group, Roles, W, sizes
-from capsaudit.spec import CapsNet, Convolution, Decoder, DigitCaps, Image, PrimaryCaps, Spec
+from capsaudit.arithmetic import conv_output
+from capsaudit.catalogue import Variant
+from capsaudit.families.capsnet import CapsNet, DigitCaps, PrimaryCaps
+from capsaudit.inventory import Inventory, InventoryTensor
+from capsaudit.recognition.base import Match, RecognisedNetwork, best
+from capsaudit.recognition.roles import Group, Roles, WeightLayout, roles, sizes
+from capsaudit.spec import Convolution, Decoder, Image
 
 _LARGEST_IMAGE = 1024
 
 
-class Reading(Struct, frozen=True):
-    """A model as a network of some family. `layers`: which of its tensors are which layer; `left`: those that are none.
+def closest(inventory: Inventory, relatives: Sequence[tuple[Variant, CapsNet]]) -> Match | None:
+    """The closest of these variants; None where the tensors form no capsule network. The likeliest layout of W that explains all is taken."""
+    found = roles(inventory)
+    if found is None:
+        return None
+    count = inventory.trainable()
+    tried: list[Match] = []
+    for w in found.layouts:
+        networks = ((variant, each) for variant, spec in relatives for each in _networks(found, w, inventory, spec))
+        match = best([Match(variant, network) for variant, network in networks], count)
+        if match is not None and match.unexplained(count) == 0:
+            return match
+        tried += [match] if match is not None else []
+    return best(tried, count)
 
-    `assumed`: knobs that its tensors do not tell, taken from the variant it is compared with.
+
+def _networks(found: Roles, w: WeightLayout, inventory: Inventory, like: CapsNet) -> Iterator[RecognisedNetwork]:
+    """The networks that these roles form with this layout of W; knobs that cannot be inferred are as in `like`.
+
+    Two where a convolution does not pad: its input may be padded before.
     """
-
-    spec: Spec
-    layers: dict[str, tuple[AuditedTensor, ...]]
-    left: tuple[AuditedTensor, ...]
-    assumed: tuple[str, ...]
-
-
-def readings(found: Roles, w: W, inventory: Inventory, like: CapsNet) -> Iterator[Reading]:
-    """The readings of these parts with this reading of W; what they leave open is as in `like`.
-
-    Two where a convolution says that it does not pad: what it is given may be padded before.
-    """
-    yield _read(found, w, inventory, like)
-    padded = {layer: told for layer, told in inventory.geometry.items() if told[1] != 0}
+    yield _network(found, w, inventory, like)
+    padded = {layer: known for layer, known in inventory.geometry.items() if known[1] != 0}
     if len(padded) < len(inventory.geometry) and "same" in (like.conv1.padding, like.primary_caps.padding):
-        outside = {layer: (told[0], _PADDED_OUTSIDE) for layer, told in inventory.geometry.items() if told[1] == 0}
-        yield _read(found, w, msgspec.structs.replace(inventory, geometry=padded | outside), like)
+        outside = {layer: (known[0], _PADDED_OUTSIDE) for layer, known in inventory.geometry.items() if known[1] == 0}
+        yield _network(found, w, msgspec.structs.replace(inventory, geometry=padded | outside), like)
 
 
 _PADDED_OUTSIDE = "outside"
 
 
-def _read(found: Roles, w: W, inventory: Inventory, like: CapsNet) -> Reading:
+def _network(found: Roles, w: WeightLayout, inventory: Inventory, like: CapsNet) -> RecognisedNetwork:
     conv1 = _convolution(found.conv1, inventory, like.conv1)
     primary = _primary(found, w, inventory, like.primary_caps)
     image = _given(found, inventory) or _image(found, w, conv1, primary, like.image)
@@ -54,8 +60,8 @@ def _read(found: Roles, w: W, inventory: Inventory, like: CapsNet) -> Reading:
     spec = CapsNet(image=image, conv1=conv1, primary_caps=primary, digit_caps=digit, decoder=_decoder(found, digit))
     layers = {"conv1": found.conv1.tensors, "primary_caps": found.primary.tensors, "digit_caps": (found.w, *extra)}
     layers |= {f"fc{n}": group.tensors for n, group in enumerate(found.decoder, start=1)}
-    left = tuple(tensor for tensor in found.others if tensor not in extra)
-    return Reading(spec, layers, left, tuple(_assumed(found, inventory)))
+    unassigned = tuple(tensor for tensor in found.others if tensor not in extra)
+    return RecognisedNetwork(spec, layers, unassigned, tuple(_assumed(found, inventory)))
 
 
 def _convolution(group: Group, inventory: Inventory, like: Convolution) -> Convolution:
@@ -69,7 +75,7 @@ def _convolution(group: Group, inventory: Inventory, like: Convolution) -> Convo
     )
 
 
-def _primary(found: Roles, w: W, inventory: Inventory, like: PrimaryCaps) -> PrimaryCaps:
+def _primary(found: Roles, w: WeightLayout, inventory: Inventory, like: PrimaryCaps) -> PrimaryCaps:
     conv = _convolution(found.primary, inventory, like.convolution)
     return PrimaryCaps(
         types=found.primary_channels // w.dimension_in,
@@ -89,8 +95,8 @@ def _given(found: Roles, inventory: Inventory) -> Image | None:
     return None
 
 
-def _image(found: Roles, w: W, conv1: Convolution, primary: PrimaryCaps, like: Image) -> Image:
-    """Its size from the pixels that the decoder draws, or else from the number of capsules; of several, the one nearest to `like`."""
+def _image(found: Roles, w: WeightLayout, conv1: Convolution, primary: PrimaryCaps, like: Image) -> Image:
+    """Its size from the number of pixels that the decoder outputs, or else from the number of capsules; of several, the one nearest to `like`."""
     channels = found.conv1.weight[1]
     pixels = found.decoder[-1].weight[0] // channels if found.decoder else 0
     side = math.isqrt(pixels)
@@ -120,7 +126,9 @@ def _places(image: Image, conv1: Convolution, primary: PrimaryCaps) -> int:
     return height * width
 
 
-def _digit(found: Roles, w: W, capsules: int, types: int, like: DigitCaps) -> tuple[DigitCaps, list[AuditedTensor]]:
+def _digit(
+    found: Roles, w: WeightLayout, capsules: int, types: int, like: DigitCaps
+) -> tuple[DigitCaps, list[InventoryTensor]]:
     """DigitCaps, and the tensors beside W that belong to it."""
     shared = {capsules: "none", types: "grid", 1: "all"}.get(w.matrices, "none")
     bias = _first(found.others, (w.classes, w.dimension))
@@ -139,11 +147,11 @@ def _digit(found: Roles, w: W, capsules: int, types: int, like: DigitCaps) -> tu
     return digit, [tensor for tensor in (bias, *pairs[:2]) if tensor is not None]
 
 
-def _first(tensors: Sequence[AuditedTensor], wanted: tuple[int, ...]) -> AuditedTensor | None:
+def _first(tensors: Sequence[InventoryTensor], wanted: tuple[int, ...]) -> InventoryTensor | None:
     return next((tensor for tensor in tensors if _fits(tensor, wanted)), None)
 
 
-def _fits(tensor: AuditedTensor, wanted: tuple[int, ...]) -> bool:
+def _fits(tensor: InventoryTensor, wanted: tuple[int, ...]) -> bool:
     """The same sizes in any order, or all of them as one axis."""
     own = sorted(sizes(tensor.shape))
     return own == sorted(sizes(wanted)) or own == [math.prod(wanted)]
@@ -154,7 +162,7 @@ def _decoder(found: Roles, digit: DigitCaps) -> Decoder | None:
         return None
     hidden = tuple(group.weight[0] for group in found.decoder[:-1])
     masked = Decoder(hidden=hidden, input="masked")
-    if found.decoder[0].weight[1] == decoder_inputs(masked, digit):
+    if found.decoder[0].weight[1] == masked.inputs(classes=digit.classes, dimension=digit.dimension):
         return masked
     return Decoder(hidden=hidden, input="selected")
 

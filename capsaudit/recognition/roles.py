@@ -1,4 +1,4 @@
-"""Which tensor plays which part in a capsule network, told by shapes alone: names and the order of axes are everybody's own.
+"""Which tensors play which role in a capsule network, inferred from shapes alone: names and orders of axes differ from author to author.
 
 Eight convolutions of 32 channels, 32 of 8 and one of 256 are the same primary layer; a W of [10, 1152, 8, 16], [1, 1152, 10, 16, 8] or
 [1152, 8, 160] is the same W.
@@ -14,16 +14,16 @@ from itertools import product
 from msgspec import Struct
 
 from capsaudit.arithmetic import Shape
-from capsaudit.inventory import AuditedTensor, Inventory
+from capsaudit.inventory import Inventory, InventoryTensor
 
-_READINGS = 8
-"""More readings of one W than these are too unlikely to be tried."""
+_LAYOUTS = 8
+"""How many layouts of one W are tried, the likeliest first."""
 
 
 class Group(Struct, frozen=True):
     """Tensors that are one layer of the network, by the paths that hold them."""
 
-    tensors: tuple[AuditedTensor, ...] = ()
+    tensors: tuple[InventoryTensor, ...] = ()
 
     @property
     def weight(self) -> Shape:
@@ -36,8 +36,8 @@ class Group(Struct, frozen=True):
         return any(len(tensor.shape) == 1 for tensor in self.tensors)
 
 
-class W(Struct, frozen=True):
-    """DigitCaps' W read as so many matrices from `dimension_in` to `dimension` for each class."""
+class WeightLayout(Struct, frozen=True):
+    """A way to read DigitCaps' W: so many matrices from `dimension_in` to `dimension` for each class."""
 
     matrices: int
     classes: int
@@ -46,23 +46,23 @@ class W(Struct, frozen=True):
 
 
 class Roles(Struct, frozen=True):
-    """The layers of a capsule network as found in a model. `readings` of its W, the likeliest first; `others` are tensors without a part."""
+    """The layers of a capsule network as found in a model. `layouts` of its W, the likeliest first; `others` are tensors without a role."""
 
     conv1: Group
     primary: Group
     primary_channels: int
-    w: AuditedTensor
-    readings: tuple[W, ...]
+    w: InventoryTensor
+    layouts: tuple[WeightLayout, ...]
     decoder: tuple[Group, ...]
-    others: tuple[AuditedTensor, ...]
+    others: tuple[InventoryTensor, ...]
 
 
 def roles(inventory: Inventory) -> Roles | None:
-    """The parts that the tensors play, or None where they are no capsule network."""
+    """The roles that the tensors play; None where they form no capsule network."""
     if sum(len(tensor.shape) == 4 for tensor in inventory.tensors) < 2:
-        return None  # no two convolutions: told at once also of a file of a hundred thousand tensors
+        return None  # fewer than two convolutions: quick also for a file of 100,000 tensors
     groups = groups_of(inventory)
-    held = [tensor for group in groups for tensor in group.tensors]
+    every = [tensor for group in groups for tensor in group.tensors]
     pair = _convolutions([group for group in groups if is_convolution(group)])
     if pair is None:
         return None
@@ -70,17 +70,17 @@ def roles(inventory: Inventory) -> Roles | None:
     channels = sum(group.weight[0] for group in primaries)
     decoder = tuple(chain([group for group in groups if is_linear(group)]))
     taken = {t.name for group in (conv1, *primaries, *decoder) for t in group.tensors}
-    bare = [t for t in held if t.name not in taken]
+    bare = [t for t in every if t.name not in taken]
     found = _find_w(bare, channels, decoder[0].weight[1] if decoder else None)
     if found is None:
         return None
-    w, read_as = found
+    w, found_layouts = found
     return Roles(
         conv1=conv1,
         primary=Group(tuple(t for group in primaries for t in group.tensors)),
         primary_channels=channels,
         w=w,
-        readings=read_as,
+        layouts=found_layouts,
         decoder=decoder,
         others=tuple(t for t in bare if t is not w),
     )
@@ -93,7 +93,7 @@ def sizes(shape: Iterable[int]) -> tuple[int, ...]:
 
 def groups_of(inventory: Inventory) -> list[Group]:
     """Distinct parameters by the path that holds them, in order."""
-    by_layer: dict[str, list[AuditedTensor]] = {}
+    by_layer: dict[str, list[InventoryTensor]] = {}
     for tensor in inventory.tensors:
         if not tensor.buffer and tensor.same_as is None:
             by_layer.setdefault(tensor.layer, []).append(tensor)
@@ -142,46 +142,46 @@ def chain(groups: Sequence[Group]) -> Iterator[Group]:
 
 
 def _find_w(
-    tensors: Sequence[AuditedTensor], channels: int, inputs: int | None
-) -> tuple[AuditedTensor, tuple[W, ...]] | None:
-    """The largest tensor that can be read as W, with its likeliest readings."""
+    tensors: Sequence[InventoryTensor], channels: int, inputs: int | None
+) -> tuple[InventoryTensor, tuple[WeightLayout, ...]] | None:
+    """The largest tensor that can be W, with its likeliest layouts."""
     for tensor in sorted(tensors, key=lambda tensor: -tensor.count):
         if len(sizes(tensor.shape)) < 3:
             continue
-        fitting = {w: bent for w, bent in readings_of(tensor.shape).items() if _fits(w, channels, inputs)}
+        fitting = {w: splits for w, splits in layouts_of(tensor.shape).items() if _fits(w, channels, inputs)}
         if fitting:
             ranked = sorted(
                 fitting, key=lambda w: (not _whole(w, channels), fitting[w] + _unusual(w), -w.matrices, w.classes)
             )
-            return tensor, tuple(ranked[:_READINGS])
+            return tensor, tuple(ranked[:_LAYOUTS])
     return None
 
 
-def readings_of(shape: Shape) -> dict[W, int]:
+def layouts_of(shape: Shape) -> dict[WeightLayout, int]:
     """Every way to read a shape as matrices × classes × dimension in × dimension out, axes in any order, up to one of them split; and
-    by how much the shape has to be bent for it: an axis of its own for each is not bent at all.
+    how many axes have to be split or joined for it: none where each has an axis of its own.
 
-    >>> readings_of((1, 1152, 10, 16, 8))[W(1152, 10, 8, 16)], readings_of((1152, 8, 160))[W(1152, 10, 8, 16)]
+    >>> layouts_of((1, 1152, 10, 16, 8))[WeightLayout(1152, 10, 8, 16)], layouts_of((1152, 8, 160))[WeightLayout(1152, 10, 8, 16)]
     (0, 1)
     """
     axes = sizes(shape)
-    found = _labelled(axes, bent=0)
+    found = _labelled(axes, splits=0)
     if len(axes) < 4:  # an axis of its own for each needs no splitting
         for at, size in enumerate(axes):
             for factor in _factors(size):
-                split = _labelled(_split(axes, at, factor), bent=1)
-                found |= {w: bent for w, bent in split.items() if bent < found.get(w, bent + 1)}
+                split = _labelled(_split(axes, at, factor), splits=1)
+                found |= {w: splits for w, splits in split.items() if splits < found.get(w, splits + 1)}
     return found
 
 
-def _labelled(parts: tuple[int, ...], *, bent: int) -> dict[W, int]:
-    """Each part given to one of the four, none of the last three left without."""
-    found: dict[W, int] = {}
+def _labelled(parts: tuple[int, ...], *, splits: int) -> dict[WeightLayout, int]:
+    """Each part assigned to one of the four sizes; each of the last three gets at least one."""
+    found: dict[WeightLayout, int] = {}
     for labels in _labels(len(parts)):
-        held = [1, 1, 1, 1]
+        sizes_of = [1, 1, 1, 1]
         for size, label in zip(parts, labels, strict=True):
-            held[label] *= size
-        w, more = W(*held), bent + len(parts) - len(set(labels))
+            sizes_of[label] *= size
+        w, more = WeightLayout(*sizes_of), splits + len(parts) - len(set(labels))
         found[w] = min(found.get(w, more), more)
     return found
 
@@ -200,18 +200,18 @@ def _factors(size: int) -> Iterator[int]:
     yield from (factor for factor in range(2, min(size // 2, 256) + 1) if size % factor == 0)
 
 
-def _fits(w: W, channels: int, inputs: int | None) -> bool:
+def _fits(w: WeightLayout, channels: int, inputs: int | None) -> bool:
     """Whether the primary layer can be cut into such capsules, and the decoder take what the class capsules give: all or one."""
     return channels % w.dimension_in == 0 and inputs in (None, w.classes * w.dimension, w.dimension)
 
 
-def _whole(w: W, channels: int) -> bool:
+def _whole(w: WeightLayout, channels: int) -> bool:
     """Whether the matrices are one for each capsule of a whole square grid, or shared."""
     types = channels // w.dimension_in
     grid = math.isqrt(w.matrices // types)
     return w.matrices in (1, types) or (grid > 0 and grid * grid * types == w.matrices)
 
 
-def _unusual(w: W) -> int:
-    """How many of the usual numbers it does without."""
+def _unusual(w: WeightLayout) -> int:
+    """How many of the usual sizes differ."""
     return (w.classes != 10) + (w.dimension_in != 8) + (w.dimension != 16)

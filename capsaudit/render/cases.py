@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import Literal
 
 from msgspec import Struct
 
+from capsaudit.errors import CapsauditError
+from capsaudit.render.reasons import because
 from capsaudit.render.tables import setting
-from capsaudit.results import AGREES, DISAGREES, UNSTATED, Audit, Check, Claims, Failure
+from capsaudit.render.tables.check import failure_sentence
+from capsaudit.results import Audit, AuditedClaim, Check, Claims, JudgedClaim
+
+Level = Literal["error", "warning", "none"]
 
 
-class Said(Struct, frozen=True):
+class Message(Struct, frozen=True):
     """A sentence about a part of a case: a layer, or nothing where it is about all of it."""
 
     text: str
@@ -21,7 +27,7 @@ class Said(Struct, frozen=True):
 
 
 class Case(Struct, frozen=True, kw_only=True):
-    """Something that was checked. `level`: `error` where it does not hold, `warning` where it is only odd, empty where it holds.
+    """Something that was checked. `level`: `error` where it does not hold, `warning` for a finding, `none` where it holds.
 
     `file` and `line`: where it was stated.
     """
@@ -29,16 +35,20 @@ class Case(Struct, frozen=True, kw_only=True):
     suite: str
     name: str
     title: str
-    level: str
-    messages: tuple[Said, ...]
+    level: Level
+    messages: tuple[Message, ...]
     file: str | None = None
     line: int | None = None
 
 
 @singledispatch
 def cases(result: object) -> tuple[Case, ...]:
-    """What was checked, each with what does not hold of it."""
-    raise TypeError(f"{type(result).__name__} holds nothing that was checked")
+    """What was checked, each with what does not hold of it.
+
+    Raises:
+        CapsauditError: the result contains no claims.
+    """
+    raise CapsauditError(f"{type(result).__name__} contains no claims, so it has no cases for a CI server")
 
 
 @cases.register(Check)
@@ -49,8 +59,8 @@ def _check(result: Check) -> tuple[Case, ...]:
             suite="capsaudit.check",
             name=name,
             title=f"capsaudit {name}",
-            level="error" if failures else "",
-            messages=tuple(Said(message(f), f.layer or "") for f in failures),
+            level="error" if failures else "none",
+            messages=tuple(Message(failure_sentence(f), f.layer or "") for f in failures),
         )
         for name, failures in failed.items()
     )
@@ -58,36 +68,39 @@ def _check(result: Check) -> tuple[Case, ...]:
 
 @cases.register(Claims)
 def _claims(result: Claims) -> tuple[Case, ...]:
-    return tuple(
-        Case(
-            suite=f"capsaudit.claims.{claim.source}",
-            name=claim.id,
-            title=f"capsaudit {claim.id}",
-            level="" if claim.verdict in (AGREES, "undecided") else "error",
-            messages=(Said(f"{claim.verdict}: {claim.because}"),),
-        )
-        for claim in result.claims
+    return tuple(map(_claim, result.claims))
+
+
+def _claim(claim: JudgedClaim) -> Case:
+    return Case(
+        suite=f"capsaudit.claims.{claim.source}",
+        name=claim.id,
+        title=f"capsaudit {claim.id}",
+        level="none" if claim.verdict in ("agrees", "not checkable") else "error",
+        messages=(Message(f"{claim.verdict}: {because(claim.reasons)}"),),
     )
 
 
 @cases.register(Audit)
 def _audit(result: Audit) -> tuple[Case, ...]:
-    """A case for each claim, or one for the variant that the model is held against; and one for each warning."""
-    found = [
-        Case(
-            suite="capsaudit.audit",
-            name=f"{result.target}: {claim.layer or 'total'} = {claim.stated}",
-            title=f"capsaudit {claim.layer or 'total'}",
-            level="" if claim.verdict == AGREES else "error",
-            messages=(Said(f"stated {claim.stated} ({claim.source}), but {claim.because}"),),
-            file=claim.file,
-            line=claim.line,
-        )
-        for claim in result.claims
-    ]
-    if not found and result.verdict != UNSTATED:
+    """A case for each claim, or one for the variant that the model is compared with; and one for each warning."""
+    found = [_audited_claim(result, claim) for claim in result.claims]
+    if not found and result.verdict != "unstated":
         found.append(_variant(result))
     return (*found, *_warnings(result))
+
+
+def _audited_claim(result: Audit, claim: AuditedClaim) -> Case:
+    name = claim.layer or "total"
+    return Case(
+        suite="capsaudit.audit",
+        name=f"{result.target}: {name} = {claim.stated}",
+        title=f"capsaudit {name}",
+        level="none" if claim.verdict == "agrees" else "error",
+        messages=(Message(f"stated {claim.stated} ({claim.source}); {because(claim.reasons)}"),),
+        file=claim.file,
+        line=claim.line,
+    )
 
 
 def _variant(result: Audit) -> Case:
@@ -95,13 +108,13 @@ def _variant(result: Audit) -> Case:
         f"{s.knob} {setting(s.before)} → {setting(s.after)} ({s.difference:+,})" for s in result.explanations
     )
     unexplained = f"; {result.unexplained:+,} not explained" if result.unexplained else ""
-    told = f"differs from {result.closest} by {result.difference:+,}: {changed or 'no knob'}{unexplained}"
+    message = f"differs from {result.closest} by {result.difference:+,}: {changed or 'no knob'}{unexplained}"
     return Case(
         suite="capsaudit.audit",
         name=f"{result.target} is {result.closest}",
         title="capsaudit",
-        level="error" if result.verdict == DISAGREES else "",
-        messages=(Said(told),),
+        level="error" if result.verdict == "disagrees" else "none",
+        messages=(Message(message),),
     )
 
 
@@ -112,12 +125,7 @@ def _warnings(result: Audit) -> list[Case]:
             name=f"{finding.kind}: {finding.path}",
             title=f"capsaudit {finding.kind}",
             level="warning",
-            messages=(Said(finding.message, finding.path),),
+            messages=(Message(finding.message, finding.path),),
         )
         for finding in result.warnings
     ]
-
-
-def message(failure: Failure) -> str:
-    """A failed statement in one sentence."""
-    return f"{failure.what}: expected {setting(failure.expected)}, found {setting(failure.found)}"

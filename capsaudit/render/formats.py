@@ -1,19 +1,39 @@
-"""The output formats in one table, and where each goes. A renderer is imported only when its format is asked for."""
+"""The output formats in one table, and where each goes. A renderer is imported only when its format is used."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from capsaudit.errors import CapsauditError
-from capsaudit.render.tables import document
-from capsaudit.results import Result
-from capsaudit.validation import nearest
+
+if TYPE_CHECKING:
+    from capsaudit.results import Result
+
+TableFormat = Literal["rich", "json", "markdown", "csv"]
+"""What every result can be shown in."""
+
+Format = Literal[TableFormat, "github", "junit", "sarif"]
+"""The others are for results that contain claims."""
+
+FORMATS: dict[Format, str] = {
+    "rich": "terminal.plain",
+    "json": "json.as_json",
+    "markdown": "markdown.as_markdown",
+    "csv": "csv.as_csv",
+    "github": "github.github",
+    "junit": "junit.junit",
+    "sarif": "sarif.sarif",
+}
+"""The module and the function that give the text of a result. On standard output, `rich` adapts to the terminal."""
 
 
-def write(result: Result, format: str) -> None:
-    """Print a result on standard output: `rich`, `json`, `markdown`, `csv`, and for what holds claims `github`, `junit`, `sarif`."""
+def write(result: Result, format: Format) -> None:
+    """Print a result on standard output."""
     if format == "rich":
+        from capsaudit.render.tables import document
         from capsaudit.render.terminal import show
 
         show(document(result))
@@ -21,52 +41,35 @@ def write(result: Result, format: str) -> None:
         print(as_text(result, format))
 
 
-def as_text(result: Result, format: str) -> str:
-    """A result in a format that does not depend on the terminal."""
-    match format:
-        case "json":
-            from capsaudit.render.json import as_json
-
-            return as_json(result)
-        case "markdown":
-            from capsaudit.render.markdown import markdown
-
-            return markdown(document(result))
-        case "csv":
-            from capsaudit.render.csv import as_csv
-
-            return as_csv(document(result))
-        case "github":
-            from capsaudit.render.github import github
-
-            return github(result)
-        case "junit":
-            from capsaudit.render.junit import junit
-
-            return junit(result)
-        case "sarif":
-            from capsaudit.render.sarif import sarif
-
-            return sarif(result)
-        case _:
-            raise ValueError(format)
+def as_text(result: Result, format: Format) -> str:
+    """A result in a format, independent of the terminal."""
+    return _render(FORMATS[format], result)
 
 
-def as_plain(result: Result, *, width: int = 120) -> str:
-    """A result as a terminal without colours shows it."""
-    import io
-
-    from capsaudit.render.terminal import PipeConsole, show
-
-    stream = io.StringIO()
-    show(document(result), PipeConsole(file=stream, highlight=False, width=width, color_system=None))
-    return stream.getvalue().rstrip()
+def plain(result: Result) -> str:
+    """A result as a terminal without colours shows it: what `print` shows."""
+    return _render("terminal.plain", result)
 
 
-FORMATS = ("rich", "json", "markdown", "csv", "github", "junit", "sarif")
+def html(result: Result) -> str:
+    """A result as an HTML fragment: what a notebook shows."""
+    return _render("html.html", result)
 
 
-def destinations(formats: Sequence[str], outputs: Sequence[str]) -> list[tuple[str, Path | None]]:
+def one_line(result: Result) -> str:
+    """A result in one line: its `repr`."""
+    from capsaudit.render.tables import document
+
+    return f"<{type(result).__name__} {' '.join(document(result).title.split())}>"
+
+
+def _render(renderer: str, result: Result) -> str:
+    module, _, function = renderer.partition(".")
+    text: str = getattr(import_module(f"capsaudit.render.{module}"), function)(result)
+    return text
+
+
+def destinations(formats: Sequence[str], outputs: Sequence[str]) -> list[tuple[Format, Path | None]]:
     """Formats and outputs in pairs, in the order given; None is standard output, which takes one.
 
     >>> destinations(["sarif", "github"], ["log.sarif"])
@@ -75,18 +78,23 @@ def destinations(formats: Sequence[str], outputs: Sequence[str]) -> list[tuple[s
     Raises:
         CapsauditError: an unknown format, more outputs than formats, or more than one format without an output of its own.
     """
-    for format in formats:
-        if format not in FORMATS:
-            raise CapsauditError(f"no format {format!r}; {nearest(format, FORMATS)}")
-    if len(outputs) > len(formats):
+    names = [_known(name) for name in formats]
+    if len(outputs) > len(names):
         raise CapsauditError(
-            f"{len(outputs)} times --output and {len(formats)} times --format; expected a --format for each"
+            f"{len(outputs)} times --output and {len(names)} times --format; expected a --format for each"
         )
     paths = [None if output == "-" else Path(output) for output in outputs]
-    pairs = list(zip(formats, [*paths, *[None] * (len(formats) - len(paths))], strict=True))
+    pairs = list(zip(names, [*paths, *[None] * (len(names) - len(paths))], strict=True))
     printed = [format for format, path in pairs if path is None]
     if len(printed) > 1:
         raise CapsauditError(
             f"{' and '.join(printed)} would both go to standard output; give --output FILE for all but one"
         )
     return pairs
+
+
+def _known(name: str) -> Format:
+    from capsaudit.validation import expect_known
+
+    expect_known("format", name, FORMATS)
+    return next(format for format in FORMATS if format == name)

@@ -1,24 +1,26 @@
-"""Documents as HTML fragments, for notebooks. Everything that is shown is escaped."""
+"""Results as HTML fragments, for notebooks. All text is escaped."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
 
-from capsaudit.render.document import Cell, Column, Document, Grid
+from capsaudit.render.document import Cell, Column, Grid, Tone
 from capsaudit.render.tables import document
-from capsaudit.results import Result, to_html
+from capsaudit.results import Result
 
-_TONES = {"good": "color:#18794e", "bad": "color:#c62a2f", "changed": "font-weight:bold", "total": "font-weight:bold"}
+_TONES: dict[Tone, str] = {
+    "good": "color:#18794e",
+    "bad": "color:#c62a2f",
+    "changed": "font-weight:bold",
+    "total": "font-weight:bold",
+    "": "",
+}
 
 
-@to_html.register(Result)
-def _result(result: Result) -> str:
-    return html(document(result))
-
-
-def html(shown: Document) -> str:
-    """A `<section>` with a caption, tables with header cells, and the sentences below them."""
+def html(result: Result) -> str:
+    """A `<section>` with a heading, tables with header cells, and the sentences below them."""
+    shown = document(result)
     parts = [f"<h4>{escape(shown.title)}</h4>"]
     for part in shown.parts:
         if isinstance(part, str):
@@ -39,7 +41,5 @@ def _table(grid: Grid) -> Iterator[str]:
 
 
 def _cell(column: Column, cell: Cell) -> str:
-    style = ";".join(
-        filter(None, [_TONES.get(cell.tone, ""), "text-align:right" if column.right else "text-align:left"])
-    )
+    style = ";".join(filter(None, [_TONES[cell.tone], "text-align:right" if column.right else "text-align:left"]))
     return f'<td style="{style}">{escape(cell.text).replace(chr(10), "<br>")}</td>'

@@ -1,12 +1,55 @@
-"""Results as JSON, with the keys of the contract."""
+"""Results as JSON, with the keys of the contract, and the JSON Schema of each result.
+
+Beside its fields, a reason has its sentence as `message`, and whatever has reasons has them in one text as `because`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import msgspec
+from msgspec import Struct
 
-from capsaudit.results import Result
+from capsaudit.render.reasons import because, sentence
+from capsaudit.results import Reason
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_SENTENCE = {"type": "string"}
 
 
-def as_json(result: Result) -> str:
+def as_json(result: Struct) -> str:
     """The result, indented."""
-    return msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
+    return msgspec.json.format(msgspec.json.encode(_with_sentences(result)), indent=2).decode()
+
+
+def schemas(types: Iterable[type[Struct]]) -> dict[str, dict[str, Any]]:
+    """The JSON Schema of each type, by its name."""
+    return {kind.__name__: _schema(kind) for kind in types}
+
+
+def _with_sentences(value: Any) -> Any:
+    if isinstance(value, Reason):
+        return {"code": value.code, "values": _with_sentences(value.values), "message": sentence(value)}
+    if isinstance(value, Struct):
+        names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+        encoded = {key: _with_sentences(getattr(value, name)) for name, key in names}
+        return encoded | {"because": because(value.reasons)} if hasattr(value, "reasons") else encoded
+    if isinstance(value, dict):
+        return {key: _with_sentences(item) for key, item in value.items()}
+    return [_with_sentences(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _schema(kind: type[Struct]) -> dict[str, Any]:
+    (root,), components = msgspec.json.schema_components((kind,), ref_template="#/$defs/{name}")
+    for name, component in components.items():
+        properties = component.get("properties", {})
+        added = "message" if name == "Reason" else "because" if "reasons" in properties else None
+        if added:
+            properties[added] = _SENTENCE
+            component["required"] = [*component.get("required", []), added]
+        if "schema" in properties:
+            properties["schema"] = {"const": properties["schema"]["default"]}
+            component["required"] = ["schema", *component.get("required", [])]
+        component["additionalProperties"] = False
+    return {"$schema": _DIALECT, **root, "$defs": components}

@@ -12,7 +12,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def junit(result: Result) -> str:
-    """The `<testsuites>` document that CI servers read. Warnings are no cases; they stand in the output of the suite."""
+    """The `<testsuites>` document that CI servers read. Warnings are not test cases; they are in the output of the suite."""
     found = cases(result)
     checked = [case for case in found if case.level != "warning"]
     name = checked[0].suite.split(".")[1] if checked else "audit"
@@ -22,7 +22,7 @@ def junit(result: Result) -> str:
     suite = ET.SubElement(suites, "testsuite", {"name": f"capsaudit {name}", **totals})
     for case in checked:
         _add(suite, case)
-    if warnings := [str(said) for case in found if case.level == "warning" for said in case.messages]:
+    if warnings := [str(message) for case in found if case.level == "warning" for message in case.messages]:
         ET.SubElement(suite, "system-err").text = _clean("\n".join(warnings))
     ET.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode")
@@ -31,7 +31,7 @@ def junit(result: Result) -> str:
 def _add(suite: ET.Element, case: Case) -> None:
     place = {"file": case.file, "line": str(case.line)} if case.file else {}
     element = ET.SubElement(suite, "testcase", {"classname": case.suite, "name": _clean(case.name), **place})
-    if case.level:
+    if case.level != "none":
         failure = ET.SubElement(element, "failure", {"message": _clean(str(case.messages[0]))})
         failure.text = _clean("\n".join(map(str, case.messages)))
 

@@ -1,22 +1,28 @@
-"""Documents as GitHub Markdown."""
+"""Results as GitHub Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from capsaudit.render.document import Cell, Document, Grid
+from capsaudit.render.document import Cell, Grid, Waterfall
+from capsaudit.render.tables import document
+from capsaudit.results import Result
 
 
-def markdown(document: Document) -> str:
-    """The document as Markdown: a heading, its tables, its sentences. Waterfalls are pictures and are left out."""
-    parts = [f"### {_escaped(document.title)}"]
-    for part in document.parts:
+def as_markdown(result: Result) -> str:
+    """A result as Markdown: a heading, its tables, its sentences. Waterfalls are pictures and are left out."""
+    shown = document(result)
+    return "\n\n".join([f"### {_escaped(shown.title)}", *fragments(shown.parts)])
+
+
+def fragments(parts: Iterable[Grid | Waterfall | str]) -> Iterator[str]:
+    """Sentences and tables, each as Markdown."""
+    for part in parts:
         if isinstance(part, str):
-            parts.append(_escaped(part))
+            yield _escaped(part)
         elif isinstance(part, Grid) and part.rows:
-            parts.append("\n".join(_table(part)))
-    return "\n\n".join(parts)
+            yield "\n".join(_table(part))
 
 
 def _table(grid: Grid) -> Iterator[str]:
@@ -36,5 +42,5 @@ def _cell(cell: Cell) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that cannot break out of its cell or turn into markup."""
+    """Text that cannot end its cell or become markup."""
     return re.sub(r"([\\`*|<>\[\]])", r"\\\1", text)

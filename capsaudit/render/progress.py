@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Bars:
-    """One bar a variant or file; `training` and `fetching` move them."""
+    """One bar for each variant or file."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -19,22 +19,22 @@ class Bars:
 
     def training(self, name: str, step: int, steps: int, loss: float, accuracy: float, rate: float) -> None:
         """A training step has been taken."""
-        said = f"loss {loss:.3f} · accuracy {accuracy:.0%} · {rate:,.0f} images/s"
-        self._move(name, step, steps, said)
+        status = f"loss {loss:.3f} · accuracy {accuracy:.0%} · {rate:,.0f} images/s"
+        self._move(name, step, steps, status)
 
     def fetching(self, name: str, done: int, total: int) -> None:
-        """Some bytes have come."""
+        """Some bytes have been received."""
         self._move(name, done, total or done, f"{done / 2**20:,.1f} MiB")
 
     def searching(self, done: int, total: int) -> None:
-        """Some of a space has been searched; a small one is done before a bar could be seen."""
+        """Some of a space has been searched; for a small one no bar is shown."""
         if total > 1:
             self._move("searching", done, total, "")
 
-    def _move(self, name: str, done: int, total: int, said: str) -> None:
+    def _move(self, name: str, done: int, total: int, status: str) -> None:
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=total, said="")
-        self._progress.update(self._tasks[name], completed=done, total=total, said=said)  # type: ignore[arg-type]
+            self._tasks[name] = self._progress.add_task(name, total=total, status="")
+        self._progress.update(self._tasks[name], completed=done, total=total, status=status)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def bars() -> Iterator[Bars]:
         TextColumn("{task.description}"),
         BarColumn(bar_width=16),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[status]}"),
         TimeRemainingColumn(compact=True),
     )
     console = Console(file=sys.stderr)

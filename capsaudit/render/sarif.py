@@ -1,4 +1,4 @@
-"""Cases as SARIF 2.1.0, which code-scanning services read: a result for each thing that does not hold."""
+"""Cases as SARIF 2.1.0, which code-scanning services read: a result for each case that does not hold, and for each warning."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 
 import msgspec
 
-from capsaudit import __version__
+from capsaudit._version import __version__
 from capsaudit.render.cases import Case, cases
 from capsaudit.results import Result
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _RULES = {
     "claim": "A stated count must agree with the counted one",
-    "warning": "Something that a count alone does not tell",
+    "warning": "A finding that a parameter count does not show",
 }
 
 
 def sarif(result: Result) -> str:
-    """The log, indented. Results stand at the line where the claim is made, or at the file as a whole."""
-    found = [case for case in cases(result) if case.level]
+    """The log, indented. Results are at the line where the claim is made."""
+    found = [case for case in cases(result) if case.level != "none"]
     driver = {
         "name": "capsaudit",
         "version": __version__,

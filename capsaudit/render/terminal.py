@@ -5,6 +5,7 @@ No number is ever cut short: a table is drawn only where every cell fits.
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from collections.abc import Iterator
@@ -15,9 +16,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from capsaudit.render.document import ABSENT, Bar, Cell, Column, Document, Grid, Waterfall
+from capsaudit.render.document import ABSENT, Bar, Cell, Column, Document, Grid, Tone, Waterfall
+from capsaudit.render.tables import document
+from capsaudit.results import Result
 
-STYLES = {"good": "green", "bad": "red", "changed": "yellow", "total": "bold", "": ""}
+STYLES: dict[Tone, str] = {"good": "green", "bad": "red", "changed": "yellow", "total": "bold", "": ""}
 
 _LINES = Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -26,23 +29,30 @@ _MARGIN = 1
 
 
 class PipeConsole(Console):
-    """A console that leaves it to its caller what a closed pipe means; rich would exit with 1, which here is a result."""
+    """A console that raises an error when its pipe is closed; rich would exit with 1, which here means `disagrees`."""
 
     def on_broken_pipe(self) -> None:
-        """Say so, as any other stream does."""
+        """Raise it, as any other stream does."""
         raise BrokenPipeError
 
 
-def show(document: Document, console: Console | None = None) -> None:
+def plain(result: Result, *, width: int = 120) -> str:
+    """A result as a terminal of this width without colours shows it."""
+    stream = io.StringIO()
+    show(document(result), PipeConsole(file=stream, highlight=False, width=width, color_system=None))
+    return stream.getvalue().rstrip()
+
+
+def show(shown: Document, console: Console | None = None) -> None:
     """Print a document on standard output, without colour or control codes where that is no terminal."""
     console = console or PipeConsole(file=sys.stdout, highlight=False)
-    console.print(Text(harmless(document.title), style="bold"), soft_wrap=True)
-    for part in document.parts:
+    console.print(Text(harmless(shown.title), style="bold"), soft_wrap=True)
+    for part in shown.parts:
         match part:
             case str():
                 console.print(Text(harmless(part)))
             case Waterfall():
-                for line, style in drawn(part, console.width):
+                for line, style in draw_waterfall(part, console.width):
                     console.print(Text(line, style=STYLES[style]), soft_wrap=True)
             case Grid() if part.rows:
                 _show_grid(part, console)
@@ -70,7 +80,7 @@ def _fitting(grid: Grid, width: int) -> Iterator[Grid]:
 
 
 def _least_width(grid: Grid) -> int:
-    """Columns of the terminal that a table of this grid cannot do without."""
+    """The least width of a table of this grid."""
     return _whole_width([_column_width(grid, i, wrapped=True) for i in range(len(grid.columns))])
 
 
@@ -87,7 +97,7 @@ def _column_width(grid: Grid, place: int, *, wrapped: bool) -> int:
 
 
 def _widths(grid: Grid, width: int) -> list[int]:
-    """Columns that wrap give way, the widest first; the others never do. (rich itself would cut those that cannot wrap.)"""
+    """Columns that wrap are narrowed, the widest first; the others never are. (rich itself would cut those that cannot wrap.)"""
     places = range(len(grid.columns))
     least = [_column_width(grid, i, wrapped=True) for i in places]
     widths = [_column_width(grid, i, wrapped=False) for i in places]
@@ -146,13 +156,13 @@ def _records(grid: Grid) -> Iterator[Text]:
 
 
 _LEAST_BAR = 10
-_FILL = {"good": "█", "bad": "▒", "total": "━"}
+_FILL: dict[Tone, str] = {"good": "█", "bad": "▒", "total": "━"}
 
 
-def drawn(waterfall: Waterfall, width: int) -> Iterator[tuple[str, str]]:
+def draw_waterfall(waterfall: Waterfall, width: int) -> Iterator[tuple[str, Tone]]:
     """Lines and their tones. Steps up are solid, steps down shaded; a step too small to see is one character wide.
 
-    In a terminal too narrow for bars nothing is drawn: the ledger above says the same in numbers.
+    In a terminal too narrow for bars nothing is drawn: the table above has the same numbers.
     """
     labels = max(cell_len(bar.label) for bar in waterfall.bars)
     texts = max(cell_len(bar.text) for bar in waterfall.bars)
@@ -164,7 +174,7 @@ def drawn(waterfall: Waterfall, width: int) -> Iterator[tuple[str, str]]:
         offset, length = _placed(bar, waterfall.origin, top, room)
         field = (" " * offset + _FILL.get(bar.tone, "│") * length).ljust(room)
         yield f" {bar.label:<{labels}} {field} {bar.text:>{texts}}", bar.tone
-    yield f" The axis begins at {waterfall.origin:,}.", ""
+    yield f" The axis starts at {waterfall.origin:,}.", ""
 
 
 def _placed(bar: Bar, origin: int, top: int, room: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What the report holds: the answers of the verbs, and a digest of the data that they were computed from.
+"""What the report contains: results of the commands, and a digest of the data that they were computed from.
 
 No date, no machine, no path and no commit: the same data give the same bytes wherever they are counted.
 """
@@ -9,15 +9,21 @@ import hashlib
 from collections.abc import Iterator
 
 import msgspec
+from msgspec import Struct
 
-from capsaudit import __version__
-from capsaudit.catalogue import load_all, load_variant
-from capsaudit.catalogue.claims import load_all_claims
-from capsaudit.catalogue.spaces import load_space, load_spaces
-from capsaudit.catalogue.variants import shipped
+from capsaudit._version import __version__
+from capsaudit.catalogue import load_all, load_variant, shipped
+from capsaudit.catalogue.claims import claims_of
+from capsaudit.catalogue.spaces import load_spaces, space_around
+from capsaudit.catalogue.toml_files import Kind
+from capsaudit.commands.claims import claims
+from capsaudit.commands.compare import compare
+from capsaudit.commands.explain import explain
+from capsaudit.commands.joint import joint_of_sources
+from capsaudit.commands.reconcile import reconcile, torch_confirms
 from capsaudit.published import parse_figure
-from capsaudit.results import Claims, Comparison, Joint, Ledger, Reconciliation, Result
-from capsaudit.spec import family
+from capsaudit.results import Claims, Comparison, Joint, Ledger, Reconciliation
+from capsaudit.results.base import SCHEMA
 
 LEDGER = ("article", "multimnist")
 """From the article's count to the figure that it is compared with."""
@@ -32,13 +38,14 @@ SEARCHED = (
 )
 """Figures and the variants that their explanations start from: the paper's five, and what two counting tools report."""
 
-_TOLD = 5
-_KINDS = ("", "spaces", "claims")
+_LISTED = 5
+_KINDS: tuple[Kind, ...] = ("variants", "spaces", "claims")
 
 
-class WrittenAudit(Result, frozen=True, kw_only=True):
+class ReportContents(Struct, frozen=True, kw_only=True):
     """Everything that the report shows. `digest`: of the data. `sources`: the titles of those whose claims are judged, by name."""
 
+    schema: int = SCHEMA
     capsaudit: str
     digest: str
     sources: dict[str, str]
@@ -49,32 +56,27 @@ class WrittenAudit(Result, frozen=True, kw_only=True):
     reconciliations: tuple[Reconciliation, ...]
 
 
-def gather() -> WrittenAudit:
-    """Count, judge and search everything that is shipped, by all witnesses.
+def gather() -> ReportContents:
+    """Count, judge and search everything shipped, by all witnesses.
 
     Raises:
         CapsauditError: shipped data that cannot be read or judged.
     """
-    from capsaudit.commands.claims import claims
-    from capsaudit.commands.compare import compare
-    from capsaudit.commands.explain import explain
-    from capsaudit.commands.joint import sources_testimony
-
-    variants, claimed = load_all(), load_all_claims()
-    return WrittenAudit(
+    variants, claimed = load_all(), claims_of(())
+    return ReportContents(
         capsaudit=__version__,
         digest=digest(),
         sources={source.name: source.title for source in claimed},
         comparison=compare(variants, stated_by=variants),
         ledger=explain(*map(load_variant, LEDGER)),
         claims=claims(claimed, variants, claimed),
-        joint=sources_testimony(claimed, load_spaces()),
+        joint=joint_of_sources(claimed, load_spaces()),
         reconciliations=tuple(_reconciliations()),
     )
 
 
 def digest() -> str:
-    """SHA-256 over the shipped files in the order of their names; how a checkout ends its lines makes no difference.
+    """SHA-256 over the shipped files in the order of their names, independent of how a checkout ends its lines.
 
     >>> len(digest())
     64
@@ -89,13 +91,13 @@ def digest() -> str:
 
 
 def _reconciliations() -> Iterator[Reconciliation]:
-    from capsaudit.commands.confirm import confirm
-    from capsaudit.commands.reconcile import reconcile
 
     for figure, name in SEARCHED:
         start = load_variant(name)
-        space = load_space(family(start.spec))
-        yield _rounded(reconcile(parse_figure(figure), start, space, load_all(), top=_TOLD, confirm=confirm))
+        found = reconcile(
+            parse_figure(figure), start, space_around(start), load_all(), top=_LISTED, confirm=torch_confirms
+        )
+        yield _rounded(found)
 
 
 def _rounded(found: Reconciliation) -> Reconciliation:

@@ -1,13 +1,13 @@
-"""The audit as a page and as Markdown: the same sections, drawn by a template each."""
+"""The report as an HTML page and as Markdown: the same sections, each through a template of its own."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from capsaudit.render.document import Document, Grid
-from capsaudit.render.markdown import markdown
-from capsaudit.reporting.contents import WrittenAudit
+from capsaudit.render.document import Grid
+from capsaudit.render.markdown import fragments
+from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.sections import TITLE, Notes, answer, sections
 from capsaudit.reporting.svg import WIDTH, Picture
 from capsaudit.reporting.tables import Table
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 PAGES = ("audit.md", "audit.html")
 
 
-def pages(audit: WrittenAudit, pictures: dict[str, Picture]) -> dict[str, str]:
-    """Both pages by file. Everything that comes from data is escaped: nothing in it can turn into markup."""
+def pages(contents: ReportContents, pictures: dict[str, Picture]) -> dict[str, str]:
+    """Both pages by file name. Everything that comes from data is escaped."""
     environment = _environment()
-    contents = {
+    values = {
         "title": TITLE,
-        "answer": answer(audit),
-        "sections": sections(audit, pictures),
+        "answer": answer(contents),
+        "sections": sections(contents, pictures),
         "width": WIDTH,
     }
-    return {name: environment.get_template(f"{name}.j2").render(contents) for name in PAGES}
+    return {name: environment.get_template(f"{name}.j2").render(values) for name in PAGES}
 
 
 def _environment() -> Environment:
@@ -51,10 +51,10 @@ def _environment() -> Environment:
 
 
 def _embedded(svg: str) -> str:
-    """A picture inside the page: it needs no network, and its names cannot meet those of another."""
+    """A picture inside the page: it needs no network, and its names cannot collide with those of another."""
     return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
 
 
 def _markdown(part: str | Grid) -> str:
-    """A sentence or a table as Markdown, without the heading that a document has."""
-    return markdown(Document(title="", parts=(part,))).partition("\n\n")[2]
+    """A sentence or a table as Markdown."""
+    return "".join(fragments((part,)))

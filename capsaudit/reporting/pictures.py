@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from capsaudit.render.document import number
 from capsaudit.render.tables import setting
-from capsaudit.reporting.contents import WrittenAudit
+from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.intervals import intervals
 from capsaudit.reporting.svg import INNER, MARGIN, PALETTE, WIDTH, Picture, line, picture, rect, text
 from capsaudit.results import Comparison, Count, Ledger, Step
@@ -16,7 +16,7 @@ _LEAST = 3.0
 """What is too small to be seen is drawn so wide, and the picture says so."""
 
 
-def pictures(audit: WrittenAudit) -> dict[str, Picture]:
+def pictures(audit: ReportContents) -> dict[str, Picture]:
     """The pictures by file, in the order in which they are shown."""
     drawn = (waterfall(audit.ledger), layers(audit.comparison), intervals(audit.comparison, audit.joint))
     return {each.file: each for each in drawn}

@@ -10,173 +10,166 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from capsaudit.render.document import Grid, number
+from capsaudit.render.document import number, separated
 from capsaudit.render.tables import document, setting
-from capsaudit.reporting.contents import WrittenAudit
+from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.svg import Picture
 from capsaudit.reporting.tables import (
     Table,
+    agreeing,
     arranged,
-    as_said,
     claims_of,
     evidence,
     networks,
     paper_figures,
-    printed_by,
     summaries,
 )
-from capsaudit.results import Reconciliation, Result
+from capsaudit.results import Reconciliation
+
+TITLE = "How large is Hinton's capsule network?"
 
 _QUESTION = ("question", "allowed", "excluded")
-_EXPLANATION = ("changes", "total", "what changes", "weight", "variant")
-"""The order of columns."""
+_EXPLANATION = ("changes", "total", "what changes", "evidence", "variant")
+"""The columns that come first."""
 
 
 class Notes(Struct, frozen=True):
-    """Sentences that stand below each other as a list."""
+    """Sentences as a list."""
 
     sentences: tuple[str, ...]
 
 
 class Section(Struct, frozen=True):
-    """A heading, and what stands below it. `key` is its anchor."""
+    """A heading, and what is below it. `key` is its anchor."""
 
     key: str
     title: str
     parts: tuple[str | Table | Picture | Notes, ...]
 
 
-def sections(audit: WrittenAudit, pictures: dict[str, Picture]) -> tuple[Section, ...]:
+def answer(contents: ReportContents) -> tuple[str, ...]:
+    """The two figures, and who is right."""
+    ledger = contents.ledger
+    start, end = ledger.start_total, ledger.start_total + ledger.difference
+    totals = {counted.variant: counted for counted in contents.comparison.variants}
+    paper, image = totals["paper"], ledger.steps[-1]
+    where = " and ".join(f"{number(part.difference, signed=True).text} in {part.layer}" for part in image.layers)
+    return (
+        f"The article counts {start:,} parameters in the capsule network and remarks that the paper gives "
+        f"{totals['multimnist'].stated}. Both figures are right, each for another network.",
+        f"The article's sum is exact for what it counts, but {start - paper.trainable:,} of it are routing logits and coupling "
+        f"coefficients, which the paper does not train. The paper's network for MNIST has {paper.trainable:,} parameters, which "
+        f"rounds to {paper.stated}; so does the article's total.",
+        f"{totals['multimnist'].stated} is the paper's network for MultiMNIST: the same layers on images of "
+        f"{setting(image.after)}×{setting(image.after)} pixels instead of {setting(image.before)}×{setting(image.before)}, "
+        f"{end:,} parameters. The larger image adds {number(image.difference, signed=True).text}: {where}.",
+    )
+
+
+def sections(contents: ReportContents, pictures: dict[str, Picture]) -> tuple[Section, ...]:
     """Everything below the answer."""
     return (
-        _figures(audit),
-        _ledger(audit, pictures["waterfall.svg"]),
-        _claims(audit),
-        _questions(audit),
-        _networks(audit, pictures["layers.svg"]),
-        _intervals(audit, pictures["figures.svg"]),
-        _searched(audit),
-        _method(audit),
+        _figures(contents),
+        _ledger(contents, pictures["waterfall.svg"]),
+        _claims(contents),
+        _questions(contents),
+        _networks(contents, pictures["layers.svg"]),
+        _intervals(contents, pictures["figures.svg"]),
+        _interpretations(contents),
+        _method(contents),
     )
 
 
-def _figures(audit: WrittenAudit) -> Section:
-    shown = (
-        "A figure agrees when the exact count prints as it does at the figure's own precision, rounding half up. It is "
-        "undecided where networks that differ in what they count print as it alike."
+def _figures(contents: ReportContents) -> Section:
+    definition = (
+        "A figure agrees when the exact count rounds to it, half up, at the figure's own precision. Where other networks round to the "
+        "same figure, they are named: the figure does not distinguish them."
     )
-    return Section("figures", "The paper's five figures", (shown, paper_figures(audit)))
+    return Section("figures", "The paper's five figures", (definition, paper_figures(contents)))
 
 
-def _ledger(audit: WrittenAudit, picture: Picture) -> Section:
-    grid, sentences = _parts(audit.ledger)
-    end = as_said(next(f.stated for f in audit.comparison.figures if f.about == audit.ledger.end))
-    title = f"From {audit.ledger.start_total:,} to {end}"
-    return Section("ledger", title, (picture, Table("The ledger, knob by knob", grid), Notes(sentences)))
+def _ledger(contents: ReportContents, picture: Picture) -> Section:
+    shown, ledger = document(contents.ledger), contents.ledger
+    end = separated(next(f.stated for f in contents.comparison.figures if f.about == ledger.end))
+    title = f"From {ledger.start_total:,} to {end}"
+    table = Table("The steps, knob by knob", shown.table("steps"))
+    return Section("ledger", title, (picture, table, Notes(shown.sentences)))
 
 
-def _claims(audit: WrittenAudit) -> Section:
-    verdicts = Counter(claim.verdict for claim in audit.claims.claims)
-    told = ", ".join(f"{verdict} {count}" for verdict, count in verdicts.items())
-    counted = f"{len(audit.claims.claims)} claims were held against the networks. Verdicts: {told}."
+def _claims(contents: ReportContents) -> Section:
+    claims = contents.claims.claims
+    verdicts = Counter(claim.verdict for claim in claims)
+    counts = ", ".join(f"{verdict} {count}" for verdict, count in verdicts.items())
+    judged = f"{len(claims)} claims were compared with the networks. Verdicts: {counts}."
     legend = (
-        "Misattributed: true, but of another network. Contradicted: the source's own numbers say otherwise. Undecided: several "
-        "networks print as the figure."
+        "Misattributed: true, but of another network. Contradicted: the source's own numbers, or the paper, say otherwise. Approximate: only "
+        "when the figure is cut instead of rounded, or if its trailing zeros are not significant."
     )
-    tables = (claims_of(audit, source) for source in dict.fromkeys(claim.source for claim in audit.claims.claims))
-    return Section(
-        "claims", "Claim by claim", (counted, legend, *tables, "How we know:", Notes(tuple(evidence(audit))))
-    )
+    tables = (claims_of(contents, source) for source in dict.fromkeys(claim.source for claim in claims))
+    notes = Notes(tuple(evidence(contents)))
+    return Section("claims", "Claim by claim", (judged, legend, *tables, "Evidence that the sources say so:", notes))
 
 
-def _questions(audit: WrittenAudit) -> Section:
-    shown = document(audit.joint)
-    *_, grid = (part for part in shown.parts if isinstance(part, Grid))
-    sentences = tuple(part for part in shown.parts if isinstance(part, str))
-    undecided = [question for question in audit.joint.questions if not question.decided]
+def _questions(contents: ReportContents) -> Section:
+    shown, questions = document(contents.joint), contents.joint.questions
+    undecided = sum(not question.decided for question in questions)
     counted = (
-        f"The paper's text leaves {len(audit.joint.questions)} questions open that matter to a count. Its figures together "
-        f"decide {len(audit.joint.questions) - len(undecided)} of them; {len(undecided)} no figure can decide."
+        f"The paper's text leaves {len(questions)} questions open that affect a count. Its figures together decide "
+        f"{len(questions) - undecided} of them; the other {undecided} cannot be decided by any figure."
     )
     table = Table(
         "Each question, the answers that all figures allow, and those that a figure excludes",
-        arranged(grid, *_QUESTION),
+        arranged(shown.table("questions"), *_QUESTION),
     )
-    return Section("questions", "What the paper's figures decide", (counted, table, Notes(sentences)))
+    return Section("questions", "What the paper's figures decide", (counted, table, Notes(shown.sentences)))
 
 
-def _networks(audit: WrittenAudit, picture: Picture) -> Section:
-    count = len(audit.comparison.variants)
-    shown = f"{count} networks, each counted layer by layer by every witness."
+def _networks(contents: ReportContents, picture: Picture) -> Section:
+    counted = f"{len(contents.comparison.variants)} networks, each counted layer by layer by every witness."
+    parts = (counted, networks(contents.comparison), picture, summaries(contents.comparison))
+    return Section("networks", "The networks, layer by layer", parts)
+
+
+def _intervals(contents: ReportContents, picture: Picture) -> Section:
+    definition = (
+        "A published figure stands for every whole number that rounds to it. The figure does not distinguish totals within this "
+        "interval; totals outside of it are excluded."
+    )
     return Section(
-        "networks",
-        "The networks, layer by layer",
-        (shown, networks(audit.comparison), picture, summaries(audit.comparison)),
+        "intervals", "Which totals round to which figure", (definition, picture, agreeing(contents.comparison))
     )
 
 
-def _intervals(audit: WrittenAudit, picture: Picture) -> Section:
-    shown = (
-        "A printed figure stands for every whole number that rounds to it. What falls into the same interval cannot be told "
-        "apart by the figure; what falls beside it is excluded."
+def _interpretations(contents: ReportContents) -> Section:
+    method = (
+        "For each figure all interpretations of a network were counted, and those that round to it are listed, those with "
+        "the fewest changes first, beside the number that would be expected by chance. Evidence is strong where chance would hardly give as "
+        "many explanations with so few changes, weak where it might, none where it would; an explanation is redundant if an earlier one makes "
+        "only some of its changes. The assumption cost adds up what the changes ask a reader to assume: 0 where the paper says so, 1 where a "
+        "published source does, 2 where the text merely leaves it open."
     )
-    return Section("intervals", "Which totals print as which figure", (shown, picture, printed_by(audit.comparison)))
-
-
-def _searched(audit: WrittenAudit) -> Section:
-    shown = (
-        "For each figure all interpretations of a network were counted, and those that print as it are listed, those with "
-        "the fewest changes first. Beside them stands how many there would be if figures fell by chance."
-    )
-    parts = (part for found in audit.reconciliations for part in _search(found))
-    return Section("interpretations", "Every interpretation that would explain a figure", (shown, *parts))
+    parts = (part for found in contents.reconciliations for part in _search(found))
+    return Section("interpretations", "Every interpretation that would explain a figure", (method, *parts))
 
 
 def _search(found: Reconciliation) -> Iterator[str | Table | Notes]:
     shown = document(found)
-    told, chance = (part for part in shown.parts if isinstance(part, Grid))
-    yield Table(as_said(shown.title), arranged(told, *_EXPLANATION))
-    yield Notes(tuple(as_said(part) for part in shown.parts if isinstance(part, str)))
-    yield Table(f"{as_said(found.figure)}: explanations found, beside those expected by chance", chance)
+    yield Table(shown.title, arranged(shown.table("explanations"), *_EXPLANATION))
+    yield Notes(shown.sentences)
+    caption = f"{separated(found.figure)}: explanations found, beside those expected by chance"
+    yield Table(caption, shown.table("by changes"))
 
 
-def _method(audit: WrittenAudit) -> Section:
-    witnesses = ", ".join(audit.comparison.variants[0].witnesses)
+def _method(contents: ReportContents) -> Section:
+    witnesses = ", ".join(contents.comparison.variants[0].witnesses)
     return Section(
         "method",
         "How it was counted",
         (
-            f"By capsaudit {audit.capsaudit}. Each network is a small file of data; its layers are counted by witnesses that "
-            f"share no code: {witnesses} (closed-form arithmetic, the parameters of the built module, and a tool that traces it).",
-            f"The data, as SHA-256: {audit.digest}. The same data give the same bytes, on any machine.",
-            "Written by capsaudit report. Whether it is up to date: capsaudit report --check. Everything on this page stands "
-            "as data in audit.json.",
+            f"By capsaudit {contents.capsaudit}. Each network is a small data file; its layers are counted by witnesses that "
+            f"share no code: {witnesses} (closed-form arithmetic, the parameters of the built module, and a tool that summarises it).",
+            f"The data have the SHA-256 {contents.digest}. The same data give the same bytes, on any machine.",
+            "Written by capsaudit report. To check that it is up to date: capsaudit report --check. All numbers on this page are "
+            "in audit.json.",
         ),
-    )
-
-
-def _parts(result: Result) -> tuple[Grid, tuple[str, ...]]:
-    """The first table of a result's document, and its sentences."""
-    shown = document(result)
-    return shown.main_grid, tuple(part for part in shown.parts if isinstance(part, str))
-
-
-TITLE = "How large is Hinton's capsule network?"
-
-
-def answer(audit: WrittenAudit) -> tuple[str, ...]:
-    """The two figures, and who is right."""
-    start, end = audit.ledger.start_total, audit.ledger.start_total + audit.ledger.difference
-    totals = {counted.variant: counted for counted in audit.comparison.variants}
-    paper, image = totals["paper"], audit.ledger.steps[-1]
-    where = " and ".join(f"{number(part.difference, signed=True).text} in {part.layer}" for part in image.layers)
-    return (
-        f"The article counts {start:,} parameters in the capsule network and remarks that the paper gives "
-        f"{totals['multimnist'].stated}. Both figures are right, each about another network.",
-        f"The article's sum is exact for what it counts, but {start - paper.trainable:,} of it are routing logits and coupling "
-        f"coefficients, which the paper does not train. The paper's network for MNIST has {paper.trainable:,} parameters and "
-        f"is printed as {paper.stated}; the article's total would be printed so too.",
-        f"{totals['multimnist'].stated} is the paper's network for MultiMNIST: the same layers on images of "
-        f"{setting(image.after)}×{setting(image.after)} pixels instead of {setting(image.before)}×{setting(image.before)}, "
-        f"{end:,} parameters. The larger image makes {number(image.difference, signed=True).text}: {where}.",
     )

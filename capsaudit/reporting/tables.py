@@ -1,16 +1,17 @@
-"""The tables that only the report has; the others are those of the verbs' own documents."""
+"""The tables that only the report has; the others are those of the commands' own documents."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from msgspec import Struct
 
-from capsaudit.published import parse_figure
-from capsaudit.render.document import Cell, Column, Grid, number, verdict, word
-from capsaudit.reporting.contents import WrittenAudit
-from capsaudit.results import AGREES, UNDECIDED, Claimed, Comparison, Count, StatedFigure
+from capsaudit.render.document import Cell, Column, Grid, figure, number, verdict, word
+from capsaudit.render.reasons import because
+from capsaudit.render.tables.claims import what_is_claimed
+from capsaudit.render.tables.count import agreement
+from capsaudit.reporting.contents import ReportContents
+from capsaudit.results import Comparison, Count, StatedFigure
 
 
 class Table(Struct, frozen=True):
@@ -21,26 +22,17 @@ class Table(Struct, frozen=True):
 
 
 def arranged(grid: Grid, *first: str) -> Grid:
-    """The same table with these columns in front: what matters most is seen first where there is room for few."""
+    """The same table with these columns in front: the most important ones are seen first where there is little room."""
     names = [column.name for column in grid.columns]
     order = sorted(range(len(names)), key=lambda i: first.index(names[i]) if names[i] in first else len(first))
     rows = tuple(tuple(row[i] for i in order) for row in grid.rows)
-    return Grid(tuple(grid.columns[i] for i in order), rows, grid.rules)
+    return Grid(name=grid.name, columns=tuple(grid.columns[i] for i in order), rows=rows, rules=grid.rules)
 
 
-def as_said(stated: str | None) -> str:
-    """A figure as printed, with the separators that the data leave out.
-
-    >>> as_said("11.36M"), as_said("8238608"), as_said("82432, input 10×16"), as_said("0.000125")
-    ('11.36M', '8,238,608', '82,432, input 10×16', '0.000125')
-    """
-    return re.sub(r"(?<![\d.,])[1-9]\d{4,}(?!\d|\.\d)", lambda found: f"{int(found[0]):,}", stated or "")
-
-
-def paper_figures(audit: WrittenAudit) -> Table:
-    """The figures that must hold together, beside what the layers give."""
-    known = {claim.id: claim for claim in audit.claims.claims}
-    claims = [known[figure.claim] for figure in audit.joint.figures if figure.claim in known]
+def paper_figures(contents: ReportContents) -> Table:
+    """The figures that must agree together, beside the exact counts."""
+    known = {claim.id: claim for claim in contents.claims.claims}
+    claims = [known[each.claim] for each in contents.joint.figures if each.claim in known]
     columns = (
         Column("figure"),
         Column("exact", right=True),
@@ -49,12 +41,12 @@ def paper_figures(audit: WrittenAudit) -> Table:
         Column("because", wraps=True),
     )
     rows = tuple(
-        (word(as_said(c.stated)), number(c.exact), _judged(c), word(c.about), word(as_said(c.because))) for c in claims
+        (figure(c.stated), number(c.exact), verdict(c.verdict), word(c.about), word(because(c.reasons))) for c in claims
     )
-    return Table("The paper's figures", Grid(columns=columns, rows=rows))
+    return Table("The paper's figures", Grid(name="paper's figures", columns=columns, rows=rows))
 
 
-def claims_of(audit: WrittenAudit, source: str) -> Table:
+def claims_of(contents: ReportContents, source: str) -> Table:
     """Every claim of a source with its verdict."""
     columns = (
         Column("claim", hyphens=True),
@@ -64,21 +56,12 @@ def claims_of(audit: WrittenAudit, source: str) -> Table:
         Column("place", wraps=True),
     )
     rows = tuple(
-        (word(c.id), _judged(c), word(_claimed(c)), word(as_said(c.because)), word(c.place))
-        for c in audit.claims.claims
+        (word(c.id), verdict(c.verdict), word(what_is_claimed(c)), word(because(c.reasons)), word(c.place))
+        for c in contents.claims.claims
         if c.source == source
     )
-    return Table(f"Claims of the {source}: {audit.sources.get(source, source)}", Grid(columns=columns, rows=rows))
-
-
-def _claimed(claim: Claimed) -> str:
-    where = f"{claim.layer} of {claim.about}" if claim.layer else claim.about
-    return claim.statement or as_said(f"{where}: {claim.stated}")
-
-
-def _judged(claim: Claimed) -> Cell:
-    tone = {AGREES: "good", UNDECIDED: ""}.get(claim.verdict, "bad")
-    return Cell(claim.verdict, claim.verdict, tone)
+    caption = f"Claims of the {source}: {contents.sources.get(source, source)}"
+    return Table(caption, Grid(name=f"claims of {source}", columns=columns, rows=rows))
 
 
 def networks(comparison: Comparison) -> Table:
@@ -93,7 +76,7 @@ def networks(comparison: Comparison) -> Table:
         Column("witnesses"),
     )
     rows = tuple(_network_row(counted, comparison.layers) for counted in comparison.variants)
-    return Table("Trainable parameters, layer by layer", Grid(columns=columns, rows=rows))
+    return Table("Trainable parameters, layer by layer", Grid(name="networks", columns=columns, rows=rows))
 
 
 def _network_row(counted: Count, layers: tuple[str, ...]) -> tuple[Cell, ...]:
@@ -102,45 +85,39 @@ def _network_row(counted: Count, layers: tuple[str, ...]) -> tuple[Cell, ...]:
         word(counted.variant),
         *(number(found.get(name)) for name in layers),
         number(counted.trainable, tone="total"),
-        word(as_said(counted.stated) or None),
+        figure(counted.stated),
         verdict(counted.verdict),
-        _witnesses(counted),
+        agreement(counted),
     )
-
-
-def _witnesses(counted: Count) -> Cell:
-    said = [value for value in counted.witnesses.values() if value is not None]
-    differ = counted.disagreements or any(layer.disagreements for layer in counted.layers)
-    text = "differ" if differ else f"{len(said)} of {len(counted.witnesses)} agree"
-    return Cell(text, text, "bad" if differ else "")
 
 
 def summaries(comparison: Comparison) -> Table:
     """What each network is."""
+    columns = (Column("network", hyphens=True), Column("summary", wraps=True))
     rows = tuple((word(counted.variant), word(counted.summary)) for counted in comparison.variants)
-    return Table("The networks", Grid((Column("network", hyphens=True), Column("what it is", wraps=True)), rows))
+    return Table("The networks", Grid(name="summaries", columns=columns, rows=rows))
 
 
-def printed_by(comparison: Comparison) -> Table:
-    """Each stated figure, the totals that it stands for, and the variants that print as it."""
+def agreeing(comparison: Comparison) -> Table:
+    """Each stated figure, the totals that round to it, and the variants among them."""
     columns = (
         Column("figure"),
         Column("from", right=True),
         Column("to", right=True),
-        Column("stated of", hyphens=True),
-        Column("printed by", wraps=True, hyphens=True),
+        Column("stated for", hyphens=True),
+        Column("agrees with", wraps=True, hyphens=True),
     )
     totals = {counted.variant: counted.trainable for counted in comparison.variants}
     rows = tuple(_figure_row(stated, totals) for stated in comparison.figures)
-    return Table("Figures as intervals", Grid(columns=columns, rows=rows))
+    return Table("Figures as intervals", Grid(name="intervals", columns=columns, rows=rows))
 
 
 def _figure_row(stated: StatedFigure, totals: dict[str, int]) -> tuple[Cell, ...]:
-    figure = parse_figure(stated.stated)
-    printed = ", ".join(f"{name} ({totals[name]:,})" for name in stated.printed_by)
-    return word(as_said(stated.stated)), number(figure.low), number(figure.high), word(stated.about), word(printed)
+    low, high = stated.interval
+    networks = ", ".join(f"{name} ({totals[name]:,})" for name in stated.agreeing)
+    return figure(stated.stated), number(low), number(high), word(stated.about), word(networks)
 
 
-def evidence(audit: WrittenAudit) -> Iterator[str]:
+def evidence(contents: ReportContents) -> Iterator[str]:
     """How sure we are that a source says so, where that is known."""
-    yield from (f"{claim.id}: {claim.evidence}." for claim in audit.claims.claims if claim.evidence)
+    yield from (f"{claim.id}: {claim.evidence}." for claim in contents.claims.claims if claim.evidence)

@@ -1,70 +1,49 @@
-"""What the commands return: frozen values that know nothing of how they are shown. One module a command."""
+"""What the commands return: frozen values, one file a command."""
 
 from capsaudit.results.audit import Audit, AuditedClaim, AuditedLayer
-from capsaudit.results.base import (
-    AGREES,
-    CHANCE_WOULD_DO,
-    CONTRADICTED,
-    DISAGREES,
-    MAY_BE_CHANCE,
-    MISATTRIBUTED,
-    MORE_THAN_NEEDED,
-    TELLING,
-    UNDECIDED,
-    UNSTATED,
-    Result,
-    to_html,
-)
+from capsaudit.results.base import Reason, Result
 from capsaudit.results.check import Check, Failure
-from capsaudit.results.claims import Claimed, Claims
-from capsaudit.results.count import Comparison, Count, Layer, Listed, Listing, StatedFigure
+from capsaudit.results.claims import Claims, ClaimVerdict, JudgedClaim
+from capsaudit.results.count import Comparison, Count, Layer, StatedFigure, VariantList, VariantSummary
 from capsaudit.results.explain import LayerDifference, Ledger, Step
 from capsaudit.results.joint import Excluded, Joint, JointFigure, Question
-from capsaudit.results.reconcile import Explanation, OfSoManyChanges, Reconciliation, Turned
+from capsaudit.results.reconcile import ChangeHistogram, Evidence, Explanation, Reconciliation
 from capsaudit.results.report import Report
-from capsaudit.results.train_smoke import BeforeAfter, FirstLast, Moved, Run, Runs
+from capsaudit.results.train_smoke import BeforeAfter, FirstLast, Run, Runs, RunVerdict, TrainedTensor
 
 __all__ = [
-    "AGREES",
-    "CHANCE_WOULD_DO",
-    "CONTRADICTED",
-    "DISAGREES",
-    "MAY_BE_CHANCE",
-    "MISATTRIBUTED",
-    "MORE_THAN_NEEDED",
-    "TELLING",
-    "UNDECIDED",
-    "UNSTATED",
     "Audit",
     "AuditedClaim",
     "AuditedLayer",
     "BeforeAfter",
+    "ChangeHistogram",
     "Check",
-    "Claimed",
+    "ClaimVerdict",
     "Claims",
     "Comparison",
     "Count",
+    "Evidence",
     "Excluded",
     "Explanation",
     "Failure",
     "FirstLast",
     "Joint",
     "JointFigure",
+    "JudgedClaim",
     "Layer",
     "LayerDifference",
     "Ledger",
-    "Listed",
-    "Listing",
-    "Moved",
-    "OfSoManyChanges",
     "Question",
+    "Reason",
     "Reconciliation",
     "Report",
     "Result",
     "Run",
+    "RunVerdict",
     "Runs",
     "StatedFigure",
     "Step",
-    "Turned",
-    "to_html",
+    "TrainedTensor",
+    "VariantList",
+    "VariantSummary",
 ]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
-from capsaudit.inventory import AuditedTensor, Finding
-from capsaudit.results.base import AGREES, Result
+from capsaudit.inventory import Finding, InventoryTensor
+from capsaudit.published import Verdict
+from capsaudit.results.base import Reason, Result
 from capsaudit.results.explain import Step
 
 
 class AuditedLayer(Struct, frozen=True, kw_only=True):
-    """A layer of a model: its tensors, and beside them what the variant has there."""
+    """A layer of a model: its tensors, and beside them the count of the variant's layer."""
 
     name: str
     tensors: tuple[str, ...]
@@ -22,26 +25,27 @@ class AuditedLayer(Struct, frozen=True, kw_only=True):
 
 
 class AuditedClaim(Struct, frozen=True, kw_only=True):
-    """A claim about a model, judged; `file` and `line` say where it is made."""
+    """A claim about a model with its verdict; `file` and `line` say where it is made."""
 
     layer: str | None
     stated: str
     count: str
     policy: str
     found: int
-    prints_as: str
-    verdict: str
-    because: str
+    rounds_to: str
+    verdict: Verdict
     source: str
     file: str
     line: int
+    reasons: tuple[Reason, ...]
 
 
 class Audit(Result, frozen=True, kw_only=True):
     """Somebody's model: what it holds, the variant that it is closest to, and what differs.
 
-    `policies`: all its parameters by each policy that makes a difference. `explanations`: the knobs that lead from the variant to the
-    model; `unexplained`: what they do not account for. `assumed`: knobs that no tensor tells.
+    `recognised`: the family of that variant. `policies`: all parameters by each policy that makes a difference. `explanations`: the changed
+    knobs that lead from the variant to the model; `unexplained`: the difference that they do not account for. `assumed`: knobs that cannot
+    be inferred from the tensors.
     """
 
     target: str
@@ -52,20 +56,20 @@ class Audit(Result, frozen=True, kw_only=True):
     bytes: int
     policies: dict[str, int]
     layers: tuple[AuditedLayer, ...]
-    tensors: tuple[AuditedTensor, ...]
+    tensors: tuple[InventoryTensor, ...]
+    recognised: str | None
     closest: str | None
     closest_total: int | None
     difference: int | None
     explanations: tuple[Step, ...]
     unexplained: int | None
     assumed: tuple[str, ...]
-    behaviour: tuple[str, ...]
     warnings: tuple[Finding, ...]
     claims: tuple[AuditedClaim, ...]
     notes: tuple[str, ...]
-    verdict: str
+    verdict: Literal["agrees", "disagrees", "unstated"]
 
     @property
     def agrees(self) -> bool:
-        """Every claim holds, or else the model is just the variant."""
-        return self.verdict == AGREES
+        """Every claim agrees, or without claims the model is exactly the variant."""
+        return self.verdict == "agrees"

@@ -1,27 +1,75 @@
-"""What the verbs return: frozen values that know nothing of how they are shown. Field names are those of the JSON."""
+"""What all results share. Results are frozen values; `capsaudit.render` knows how they are shown, and is imported when one is."""
 
 from __future__ import annotations
 
-from functools import singledispatch
+from importlib import import_module
+from typing import Any, Literal
 
 from msgspec import Struct
 
-AGREES, DISAGREES, UNSTATED = "agrees", "disagrees", "unstated"
-MISATTRIBUTED, UNDECIDED, CONTRADICTED = "misattributed", "undecided", "contradicted"
-TELLING, MAY_BE_CHANCE, CHANCE_WOULD_DO = "telling", "may be chance", "chance would do"
-MORE_THAN_NEEDED = "more than needed"
+SCHEMA = 2
+"""The version of the JSON keys."""
+
+ReasonCode = Literal[
+    "witnesses differ",
+    "unknown layer",
+    "formula",
+    "total",
+    "rounds otherwise",
+    "true of",
+    "true of none",
+    "rows add up",
+    "also",
+    "shape",
+    "shapes agree",
+    "knobs agree",
+    "knobs disagree",
+    "no row",
+    "rows agree",
+    "rows are fully connected",
+    "torch needed",
+    "loss agrees",
+    "loss disagrees",
+    "losses agree",
+    "no source",
+    "source",
+    "selected",
+    "nothing selected",
+    "not finite",
+    "unreachable",
+    "not updated",
+    "accuracy",
+    "gained too little",
+]
 
 
-@singledispatch
-def to_html(result: object) -> str:
-    """How a notebook shows a result. The renderer registers itself here, so that results need not know it."""
-    raise NotImplementedError(f"no renderer for {type(result).__name__} was imported")
+class Reason(Struct, frozen=True):
+    """Why a verdict is what it is: a code, and the values that its sentence is made from. `capsaudit.render.reasons` has the sentences."""
+
+    code: ReasonCode
+    values: dict[str, Any]
+
+
+def reason(code: ReasonCode, **values: object) -> Reason:
+    """A reason with its values by name."""
+    return Reason(code, values)
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """A result of a verb; a notebook shows it as a table."""
+    """A result of a command. `print` shows its tables, and so does a notebook; JSON has the names of its fields."""
 
-    schema: int = 1
+    schema: int = SCHEMA
+
+    def __str__(self) -> str:
+        return self._rendered("plain")
+
+    def __repr__(self) -> str:
+        return self._rendered("one_line")
 
     def _repr_html_(self) -> str:
-        return to_html(self)
+        return self._rendered("html")
+
+    def _rendered(self, form: str) -> str:
+        """By name, since results are below the renderers and most uses need none."""
+        text: str = getattr(import_module("capsaudit.render.formats"), form)(self)
+        return text

@@ -20,7 +20,7 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 class Check(Result, frozen=True, kw_only=True):
-    """The gate for CI. `checked` counts the statements that were compared; `variants` names where they stand."""
+    """The result of the gate for CI. `checked` counts the statements that were compared; `variants` names where they are made."""
 
     agrees: bool
     checked: int

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
-from capsaudit.results.base import AGREES, UNDECIDED, Result
+from capsaudit.published import Verdict
+from capsaudit.results.base import Reason, Result
+
+ClaimVerdict = Verdict | Literal["misattributed", "contradicted", "not checkable"]
 
 
-class Claimed(Struct, frozen=True, kw_only=True):
-    """A claim of a source, judged. `exact`: what the network it is about comes to. `true_of`: the variants it is true of."""
+class JudgedClaim(Struct, frozen=True, kw_only=True):
+    """A claim of a source with its verdict.
+
+    `exact`: what the network it is about comes to. `also`: other interpretations that the same figure agrees with, so that it is no proof.
+    `true_of`: the variants that a figure is true of, the plainest ones where it is not true of the one it is about.
+    """
 
     id: str
     source: str
@@ -18,18 +27,19 @@ class Claimed(Struct, frozen=True, kw_only=True):
     stated: str | None
     about: str
     layer: str | None
-    verdict: str
+    verdict: ClaimVerdict
     exact: int | None
+    also: tuple[str, ...]
     true_of: tuple[str, ...]
-    because: str
+    reasons: tuple[Reason, ...]
 
 
 class Claims(Result, frozen=True, kw_only=True):
     """The claims of several sources with their verdicts."""
 
-    claims: tuple[Claimed, ...]
+    claims: tuple[JudgedClaim, ...]
 
     @property
     def agrees(self) -> bool:
-        """Every claim holds, or is at least not shown to be wrong."""
-        return all(claim.verdict in (AGREES, UNDECIDED) for claim in self.claims)
+        """No claim is shown to be wrong."""
+        return all(claim.verdict in ("agrees", "not checkable") for claim in self.claims)

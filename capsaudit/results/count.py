@@ -1,17 +1,19 @@
-"""What `count` returns."""
+"""What `count`, `compare` and `variants` return."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
 from capsaudit.arithmetic import Parameter, Shape
-from capsaudit.results.base import DISAGREES, Result
+from capsaudit.published import Verdict
+from capsaudit.results.base import Reason, Result
 
 
 class Layer(Struct, frozen=True, kw_only=True):
-    """A layer as counted. Shapes are channels first and without the batch; `witnesses` gives each one's trainable count.
+    """A layer as counted. Shapes are channels first and without the batch; `witnesses` gives the trainable count of each.
 
-    `disagreements`: where witnesses differ. `because`: why the count is not the stated one. `notes`: what a witness cannot tell.
+    `rounds_to`: the count at the precision of the stated figure. `reasons`: why the count does not agree. `disagreements`: where witnesses
+    differ. `notes`: what a witness cannot see.
     """
 
     name: str
@@ -22,17 +24,18 @@ class Layer(Struct, frozen=True, kw_only=True):
     frozen_formula: str | None
     trainable: int
     frozen: int
+    buffers: int
     stated: str | None
-    prints_as: str | None
-    verdict: str
+    rounds_to: str | None
+    verdict: Verdict
     witnesses: dict[str, int | None]
-    disagreements: tuple[str, ...] = ()
-    because: tuple[str, ...] = ()
+    disagreements: tuple[Reason, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 class Count(Result, frozen=True, kw_only=True):
-    """A variant, layer by layer. `prints_as` is the total at the stated precision; the rest is as in `Layer`."""
+    """A variant, layer by layer. `rounds_to` is the total at the precision of the stated figure; the rest is as in `Layer`."""
 
     variant: str
     summary: str
@@ -40,28 +43,37 @@ class Count(Result, frozen=True, kw_only=True):
     layers: tuple[Layer, ...]
     trainable: int
     frozen: int
+    buffers: int
     stated: str | None
     stated_source: str | None
-    prints_as: str | None
-    verdict: str
+    rounds_to: str | None
+    verdict: Verdict
     witnesses: dict[str, int | None]
-    disagreements: tuple[str, ...] = ()
-    because: tuple[str, ...] = ()
+    disagreements: tuple[Reason, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
-        """Nothing disagrees, neither a stated figure nor a witness, in no layer and not in the total."""
-        return all(verdict != DISAGREES for verdict in (self.verdict, *(layer.verdict for layer in self.layers)))
+        """No stated figure and no witness disagrees, in any layer or in the total."""
+        return all(
+            verdict in ("agrees", "unstated") for verdict in (self.verdict, *(row.verdict for row in self.layers))
+        )
+
+    @property
+    def all_disagreements(self) -> tuple[Reason, ...]:
+        """Where witnesses differ, in the total and in any layer."""
+        return (*self.disagreements, *(found for layer in self.layers for found in layer.disagreements))
 
 
 class StatedFigure(Struct, frozen=True, kw_only=True):
-    """A figure that some variant's source states, and the compared variants whose totals print as it."""
+    """A figure that some variant's source states, and the compared variants that agree with it, with their totals."""
 
     stated: str
     about: str
     source: str
-    printed_by: tuple[str, ...]
+    interval: tuple[int, int]
+    agreeing: tuple[str, ...]
 
 
 class Comparison(Result, frozen=True, kw_only=True):
@@ -77,7 +89,7 @@ class Comparison(Result, frozen=True, kw_only=True):
         return all(counted.agrees for counted in self.variants)
 
 
-class Listed(Struct, frozen=True, kw_only=True):
+class VariantSummary(Struct, frozen=True, kw_only=True):
     """A variant in the list: what it is, what it changes in its parent, its total and the figure stated for it."""
 
     id: str
@@ -88,10 +100,10 @@ class Listed(Struct, frozen=True, kw_only=True):
     frozen: int
     stated: str | None
     stated_source: str | None
-    verdict: str
+    verdict: Verdict
 
 
-class Listing(Result, frozen=True, kw_only=True):
-    """The variants that there are."""
+class VariantList(Result, frozen=True, kw_only=True):
+    """The shipped variants."""
 
-    variants: tuple[Listed, ...]
+    variants: tuple[VariantSummary, ...]

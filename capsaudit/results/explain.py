@@ -18,9 +18,9 @@ class LayerDifference(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One changed knob: the difference it makes where it stands in the order, and the running total.
+    """One changed knob: the difference it makes at its place in the order, and the running total.
 
-    `alone`: the difference it makes when it is the only change to the starting variant; None where it cannot stand alone.
+    `alone`: the difference it makes as the only change to the starting variant; None where that network cannot exist.
     """
 
     knob: str
@@ -34,11 +34,11 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 class Ledger(Result, frozen=True, kw_only=True):
-    """The way from one variant's total to another's, knob by knob."""
+    """The way from one variant's total to another's, knob by knob. `order`: the groups of knobs in the order in which they are changed."""
 
     start: str = msgspec.field(name="from")
     end: str = msgspec.field(name="to")
     start_total: int = msgspec.field(name="from_total")
     steps: tuple[Step, ...]
     difference: int
-    order: str
+    order: tuple[str, ...]

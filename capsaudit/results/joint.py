@@ -1,4 +1,4 @@
-"""What `joint` returns."""
+"""What `reconcile --joint` returns."""
 
 from __future__ import annotations
 
@@ -7,51 +7,52 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from capsaudit.published import Verdict
 from capsaudit.results.base import Result
 
 
 class Excluded(Struct, frozen=True, kw_only=True):
-    """A value that no reading of all figures can have: which figures exclude it, and the total it would make of the first of them."""
+    """A value that no interpretation of all figures can have: which claims exclude it, and the total it would give for the first of them."""
 
     value: Any
     by: tuple[str, ...]
     total: int
     stated: str
-    prints_as: str
+    rounds_to: str
     about: str
     source: str
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """An open question: the values of a knob that some reading of all figures has, and the others.
+    """An open question: the values of a knob that some interpretation of all figures has, and the others.
 
-    `of`: the networks that it is asked of, where their answers need not be the same. `assumed`: what the variants say.
+    `about`: the networks that it is asked of, where their answers need not be the same. `assumed`: what the variants say.
     """
 
     knob: str
-    of: tuple[str, ...]
+    about: tuple[str, ...]
     assumed: Any
     allowed: tuple[Any, ...]
     excluded: tuple[Excluded, ...]
 
     @property
     def decided(self) -> bool:
-        """One answer alone is left."""
+        """Only one answer is left."""
         return len(self.allowed) == 1
 
 
 class JointFigure(Struct, frozen=True, kw_only=True):
-    """A figure, the network it is about, and the total that the variant comes to."""
+    """A figure, the network it is about, and the verdict on that variant's total."""
 
     claim: str
     stated: str
     about: str
     total: int
-    agrees: bool
+    verdict: Verdict
 
 
 class Joint(Result, frozen=True, kw_only=True):
-    """What a source's figures say together about the questions that its text leaves open."""
+    """What a source's figures together decide about the questions that its text leaves open."""
 
     sources: tuple[str, ...]
     claims: tuple[str, ...]
@@ -63,5 +64,5 @@ class Joint(Result, frozen=True, kw_only=True):
 
     @property
     def agrees(self) -> bool:
-        """Some reading satisfies all figures."""
+        """Some interpretation satisfies all figures."""
         return self.satisfied

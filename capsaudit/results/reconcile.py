@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+from capsaudit.knobs import KnobChange
 from capsaudit.results.base import Result
 
-
-class Turned(Struct, frozen=True, kw_only=True):
-    """A knob that an interpretation sets otherwise than the starting variant. `same_count`: what always comes to the same count."""
-
-    knob: str
-    before: Any = msgspec.field(name="from")
-    after: Any = msgspec.field(name="to")
-    far_fetched: int
-    source: str
-    same_count: str | None = None
+Evidence = Literal["strong", "weak", "none", "redundant"]
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
-    """An interpretation, what it comes to, and the shipped variant that is just that.
+    """An interpretation, what it comes to, and the shipped variant that is exactly this network.
 
-    `confirmed`: the built torch module comes to the same total; None where torch was not asked. `weight`: `telling`, `may be chance`,
-    `chance would do`, or `more than needed` where an explanation before it makes some of its changes only.
+    `evidence`: `strong` where chance would hardly give as many explanations with so few changes, `weak` where it might, `none` where it
+    would, `redundant` where an explanation before it makes only some of these changes. `confirmed`: the built torch module comes to the same
+    total; None where torch was not asked.
     """
 
-    changes: tuple[Turned, ...]
+    changes: tuple[KnobChange, ...]
     total: int
-    prints_as: str
-    far_fetched: int
-    weight: str
+    rounds_to: str
+    assumption_cost: int
+    evidence: Evidence
     variant: str | None
     confirmed: bool | None
 
 
-class OfSoManyChanges(Struct, frozen=True, kw_only=True):
-    """Interpretations with so many changes: how many explain the figure, and how many would if figures fell by chance."""
+class ChangeHistogram(Struct, frozen=True, kw_only=True):
+    """Interpretations with so many changes: how many agree with the figure, and how many would by chance."""
 
     changes: int
     found: int
@@ -46,10 +39,10 @@ class OfSoManyChanges(Struct, frozen=True, kw_only=True):
 
 
 class Reconciliation(Result, frozen=True, kw_only=True):
-    """The interpretations that print as a figure: all of them counted, the first of them shown.
+    """The interpretations that agree with a figure: all of them counted, the first of them listed.
 
-    `interval`: the totals that print as the figure. `examined`: interpretations within the allowed number of changes; `impossible`:
-    those among them that no network can have. `below` and `above`: the nearest, where none prints as the figure.
+    `interval`: the totals that agree with the figure. `space_size`: how many interpretations there are. `examined`: those within the
+    allowed number of changes; `impossible`: those of them that no network can have. `below` and `above`: the nearest, where none agrees.
     """
 
     figure: str
@@ -57,13 +50,13 @@ class Reconciliation(Result, frozen=True, kw_only=True):
     start: str = msgspec.field(name="from")
     start_total: int = msgspec.field(name="from_total")
     space: str
-    holds: int
+    space_size: int
     examined: int
     impossible: int
     complete: bool
     changes_at_most: int | None
     found: int
-    by_changes: tuple[OfSoManyChanges, ...]
+    by_changes: tuple[ChangeHistogram, ...]
     explanations: tuple[Explanation, ...]
     shipped: tuple[Explanation, ...]
     below: Explanation | None

@@ -1,14 +1,18 @@
-"""What `train_smoke` returns."""
+"""What `train-smoke` returns."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
-from capsaudit.results.base import Result
+from capsaudit.results.base import Reason, Result
+
+RunVerdict = Literal["learns", "does not learn", "unreachable"]
 
 
 class FirstLast(Struct, frozen=True, kw_only=True):
-    """A loss at a run's first step and at its last; None where it was not finite."""
+    """The loss of a run's first step and of its last; None where it was not finite."""
 
     first: float | None
     last: float | None
@@ -21,20 +25,20 @@ class BeforeAfter(Struct, frozen=True, kw_only=True):
     after: float
 
 
-class Moved(Struct, frozen=True, kw_only=True):
-    """A tensor of parameters in a run. `updated` is its count where the optimiser moved it, else 0; `reached` says whether a gradient
-    other than zero came to it; `values_moved` how many of its values differ from the start.
+class TrainedTensor(Struct, frozen=True, kw_only=True):
+    """A trainable tensor in a run. `updated` is its count where the optimiser changed it, else 0; `reached` says whether a gradient
+    other than zero arrived; `values_changed` how many of its values differ from the start.
     """
 
     name: str
     count: int
     updated: int
     reached: bool
-    values_moved: int
+    values_changed: int
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """A short training run. `counted` is what `count` counts as trainable, `updated` what was moved of it."""
+    """A short training run. `counted` is what `count` counts as trainable, `updated` what the optimiser changed of it."""
 
     variant: str
     data: str
@@ -45,22 +49,22 @@ class Run(Struct, frozen=True, kw_only=True):
     accuracy: BeforeAfter
     images_per_second: float
     peak_memory_bytes: int
-    parameters: tuple[Moved, ...]
+    parameters: tuple[TrainedTensor, ...]
     counted: int
     updated: int
-    verdict: str
-    because: str
+    verdict: RunVerdict
+    reasons: tuple[Reason, ...]
     losses: tuple[float | None, ...]
     device: str
 
 
 class Runs(Result, frozen=True, kw_only=True):
-    """Runs of several variants, in order. `interrupted`: there would have been more."""
+    """Runs of several variants, in order. `interrupted`: more variants were to be trained."""
 
     runs: tuple[Run, ...]
     interrupted: bool = False
 
     @property
     def agrees(self) -> bool:
-        """Every run learnt, and everything counted as trainable was moved."""
+        """Every run learns, and everything counted as trainable was updated."""
         return bool(self.runs) and all(run.verdict == "learns" and run.updated == run.counted for run in self.runs)

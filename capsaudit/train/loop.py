@@ -1,4 +1,4 @@
-"""A training run: batches in, losses out. Everything random comes from the seed."""
+"""A training run: batches in, losses out. All randomness comes from the seed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import NamedTuple
 import torch
 
 from capsaudit.data.batches import Batch, Batches
-from capsaudit.models.network import Baseline, CapsNet
+from capsaudit.models import Network
 from capsaudit.train.losses import Objective, correct
 from capsaudit.train.optimiser import Adam
 
 
 class Progress(NamedTuple):
-    """Where a run stands, for whoever watches. `accuracy` is that of the last batch."""
+    """The state of a run, for progress bars. `accuracy` is that of the last batch."""
 
     step: int
     steps: int
@@ -28,7 +28,7 @@ Watcher = Callable[[Progress], None]
 
 
 def train(
-    model: CapsNet | Baseline,
+    model: Network,
     batches: Iterator[Batch],
     *,
     steps: int,
@@ -37,7 +37,7 @@ def train(
     after_backward: Callable[[], None],
     watch: Watcher,
 ) -> tuple[list[float], float]:
-    """Losses of all steps, and the seconds they took. A loss that is not finite is the last one: nothing is learnt from it."""
+    """Losses of all steps, and the seconds they took. A loss that is not finite ends the run."""
     model.train()
     device = next(model.parameters()).device
     losses: list[float] = []
@@ -60,7 +60,7 @@ def train(
 
 
 @torch.no_grad()
-def accuracy(model: CapsNet | Baseline, batches: Batches) -> float:
+def accuracy(model: Network, batches: Batches) -> float:
     """Share of images in which every digit is found."""
     model.eval()
     device = next(model.parameters()).device

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from capsaudit.data.batches import Batch
-from capsaudit.models.network import Baseline, CapsNet
+from capsaudit.models import Network
 
 M_PLUS, M_MINUS, DOWN_WEIGHT = 0.9, 0.1, 0.5
 """m+, m− and λ of equation 4."""
@@ -43,7 +43,7 @@ class Objective(NamedTuple):
     margin: bool = True
     reconstruction: bool = True
 
-    def loss(self, model: CapsNet | Baseline, batch: Batch) -> tuple[Tensor, Tensor]:
+    def loss(self, model: Network, batch: Batch) -> tuple[Tensor, Tensor]:
         """The loss of a batch in training, and the scores. The decoder is given each target in turn."""
         output = model(batch.images, batch.targets[:, 0])
         if output.capsules is None:
@@ -51,7 +51,7 @@ class Objective(NamedTuple):
         loss = output.scores.new_zeros(())
         if self.margin:
             loss = loss + margin_loss(output.scores, present(batch.targets, output.scores))
-        if self.reconstruction and isinstance(model, CapsNet) and model.decoder is not None:
+        if self.reconstruction and model.decoder is not None and output.reconstruction is not None:
             loss = loss + reconstruction_loss(output.reconstruction, batch.wanted[:, 0])
             for k in range(1, batch.targets.shape[1]):
                 again = model.decoder.reconstruct(output.capsules, batch.targets[:, k])

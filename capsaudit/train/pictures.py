@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from capsaudit.atomic_write import temporary_beside
 from capsaudit.errors import CapsauditError
-from capsaudit.models.network import CapsNet
 from capsaudit.results import Run
 from capsaudit.train.smoke import Trained
 
@@ -33,7 +31,7 @@ def draw(trained: Trained, folder: Path) -> tuple[Path, ...]:
         folder.mkdir(parents=True, exist_ok=True)
         name = trained.run.variant.replace("/", "_")
         written = [_saved(_loss_curve(trained.run), folder / f"{name}-loss.svg")]
-        if isinstance(trained.model, CapsNet) and trained.model.decoder is not None:
+        if trained.model.decoder is not None:
             written.append(_saved(_reconstructions(trained), folder / f"{name}-reconstructions.png"))
             written.append(_saved(_dimensions(trained), folder / f"{name}-dimensions.png"))
         return tuple(written)
@@ -46,10 +44,14 @@ def _loss_curve(run: Run) -> Figure:
     axes = figure.add_subplot()
     finite = [(step, loss) for step, loss in enumerate(run.losses, start=1) if loss is not None]
     axes.plot([step for step, _ in finite], [loss for _, loss in finite], color="#1f5fa8", linewidth=1.2)
-    axes.set(xlabel="step", ylabel="loss", ylim=(0, None), title=f"{run.variant}: {run.because} ({run.verdict})")
+    axes.set(xlabel="step", ylabel="loss", ylim=(0, None), title=_title(run))
     axes.title.set_fontsize(10)
     axes.grid(alpha=0.3)
     return figure
+
+
+def _title(run: Run) -> str:
+    return f"{run.variant}: {run.verdict}, accuracy {run.accuracy.before:.1%} → {run.accuracy.after:.1%}"
 
 
 @torch.no_grad()
@@ -76,7 +78,7 @@ def _dimensions(trained: Trained) -> Figure:
     """A row for each dimension of the longest capsule of a held-out digit that was recognised."""
     batch = next(trained.test.one_pass())
     model = trained.model.eval()
-    if not isinstance(model, CapsNet) or model.decoder is None:
+    if model.decoder is None:
         raise TypeError("only a network with a decoder can show its dimensions")
     device = next(model.parameters()).device
     output = model(batch.images.to(device))
@@ -114,14 +116,7 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _saved(figure: Figure, path: Path) -> Path:
-    """Write aside, then rename."""
     metadata = {"Date": None} if path.suffix == ".svg" else {}
-    handle, aside = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
-    os.close(handle)
-    try:
-        figure.savefig(aside, metadata=metadata)
-        Path(aside).chmod(0o644)
-        Path(aside).replace(path)
-    finally:
-        Path(aside).unlink(missing_ok=True)
+    with temporary_beside(path) as temporary:
+        figure.savefig(temporary, metadata=metadata)
     return path

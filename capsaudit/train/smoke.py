@@ -9,24 +9,22 @@ import torch
 from msgspec import Struct
 from torch import nn
 
-from capsaudit.arithmetic import layers
 from capsaudit.catalogue import Variant
 from capsaudit.data.batches import Batches
 from capsaudit.data.dataset import Dataset
 from capsaudit.errors import DataError
+from capsaudit.families import family_of, total
+from capsaudit.models import Network, build
 from capsaudit.models.kernels import scratch
-from capsaudit.models.network import Baseline, CapsNet, build
-from capsaudit.results import BeforeAfter, FirstLast, Moved, Run
-from capsaudit.spec import Baseline as BaselineSpec
-from capsaudit.spec import Spec
+from capsaudit.results import BeforeAfter, FirstLast, Reason, Run, RunVerdict, TrainedTensor
+from capsaudit.results.base import reason
 from capsaudit.train.loop import Watcher, accuracy, train
 from capsaudit.train.losses import Objective
 from capsaudit.train.memory import forget_peak, peak_bytes
 from capsaudit.train.optimiser import RATE, Adam
 
-LEARNS, DOES_NOT_LEARN, UNREACHABLE = "learns", "does not learn", "unreachable"
 LEAST_GAIN = 0.1
-"""A run has learnt something when its accuracy on held-out images rose by at least this much."""
+"""A run learns if accuracy on held-out images rises by at least this much."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -41,10 +39,10 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Trained(Struct, frozen=True):
-    """A run, and what is left of it to make pictures from."""
+    """A run, with the model and the test images for pictures."""
 
     run: Run
-    model: CapsNet | Baseline
+    model: Network
     test: Batches
 
 
@@ -55,24 +53,24 @@ def smoke(variant: Variant, dataset: Dataset, plan: Plan, watch: Watcher = lambd
         DataError: the data cannot be made into images for this variant.
     """
     torch.manual_seed(plan.seed)
-    scratch.release()  # of the variant before, so that the peak is this one's own
+    scratch.release()  # buffers of the previous variant would count in this one's peak
     forget_peak()
     training, test = _batches(variant, dataset, plan)
     model = build(variant.spec, device=plan.device)
     before = accuracy(model, test)
-    evidence = Evidence(model)
+    watcher = GradientWatcher(model)
     losses, seconds = train(
         model,
         training.forever(),
         steps=plan.steps,
         optimiser=Adam(model.parameters(), rate=plan.rate),
         objective=plan.objective,
-        after_backward=evidence.look_at_gradients,
+        after_backward=watcher.record_gradients,
         watch=watch,
     )
-    after = accuracy(model, test)
-    parameters = evidence.parameters()
-    verdict, because = judged(losses, before, after, parameters)
+    gain = BeforeAfter(before=before, after=accuracy(model, test))
+    tensors = watcher.tensors()
+    verdict, why = judge_run(losses, gain, tensors)
     run = Run(
         variant=variant.id,
         data=_described(variant, dataset),
@@ -80,39 +78,40 @@ def smoke(variant: Variant, dataset: Dataset, plan: Plan, watch: Watcher = lambd
         steps=len(losses),
         batch_size=plan.batch_size,
         loss=FirstLast(first=_finite(losses[0]), last=_finite(losses[-1])),
-        accuracy=BeforeAfter(before=before, after=after),
+        accuracy=gain,
         images_per_second=len(losses) * plan.batch_size / seconds,
         peak_memory_bytes=peak_bytes(plan.device),
-        parameters=parameters,
-        counted=sum(layer.formula.value for layer in layers(variant.spec)),
-        updated=sum(parameter.updated for parameter in parameters),
+        parameters=tensors,
+        counted=total(variant.spec),
+        updated=sum(tensor.updated for tensor in tensors),
         verdict=verdict,
-        because=because,
+        reasons=(why,),
         losses=tuple(map(_finite, losses)),
         device=plan.device,
     )
     return Trained(run, model, test)
 
 
-def judged(losses: Sequence[float], before: float, after: float, parameters: Sequence[Moved]) -> tuple[str, str]:
-    """The verdict, and why. What no gradient reaches comes first: no training of whatever length could move it."""
-    unreached = [parameter for parameter in parameters if not parameter.reached]
+def judge_run(
+    losses: Sequence[float], accuracy: BeforeAfter, tensors: Sequence[TrainedTensor]
+) -> tuple[RunVerdict, Reason]:
+    """The verdict and its reason. Tensors that no gradient reaches come first: no training, however long, could change them."""
     if not all(map(math.isfinite, losses)):
-        return DOES_NOT_LEARN, f"the loss was not finite in step {len(losses)}"
-    if unreached:
-        count = sum(parameter.count for parameter in unreached)
-        return UNREACHABLE, f"no gradient reaches {', '.join(p.name for p in unreached)}: {count:,} values"
-    if unmoved := [parameter.name for parameter in parameters if not parameter.updated]:
-        return DOES_NOT_LEARN, f"{', '.join(unmoved)} did not move"
-    gain = f"accuracy {before:.1%} → {after:.1%}"
+        return "does not learn", reason("not finite", step=len(losses))
+    if unreached := [tensor for tensor in tensors if not tensor.reached]:
+        names = [tensor.name for tensor in unreached]
+        return "unreachable", reason("unreachable", tensors=names, count=sum(tensor.count for tensor in unreached))
+    if unchanged := [tensor.name for tensor in tensors if not tensor.updated]:
+        return "does not learn", reason("not updated", tensors=unchanged)
+    before, after = accuracy.before, accuracy.after
     if after - before < LEAST_GAIN:
-        return DOES_NOT_LEARN, f"{gain}: less than {LEAST_GAIN:.0%} gained"
-    return LEARNS, gain
+        return "does not learn", reason("gained too little", before=before, after=after, least=LEAST_GAIN)
+    return "learns", reason("accuracy", before=before, after=after)
 
 
 def _batches(variant: Variant, dataset: Dataset, plan: Plan) -> tuple[Batches, Batches]:
     two = variant.data == "multimnist"
-    image, classes = variant.spec.image, _classes(variant.spec)
+    image, classes = variant.spec.image, family_of(variant.spec).classes(variant.spec)
     found = []
     for number, (split, shifts) in enumerate(((dataset.train, True), (dataset.test, False))):
         generator = torch.Generator().manual_seed(2 * plan.seed + number)
@@ -125,26 +124,22 @@ def _batches(variant: Variant, dataset: Dataset, plan: Plan) -> tuple[Batches, B
     return found[0], found[1]
 
 
-def _classes(spec: Spec) -> int:
-    return spec.fully_connected.classes if isinstance(spec, BaselineSpec) else spec.digit_caps.classes
-
-
 def _described(variant: Variant, dataset: Dataset) -> str:
-    """What the network saw, in words."""
-    image, classes = variant.spec.image, _classes(variant.spec)
-    said = [dataset.name]
+    """The images that the network was given, in words."""
+    image, classes = variant.spec.image, family_of(variant.spec).classes(variant.spec)
+    parts = [dataset.name]
     native = tuple(dataset.train.images.shape[1:])
     if variant.data == "multimnist":
-        said.append(f"two of different classes overlaid, each shifted by up to 4 px, on {image.height}×{image.width}")
+        parts.append(f"two of different classes overlaid, each shifted by up to 4 px, on {image.height}×{image.width}")
     else:
         if native != (image.height, image.width):
-            said.append(f"resized to {image.height}×{image.width}")
-        said.append("training images shifted by up to 2 px")
+            parts.append(f"resized to {image.height}×{image.width}")
+        parts.append("training images shifted by up to 2 px")
     if image.channels > 1:
-        said.append(f"repeated over {image.channels} channels")
+        parts.append(f"repeated over {image.channels} channels")
     if classes < 10:
-        said.append(f"digits below {classes} only")
-    return ", ".join(said)
+        parts.append(f"digits below {classes} only")
+    return ", ".join(parts)
 
 
 def _finite(value: float) -> float | None:
@@ -152,32 +147,32 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-class Evidence:
-    """Watches the trainable parameters of a model from before its first step on."""
+class GradientWatcher:
+    """Records, from before the first step on, which trainable tensors of a model a gradient reaches, and which change."""
 
     def __init__(self, model: nn.Module) -> None:
         self._parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self._before = {name: p.detach().clone() for name, p in self._parameters.items()}
         self._unreached = set(self._parameters)
 
-    def look_at_gradients(self) -> None:
-        """To be called after each backward pass; what has been reached once is not looked at again."""
+    def record_gradients(self) -> None:
+        """To be called after each backward pass; a tensor that has been reached once is not examined again."""
         for name in list(self._unreached):
             gradient = self._parameters[name].grad
             if gradient is not None and bool(torch.count_nonzero(gradient)):
                 self._unreached.discard(name)
 
-    def parameters(self) -> tuple[Moved, ...]:
-        """One row a tensor. `updated` is its count where the optimiser moved it; `values_moved` how many of its values differ."""
+    def tensors(self) -> tuple[TrainedTensor, ...]:
+        """One row for each tensor."""
         return tuple(self._row(name) for name in self._parameters)
 
-    def _row(self, name: str) -> Moved:
+    def _row(self, name: str) -> TrainedTensor:
         parameter = self._parameters[name]
-        moved = int(torch.count_nonzero(parameter.detach() != self._before[name]))
-        return Moved(
+        changed = int(torch.count_nonzero(parameter.detach() != self._before[name]))
+        return TrainedTensor(
             name=".".join(name.split(".")[-2:]),
             count=parameter.numel(),
-            updated=parameter.numel() if moved else 0,
+            updated=parameter.numel() if changed else 0,
             reached=name not in self._unreached,
-            values_moved=moved,
+            values_changed=changed,
         )

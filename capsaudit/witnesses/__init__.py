@@ -1,28 +1,38 @@
-"""Witnesses: independent ways to count the same network. Each is one function from a spec to a `Testimony`; they share no counting
-code, and their agreement is the audit.
+"""Witnesses: independent ways to count the same network. Each is one function from a spec to a `WitnessCount`; they share no counting
+code, so that their agreement is evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from capsaudit.spec import Spec
-from capsaudit.witnesses.counts import SeenLayer, SeenParameter, Testimony
+from capsaudit.validation import expect_known
+from capsaudit.witnesses.counts import LayerCount, TensorCount, WitnessCount
 
 WITNESSES = ("formula", "torch", "torchinfo")
 
-__all__ = ["WITNESSES", "SeenLayer", "SeenParameter", "Testimony", "witness"]
+__all__ = ["WITNESSES", "LayerCount", "TensorCount", "WitnessCount", "expect_witnesses", "witness"]
 
 
-def witness(name: str) -> Callable[[Spec], Testimony]:
+def witness(name: str) -> Callable[[Spec], WitnessCount]:
     """The witness of this name; torch is imported only with those that need it."""
+    expect_witnesses((name,))
     match name:
-        case "formula":
-            from capsaudit.witnesses.formula import testify
         case "torch":
-            from capsaudit.witnesses.torch import testify
+            from capsaudit.witnesses.torch import count
         case "torchinfo":
-            from capsaudit.witnesses.torchinfo import testify
+            from capsaudit.witnesses.torchinfo import count
         case _:
-            raise ValueError(name)
-    return testify
+            from capsaudit.witnesses.formula import count
+    return count
+
+
+def expect_witnesses(names: Iterable[str]) -> None:
+    """Check the names of witnesses.
+
+    Raises:
+        CapsauditError: there is no such witness.
+    """
+    for name in names:
+        expect_known("witness", name, WITNESSES)

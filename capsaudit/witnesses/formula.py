@@ -1,25 +1,28 @@
-"""The witness that counts on paper: the closed forms of the arithmetic."""
+"""The witness that counts by the closed forms of the arithmetic."""
 
 from __future__ import annotations
 
-from capsaudit.arithmetic import LayerArithmetic, layers
+from capsaudit.arithmetic import LayerArithmetic
+from capsaudit.families import layers
 from capsaudit.spec import Spec
-from capsaudit.witnesses.counts import SeenLayer, SeenParameter, Testimony
+from capsaudit.witnesses.counts import LayerCount, TensorCount, WitnessCount
 
 
-def testify(spec: Spec) -> Testimony:
-    """What the formulas come to. Totals are those of the formulas, the tensors those of the shapes."""
-    seen = {layer.name: _seen(layer) for layer in layers(spec)}
-    return Testimony(
-        trainable=sum(layer.trainable for layer in seen.values()),
-        frozen=sum(layer.frozen for layer in seen.values()),
-        layers=seen,
+def count(spec: Spec) -> WitnessCount:
+    """What the formulas come to. Totals are those of the formulas, tensors those of the shapes."""
+    counts = {layer.name: _layer(layer) for layer in layers(spec)}
+    return WitnessCount(
+        trainable=sum(layer.trainable for layer in counts.values()),
+        frozen=sum(layer.frozen for layer in counts.values()),
+        buffers=sum(layer.buffers or 0 for layer in counts.values()),
+        layers=counts,
     )
 
 
-def _seen(layer: LayerArithmetic) -> SeenLayer:
-    return SeenLayer(
+def _layer(layer: LayerArithmetic) -> LayerCount:
+    return LayerCount(
         trainable=layer.formula.value,
         frozen=layer.frozen_formula.value if layer.frozen_formula else 0,
-        parameters={p.name: SeenParameter(p.count, p.shape, p.trainable) for p in layer.parameters},
+        buffers=sum(buffer.count for buffer in layer.buffers),
+        tensors={p.name: TensorCount(p.count, p.shape, p.trainable) for p in layer.parameters},
     )

@@ -1,34 +1,41 @@
-"""The witness that builds: the parameters of the torch module itself. Nothing is allocated: the module lives on device meta."""
+"""The witness that builds: the parameters and buffers of the torch module itself. The module lives on device meta and allocates nothing."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from torch import nn
 
-from capsaudit.models.network import build
+from capsaudit.models import build
 from capsaudit.spec import Spec
-from capsaudit.witnesses.counts import SeenLayer, SeenParameter, Testimony
+from capsaudit.witnesses.counts import LayerCount, TensorCount, WitnessCount
 
 
-def testify(spec: Spec) -> Testimony:
-    """Count what `named_parameters` yields, which is each tied tensor once."""
+def count(spec: Spec) -> WitnessCount:
+    """Count what `named_parameters` and `named_buffers` yield, which is each tied tensor once."""
     model = build(spec, device="meta")
-    layers: dict[str, dict[str, SeenParameter]] = {}
+    layers: dict[str, dict[str, TensorCount]] = {}
     for path, parameter in model.named_parameters():
         *_, layer, name = path.split(".")
-        seen = SeenParameter(parameter.numel(), tuple(parameter.shape), parameter.requires_grad)
-        layers.setdefault(layer, {})[name] = seen
-    return Testimony(
+        tensor = TensorCount(parameter.numel(), tuple(parameter.shape), parameter.requires_grad)
+        layers.setdefault(layer, {})[name] = tensor
+    buffers: defaultdict[str, int] = defaultdict(int)
+    for path, buffer in model.named_buffers():
+        buffers[path.split(".")[-2]] += buffer.numel()
+    return WitnessCount(
         trainable=_total(model, trainable=True),
         frozen=_total(model, trainable=False),
-        layers={layer: _seen(parameters) for layer, parameters in layers.items()},
+        buffers=sum(buffers.values()),
+        layers={name: _layer(layers.get(name, {}), buffers[name]) for name in {**layers, **buffers}},
     )
 
 
-def _seen(parameters: dict[str, SeenParameter]) -> SeenLayer:
-    return SeenLayer(
-        trainable=sum(parameter.count for parameter in parameters.values() if parameter.trainable),
-        frozen=sum(parameter.count for parameter in parameters.values() if not parameter.trainable),
-        parameters=parameters,
+def _layer(tensors: dict[str, TensorCount], buffers: int) -> LayerCount:
+    return LayerCount(
+        trainable=sum(tensor.count for tensor in tensors.values() if tensor.trainable),
+        frozen=sum(tensor.count for tensor in tensors.values() if not tensor.trainable),
+        buffers=buffers,
+        tensors=tensors,
     )
 
 

@@ -1,7 +1,7 @@
-"""The witness from outside: what torchinfo reports of the built module.
+"""The external witness: what torchinfo reports of the built module.
 
-Only its parameter counts are taken. Without an input it runs nothing, so it says nothing of shapes; it tells trainable from frozen
-by layer, not by tensor.
+Only its parameter counts are used. Without an input it runs nothing and reports no shapes; it distinguishes trainable from frozen
+by layer, not by tensor, and does not count buffers.
 """
 
 from __future__ import annotations
@@ -10,30 +10,29 @@ import torchinfo
 from torchinfo.enums import ColumnSettings
 from torchinfo.layer_info import LayerInfo
 
-from capsaudit.models.network import build
+from capsaudit.models import build
 from capsaudit.spec import Spec
-from capsaudit.witnesses.counts import SeenLayer, SeenParameter, Testimony
+from capsaudit.witnesses.counts import LayerCount, TensorCount, WitnessCount
 
 
-def testify(spec: Spec) -> Testimony:
+def count(spec: Spec) -> WitnessCount:
     """Count what `torchinfo.summary` counts."""
-    model = build(spec, device="meta")
-    report = torchinfo.summary(model, verbose=0)
+    report = torchinfo.summary(build(spec, device="meta"), verbose=0)
     leaves = [row for row in report.summary_list if row.is_leaf_layer]
-    return Testimony(
+    return WitnessCount(
         trainable=report.trainable_params,
         frozen=report.total_params - report.trainable_params,
-        layers={row.var_name: _seen(row) for row in leaves if row.num_params},
+        layers={row.var_name: _layer(row) for row in leaves if row.num_params},
     )
 
 
-def _seen(row: LayerInfo) -> SeenLayer:
+def _layer(row: LayerInfo) -> LayerCount:
     frozen = row.num_params - row.trainable_params
-    note = f"torchinfo sees {frozen:,} frozen values here, but not which tensor holds them"
-    return SeenLayer(
+    note = f"torchinfo reports {frozen:,} frozen values here, but not which tensor holds them"
+    return LayerCount(
         trainable=row.trainable_params,
         frozen=frozen,
-        parameters={name: SeenParameter(_printed(columns)) for name, columns in row.inner_layers.items()},
+        tensors={name: TensorCount(_printed(columns)) for name, columns in row.inner_layers.items()},
         notes=(note,) if frozen and row.trainable_params else (),
     )
 

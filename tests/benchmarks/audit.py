@@ -16,7 +16,8 @@ from torch import nn
 
 import capsaudit
 from capsaudit.inspection.files.safetensors import read_header
-from capsaudit.inspection.modules.probe import probe, probe_inputs
+from capsaudit.inspection.modules.forward import probe_inputs
+from capsaudit.inspection.modules.probe import probe
 from capsaudit.inspection.modules.tensors import inventory
 from tests.benchmarks.processes import capsaudit as capsaudit_
 from tests.benchmarks.processes import measured

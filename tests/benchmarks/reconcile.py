@@ -11,10 +11,10 @@ import subprocess
 import sys
 import time
 
-from capsaudit.arithmetic import impossible, layers
 from capsaudit.catalogue import load_variant
 from capsaudit.catalogue.spaces import Alternative, Knob, Space
 from capsaudit.conventions import counted
+from capsaudit.families import impossible, layers
 from capsaudit.interpretations.axes import applied, axes, size
 from capsaudit.interpretations.search import Search
 from capsaudit.interpretations.tables import tables

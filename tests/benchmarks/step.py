@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from capsaudit.catalogue import load_variant
-from capsaudit.models.network import build
+from capsaudit.models import build
 from capsaudit.train.losses import margin_loss, reconstruction_loss
 from capsaudit.train.optimiser import Adam
 from tests.benchmarks.references import Reference

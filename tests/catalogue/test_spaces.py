@@ -21,7 +21,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def knob(name: str, *values: str) -> str:
-    alternatives = ", ".join(f'{{ value = {value}, far_fetched = 1, source = "me" }}' for value in values)
+    alternatives = ", ".join(f'{{ value = {value}, assumption_cost = 1, source = "me" }}' for value in values)
     return f'[[knobs]]\nknob = "{name}"\nalternatives = [{alternatives}]\n'
 
 
@@ -40,7 +40,7 @@ def knob(name: str, *values: str) -> str:
         pytest.param(SPACE + knob("image.size", "36", "36"), "image.size lists 36 twice", id="value twice"),
         pytest.param(SPACE + knob("image.size", "36") * 2, "image.size stands there twice", id="knob twice"),
         pytest.param(SPACE + knob("image.size", "36") + knob("image.height", "36"), "turn the same thing", id="sides twice"),
-        pytest.param(SPACE + knob("image.size", "36").replace("= 1", "= -1"), "far_fetched is -1; expected an integer from 0", id="far-fetched"),
+        pytest.param(SPACE + knob("image.size", "36").replace("= 1", "= -1"), "assumption_cost is -1; expected an integer from 0", id="far-fetched"),
         pytest.param(SPACE.replace("capsnet", "capsent") + knob("image.size", "36"), "did you mean 'capsnet'?", id="family"),
         pytest.param('extends = "nothing"\n' + SPACE + knob("image.size", "36"), 'extends is "nothing"', id="extends"),
         pytest.param(SPACE.replace("capsnet", "baseline") + knob("image.size", "36"), "is a space of the family 'baseline'", id="another family"),

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capsaudit import api
-from capsaudit.arithmetic import impossible
 from capsaudit.catalogue import Variant, load_variant, shipped
 from capsaudit.commands.explain import total
 from capsaudit.errors import CapsauditError
+from capsaudit.families import impossible
 from capsaudit.spec import Spec
 from tests.strategies import baselines, capsnets
 from tests.test_arithmetic import TOTALS

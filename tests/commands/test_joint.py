@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from capsaudit import api
-from capsaudit.arithmetic import impossible, layers
 from capsaudit.catalogue import load_variant
 from capsaudit.catalogue.claims import joint_claims, load_all_claims
 from capsaudit.catalogue.spaces import load_space
 from capsaudit.commands.joint import joint_testimony, witnessed
 from capsaudit.conventions import counted
+from capsaudit.families import impossible, layers
 from capsaudit.interpretations.axes import applied, axes
 from capsaudit.results import Joint, Question
 

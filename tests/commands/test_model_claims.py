@@ -237,4 +237,4 @@ def test_a_forward_that_hangs(folder: Path) -> None:
     )
     done = run("audit", "slow.py:Slow", "--input", "1,28,28", "--timeout", "3", cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "slow.py:Slow took longer than 3 s; --timeout gives it more" in done.stderr
+    assert "slow.py:Slow took longer than 3 s; set a longer limit with --timeout" in done.stderr

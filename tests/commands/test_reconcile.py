@@ -8,19 +8,21 @@ from capsaudit.catalogue.spaces import Alternative, Knob, Space, load_space
 from capsaudit.commands.confirm import confirm
 from capsaudit.commands.reconcile import reconcile
 from capsaudit.errors import CapsauditError
+from capsaudit.families import family_of
 from capsaudit.interpretations.axes import axes
 from capsaudit.interpretations.search import Search
 from capsaudit.interpretations.tables import tables
 from capsaudit.published import parse_figure
 from capsaudit.results import CHANCE_WOULD_DO, MORE_THAN_NEEDED, TELLING, Explanation, Reconciliation
-from capsaudit.spec import family
 from tests.interpretations.spaces import spaces
 
 
 def reconciled(figure: str, start: str = "paper", *, torch: bool = True, **options: int) -> Reconciliation:
     variant = load_variant(start)
     asked = {"confirm": confirm} if torch else {}
-    return reconcile(parse_figure(figure), variant, load_space(family(variant.spec)), load_all(), **asked, **options)  # type: ignore[arg-type]
+    return reconcile(
+        parse_figure(figure), variant, load_space(family_of(variant.spec).name), load_all(), **asked, **options
+    )  # type: ignore[arg-type]
 
 
 BOTH_TRAINED = {"digit_caps.logits": "trainable", "digit_caps.coupling": "trainable"}
@@ -121,9 +123,9 @@ def test_limits() -> None:
     assert [e.confirmed for e in limited.explanations] == [None] * len(limited.explanations)
 
 
-def test_ranked_by_changes_then_by_how_far_fetched() -> None:
+def test_ranked_by_changes_then_by_how_assumption_cost() -> None:
     for figure in ("8.2M", "6.8M", "22.48M"):
-        ranks = [(len(e.changes), e.far_fetched) for e in reconciled(figure, torch=False, top=200).explanations]
+        ranks = [(len(e.changes), e.assumption_cost) for e in reconciled(figure, torch=False, top=200).explanations]
         assert ranks == sorted(ranks)
         assert len(ranks) == 200 or figure == "22.48M"
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from capsaudit.arithmetic import impossible, layers
 from capsaudit.catalogue.spaces import Space
 from capsaudit.conventions import CONVENTIONS, counted
+from capsaudit.families import impossible, layers
 from capsaudit.knobs import changed, to_data
 from capsaudit.spec import Spec
 from capsaudit.validation import faults_of

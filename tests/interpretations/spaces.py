@@ -8,7 +8,10 @@ from hypothesis.strategies import DrawFn
 from capsaudit.catalogue import Variant
 from capsaudit.catalogue.spaces import Alternative, Knob, Space
 from capsaudit.conventions import CONVENTIONS, ROUNDING
-from capsaudit.spec import Baseline, CapsNet, Spec, family
+from capsaudit.families import family_of
+from capsaudit.families.baseline import Baseline
+from capsaudit.families.capsnet import CapsNet
+from capsaudit.spec import Spec
 from tests.strategies import PADDING, specs
 
 SMALL = st.integers(1, 4)
@@ -65,7 +68,7 @@ def spaces(draw: DrawFn, *, knobs_at_most: int = 5) -> tuple[Space, Variant]:
     usable = sorted(knob for knob in possible if not missing(knob, spec))
     names = draw(st.lists(st.sampled_from(usable), min_size=1, max_size=knobs_at_most, unique=True))
     knobs = tuple(Knob(name, draw(alternatives(possible[name]))) for name in names)
-    space = Space("random.toml", family(spec), "random", knobs)
+    space = Space("random.toml", family_of(spec).name, "random", knobs)
     return space, Variant(id="start", summary="", parent=None, depth=0, spec=spec, sources={})
 
 
@@ -75,7 +78,7 @@ def spaces_of(draw: DrawFn, knob: str) -> tuple[Space, Variant]:
     kinds = [kind for kind, possible in ((CapsNet, CAPSNET), (Baseline, BASELINE)) if knob in possible]
     spec = draw(specs().filter(lambda spec: isinstance(spec, tuple(kinds)) and not missing(knob, spec)))
     values = (CAPSNET if isinstance(spec, CapsNet) else BASELINE)[knob]
-    space = Space("random.toml", family(spec), "random", (Knob(knob, draw(alternatives(values))),))
+    space = Space("random.toml", family_of(spec).name, "random", (Knob(knob, draw(alternatives(values))),))
     return space, Variant(id="start", summary="", parent=None, depth=0, spec=spec, sources={})
 
 

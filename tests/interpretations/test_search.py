@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capsaudit.arithmetic import impossible, layers, sides
 from capsaudit.catalogue import Variant, load_all, load_variant
 from capsaudit.catalogue.spaces import Alternative, Knob, Space, load_space
 from capsaudit.conventions import ROUNDING, counted
 from capsaudit.errors import CapsauditError
+from capsaudit.families import family_of, impossible, layers, sides
+from capsaudit.families.baseline import Baseline
 from capsaudit.interpretations.axes import applied, axes, size
 from capsaudit.interpretations.search import Found, Search
 from capsaudit.interpretations.tables import tables
-from capsaudit.spec import Baseline, Spec, family
+from capsaudit.spec import Spec
 from tests.interpretations.brute import interpretations
 from tests.interpretations.spaces import BASELINE, CAPSNET, spaces, spaces_of
 from tests.strategies import specs
@@ -95,7 +96,7 @@ def counts_by_part(spec: Spec, counting: dict[str, str]) -> Counter[str]:
 
 @pytest.mark.parametrize("variant", load_all(), ids=lambda variant: variant.id)
 def test_every_shipped_variant_can_start(variant: Variant) -> None:
-    space = load_space(family(variant.spec))
+    space = load_space(family_of(variant.spec).name)
     found = axes(space, variant)
     total = sum(layer.formula.value for layer in layers(variant.spec))
     assert any(not each.turns for each in search(space, variant).within((total, total), changes=0))

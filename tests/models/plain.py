@@ -6,7 +6,8 @@ Only the layout of the parameters is theirs, so that weights can be carried over
 import numpy as np
 from numpy.typing import NDArray
 
-from capsaudit.spec import CapsNet, Convolution, DigitCaps
+from capsaudit.families.capsnet import CapsNet, DigitCaps
+from capsaudit.spec import Convolution
 
 Array = NDArray[np.float64]
 Weights = dict[str, Array]

@@ -4,8 +4,9 @@ import torch
 from torch.nn import functional as F
 
 from capsaudit.catalogue import load_variant
-from capsaudit.models.network import build
-from capsaudit.spec import Baseline, BaselineLayer, FullyConnected, Image
+from capsaudit.families.baseline import Baseline, BaselineLayer, FullyConnected
+from capsaudit.models import build
+from capsaudit.spec import Image
 
 
 def test_a_small_baseline_is_what_the_paper_describes() -> None:

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from capsaudit.arithmetic import impossible
-from capsaudit.models.network import CapsNet, build
+from capsaudit.families import impossible
+from capsaudit.families.capsnet import CapsNet as CapsNetSpec
+from capsaudit.families.capsnet import DigitCaps, PrimaryCaps
+from capsaudit.models.capsnet import CapsNet
+from capsaudit.models import build
 from capsaudit.models.routing import coupling_of, route, squash
-from capsaudit.spec import CapsNet as CapsNetSpec
-from capsaudit.spec import Convolution, Decoder, DigitCaps, Image, PrimaryCaps, Spec
+from capsaudit.spec import Convolution, Decoder, Image, Spec
 from tests.models import plain
 from tests.strategies import capsnets
 

@@ -14,7 +14,7 @@ import torch
 from capsaudit import api
 from capsaudit.catalogue import load_variant, shipped
 from capsaudit.data.digits import load_digits
-from capsaudit.models.network import build
+from capsaudit.models import build
 from capsaudit.results import Runs
 from capsaudit.train.losses import Objective
 from capsaudit.train.smoke import Plan, smoke

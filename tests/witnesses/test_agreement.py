@@ -7,9 +7,9 @@ from torch import nn
 
 import capsaudit.witnesses.torch as torch_witness
 from capsaudit import api
-from capsaudit.arithmetic import layers
 from capsaudit.catalogue import Variant, load_variant, shipped
-from capsaudit.models.network import build
+from capsaudit.families import layers
+from capsaudit.models import build
 from capsaudit.models.tracing import traced_shapes
 from capsaudit.spec import Spec
 from capsaudit.witnesses import WITNESSES, witness

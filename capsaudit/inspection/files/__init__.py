@@ -1,1 +1,1 @@
-"""Models in files: headers and state dicts, read as data."""
+"""Models in files, read as data."""

@@ -1,6 +1,4 @@
-"""A torch checkpoint by what it says of its tensors. No value is read and no code in its pickle is run: torch unpickles tensors and
-plain containers only, and skips the data.
-"""
+"""The tensors of a torch checkpoint, without their values. No code in the pickle is run: torch unpickles tensors and plain containers only."""
 
 from __future__ import annotations
 
@@ -8,45 +6,61 @@ import os
 import re
 import warnings
 import zipfile
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import torch
 from msgspec import Struct
 
 from capsaudit.errors import CapsauditError, FileError
-from capsaudit.inspection.files.rows import UNTOLD, Contents, file_row
-from capsaudit.inspection.foreign_errors import in_a_line
-from capsaudit.inspection.memory import parts, stored
+from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED, Contents, file_row
+from capsaudit.inspection.foreign_errors import one_line
+from capsaudit.inspection.memory import dense_parts, own_memory
 from capsaudit.inspection.paths import open_file
-from capsaudit.inventory import AuditedTensor
+from capsaudit.inventory import InventoryTensor
 from capsaudit.validation import shown
 
+StateDict = Mapping[object, object]
+"""Anything that may be a state dict: keys and values are not checked yet."""
+
 _NESTS = ("state_dict", "model_state_dict", "model", "net")
-"""Where checkpoints keep the state dict beside the epoch and the optimiser; of several the first."""
+"""Keys under which checkpoints keep the state dict, in order of precedence."""
 
-_EXTRA = "_extra_state"
-"""What `get_extra_state` of a module gives: torch's own way to put other things into a state dict."""
+_MAX_NESTING = 4
+"""State dicts may be nested, and a dict may contain itself."""
 
-_DEEPEST = 4
-"""State dicts within tables; a table may also hold itself."""
+_EXTRA_STATE = "_extra_state"
+"""The name under which a module's `get_extra_state` is saved."""
 
-_SHOWN = 5
+_LAYOUTS = (
+    *(torch.strided, torch.sparse_coo),
+    *(torch.sparse_csr, torch.sparse_bsr, torch.sparse_csc, torch.sparse_bsc),
+)
+
+_MAX_SHOWN = 5
 _SAVE = "save model.state_dict() and audit that"
 
 
-def read_checkpoint(path: Path) -> tuple[AuditedTensor, ...]:
-    """Every tensor of the state dict in the file.
+class TensorMemory(Struct, frozen=True):
+    """The memory that is attributed to a tensor. `same_as`: the name of an identical tensor before it."""
+
+    bytes: int
+    values: int
+    same_as: str | None = None
+
+
+def read_checkpoint(path: Path) -> tuple[InventoryTensor, ...]:
+    """Read every tensor of the state dict in a checkpoint.
 
     Raises:
-        CapsauditError: the file cannot be read, would have to run code, or holds no state dict.
+        CapsauditError: the file cannot be read, would have to run code, or contains no state dict.
     """
     return checkpoint_contents(path).tensors
 
 
 def checkpoint_contents(path: Path) -> Contents:
-    """The same, with notes on what was read and what was left.
+    """Read the same tensors, with notes on what was read and what was left out.
 
     Raises:
         CapsauditError: as `read_checkpoint`.
@@ -54,163 +68,151 @@ def checkpoint_contents(path: Path) -> Contents:
     with open_file(path) as stream:
         loaded = _loaded(stream, path)
         state, notes = _state_dict(loaded, path)
-        tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
-        _expect_room(tensors, _room(stream, path), path)
-    notes += [f"{shown(name)} is no tensor and not counted" for name in state if name not in tensors]
-    return Contents(tuple(_rows(tensors)), (*notes, UNTOLD))
+        tensors = {str(name): value for name, value in state.items() if isinstance(value, torch.Tensor)}
+        _expect_complete(tensors, stream, path)
+    notes += [f"{shown(name)} is not a tensor and is not counted" for name in state if name not in tensors]
+    return Contents(tuple(_rows(tensors)), (*notes, TRAINABLE_ASSUMED))
 
 
-def _loaded(stream: BinaryIO, path: Path) -> Any:
-    """What was pickled, each tensor with memory of its size into which nothing is read: untouched, it costs nothing."""
+def _loaded(stream: BinaryIO, path: Path) -> object:
+    """The unpickled content. Its tensors have memory of the right size, but values are not read into it, so it costs nothing."""
     if not stream.read(1):
         raise CapsauditError(f"{path}: is empty; expected a checkpoint written by torch.save")
     stream.seek(0)
     try:
         with warnings.catch_warnings(), torch.serialization.skip_data():
             warnings.simplefilter("ignore")
-            return torch.load(stream, map_location="cpu", weights_only=True)
+            loaded: object = torch.load(stream, map_location="cpu", weights_only=True)
+            return loaded
     except Exception as error:
-        raise CapsauditError(f"{path}: {_why(error)}") from error
+        raise CapsauditError(f"{path}: {_loading_problem(error)}") from error
 
 
-def _why(error: Exception) -> str:
-    """Why it cannot be loaded. torch's own advice would be to run the code."""
+def _loading_problem(error: Exception) -> str:
+    """Why the file cannot be loaded. Torch's own message recommends running the code in it."""
     text = str(error)
-    if named := re.search(r"GLOBAL ([\w.]+)", text):
-        return f"holds more than tensors ({named[1]}), which only running its code would give, and nothing was run; {_SAVE}"
+    if found := re.search(r"GLOBAL ([\w.]+)", text):
+        return f"contains more than tensors ({found[1]}); loading it would run code, so nothing was loaded; {_SAVE}"
     if "TorchScript" in text or "torch.jit.load" in text:
-        return f"is a TorchScript archive, which is a program; {_SAVE}"
+        return f"is a TorchScript archive, which contains code; {_SAVE}"
     if "can't allocate memory" in text:
-        return "says it has a tensor larger than the memory of this machine"
-    cause = text.partition("WeightsUnpickler error:")[2].strip().partition("\n")[0] or in_a_line(error)
-    return f"is no checkpoint of torch, or damaged ({cause.partition('. ')[0]})"
+        return "declares a tensor larger than the memory of this machine"
+    cause = text.partition("WeightsUnpickler error:")[2].strip().partition("\n")[0] or one_line(error)
+    return f"is not a torch checkpoint, or is damaged ({cause.partition('. ')[0]})"
 
 
-def _room(stream: BinaryIO, path: Path) -> tuple[int, int]:
-    """How many bytes of values the file has, and how many stand before each storage of them: an archive keeps a record for each, an older
-    file all of them behind what was read.
+def _state_dict(loaded: object, path: Path) -> tuple[StateDict, list[str]]:
+    """The state dict, and a note if it was found in another dict."""
+    state = loaded
+    keys: list[str] = []
+    ignored: dict[str, object] = {}
+    while isinstance(state, Mapping) and (key := _nest(state)) is not None and len(keys) < _MAX_NESTING:
+        ignored |= {".".join([*keys, str(name)]): value for name, value in state.items() if name != key}
+        keys.append(key)
+        state = state[key]
+    if not isinstance(state, Mapping):
+        raise CapsauditError(f"{path}: contains a value of type {type(state).__name__}; expected a state dict; {_SAVE}")
+    if faults := [name for name, value in state.items() if not _is_entry(name, value)]:
+        raise FileError(f"{path}: {fault}" for fault in _entry_faults(state, faults))
+    return state, [_nesting_note(keys, ignored)] if keys else []
+
+
+def _nest(state: StateDict) -> str | None:
+    return next((key for key in _NESTS if isinstance(state.get(key), Mapping)), None)
+
+
+def _nesting_note(keys: Sequence[str], ignored: Mapping[str, object]) -> str:
+    """The path of the state dict, and what was left out, which may contain another one."""
+    note = f"the state dict is at {shown('.'.join(keys))} in the file"
+    shown_items = [f"{shown(name)} ({_description(value)})" for name, value in list(ignored.items())[:_MAX_SHOWN]]
+    if not shown_items:
+        return note
+    more = ", …" if len(ignored) > _MAX_SHOWN else ""
+    return f"{note}; not counted: {', '.join(shown_items)}{more}"
+
+
+def _is_entry(name: object, value: object) -> bool:
+    """Whether it belongs into a state dict: a tensor or extra state under a name."""
+    if isinstance(value, torch.Tensor):
+        return isinstance(name, str) and is_countable(value)
+    return isinstance(name, str) and name.rpartition(".")[2] == _EXTRA_STATE
+
+
+def _entry_faults(state: StateDict, names: Sequence[object]) -> Iterator[str]:
+    for name in names[:_MAX_SHOWN]:
+        yield f"{shown(name)} is {_description(state[name])}; a state dict maps names to tensors"
+    if len(names) > _MAX_SHOWN:
+        yield f"{len(names) - _MAX_SHOWN:,} more entries are not tensors with a name"
+    yield f"expected a state dict at the top level or under one of: {', '.join(_NESTS)}"
+
+
+def _description(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"a dict of length {len(value):,}"
+    if isinstance(value, torch.Tensor):
+        return "a tensor" if is_countable(value) else "a tensor of an unsupported layout"
+    return shown(value) if isinstance(value, str | int | float) else f"a value of type {type(value).__name__}"
+
+
+def _expect_complete(tensors: Mapping[str, torch.Tensor], stream: BinaryIO, path: Path) -> None:
+    """Check that the file is long enough for its tensors, because loading did not read their values."""
+    available, prefix = _space(stream, path)
+    parts = [part for tensor in tensors.values() for part in dense_parts(tensor) if not part.is_meta]
+    storages = {part.untyped_storage()._cdata: part.untyped_storage() for part in parts}
+    needed = sum(storage.nbytes() + prefix for storage in storages.values())
+    if needed > available:
+        what = f"its tensors need {needed:,} bytes, but the file has {available:,} for them"
+        raise CapsauditError(f"{path}: {what}; it is truncated or damaged")
+
+
+def _space(stream: BinaryIO, path: Path) -> tuple[int, int]:
+    """The number of bytes for values in the file, and the number of bytes before each storage.
+
+    A zip archive has one record per storage. A legacy file has all storages behind the pickle, each after its length.
     """
-    behind = os.fstat(stream.fileno()).st_size - stream.tell()
+    remaining = os.fstat(stream.fileno()).st_size - stream.tell()
     stream.seek(0)
     if stream.read(4) != b"PK\3\4":
-        return behind, 8
+        return remaining, 8
     try:
         with zipfile.ZipFile(stream) as archive:
             return sum(record.file_size for record in archive.infolist() if "/data/" in record.filename), 0
     except Exception as error:
-        raise CapsauditError(f"{path}: {_why(error)}") from error
+        raise CapsauditError(f"{path}: {_loading_problem(error)}") from error
 
 
-def _expect_room(tensors: Mapping[str, torch.Tensor], room: tuple[int, int], path: Path) -> None:
-    """Nothing was read, so that nobody has seen yet whether the values are there."""
-    storages = [part.untyped_storage() for tensor in tensors.values() for part in parts(tensor) if not part.is_meta]
-    lengths = {storage._cdata: storage.nbytes() + room[1] for storage in storages}
-    if (claimed := sum(lengths.values())) > room[0]:
-        what = f"its tensors need {claimed:,} bytes, and the file has {room[0]:,} for them"
-        raise CapsauditError(f"{path}: {what}; it is cut short or damaged")
-
-
-def _state_dict(loaded: Any, path: Path) -> tuple[Mapping[str, Any], list[str]]:
-    """The state dict, wherever in the file it is, with a note of the way there."""
-    state = loaded
-    way: list[str] = []
-    beside: dict[str, Any] = {}
-    while isinstance(state, Mapping) and (key := _nest(state)) is not None and len(way) < _DEEPEST:
-        beside |= {".".join([*way, str(name)]): value for name, value in state.items() if name != key}
-        way.append(key)
-        state = state[key]
-    if not isinstance(state, Mapping):
-        raise CapsauditError(f"{path}: holds a value of type {type(state).__name__}; expected a state dict, {_SAVE}")
-    if faults := [name for name, value in state.items() if not _belongs(name, value)]:
-        raise FileError(_foreign(state, faults, path))
-    return state, [_way_told(way, beside)] if way else []
-
-
-def _nest(state: Mapping[Any, Any]) -> str | None:
-    return next((key for key in _NESTS if isinstance(state.get(key), Mapping)), None)
-
-
-def _way_told(way: list[str], beside: Mapping[str, Any]) -> str:
-    """Where the state dict was found, and what was left: another one may be among it."""
-    others = ", ".join(f"{shown(name)} ({_kind(value)})" for name, value in list(beside.items())[:_SHOWN])
-    more = ", …" if len(beside) > _SHOWN else ""
-    return f"the state dict is at {shown('.'.join(way))} in the file" + (
-        f"; not counted: {others}{more}" if others else ""
-    )
-
-
-def _belongs(name: object, value: object) -> bool:
-    if isinstance(value, torch.Tensor):
-        return isinstance(name, str) and is_countable(value)
-    return isinstance(name, str) and name.rpartition(".")[2] == _EXTRA
-
-
-def _foreign(state: Mapping[Any, Any], faults: list[Any], path: Path) -> list[str]:
-    """What a state dict cannot hold, and what the file may be instead."""
-    told = [
-        f"{path}: {shown(name)} is {_kind(state[name])}; a state dict has tensors by name" for name in faults[:_SHOWN]
-    ]
-    if len(faults) > _SHOWN:
-        told.append(f"{path}: so are {len(faults) - _SHOWN:,} more")
-    return [*told, f"{path}: a state dict is looked for at the top, and at {', '.join(_NESTS)}"]
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, Mapping):
-        return f"a table of {len(value):,}"
-    if isinstance(value, torch.Tensor):
-        return "a tensor" if is_countable(value) else "a tensor of a kind that has no count"
-    return shown(value) if isinstance(value, str | int | float) else f"a value of type {type(value).__name__}"
-
-
-def _rows(tensors: Mapping[str, torch.Tensor]) -> Iterator[AuditedTensor]:
-    for name, found in held(tensors).items():
+def _rows(tensors: Mapping[str, torch.Tensor]) -> Iterator[InventoryTensor]:
+    for name, memory in tensor_memory(tensors).items():
         tensor = tensors[name]
-        counts = _counts(tensor, found.values, same=found.same_as is not None)
-        yield file_row(
-            name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), found.bytes, counts, found.same_as
-        )
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        yield file_row(name, tuple(tensor.shape), dtype, memory.bytes, _counts(tensor, memory), memory.same_as)
 
 
-def _counts(tensor: torch.Tensor, values: int, *, same: bool) -> dict[str, int]:
-    """By the policies under which its values are another number."""
-    if same:
+def _counts(tensor: torch.Tensor, memory: TensorMemory) -> dict[str, int]:
+    """Counts by other policies, where they differ."""
+    if memory.same_as is not None:
         return {"per name": tensor.numel()}
-    counts = {} if values == tensor.numel() else {"storage": values}
+    counts = {} if memory.values == tensor.numel() else {"storage": memory.values}
     return counts | ({"reals": 2 * tensor.numel()} if tensor.is_complex() else {})
 
 
-_LAYOUTS = (
-    *(torch.strided, torch.sparse_coo),
-    *(torch.sparse_csr, torch.sparse_bsr, torch.sparse_csc, torch.sparse_bsc),
-)
-
-
-class Held(Struct, frozen=True):
-    """What a tensor adds to the others: its own bytes and values. `same_as`: the name of an identical one before it."""
-
-    bytes: int
-    values: int
-    same_as: str | None = None
-
-
-def held(tensors: Mapping[str, torch.Tensor]) -> dict[str, Held]:
-    """What each of the tensors adds, in their order."""
+def tensor_memory(tensors: Mapping[str, torch.Tensor]) -> dict[str, TensorMemory]:
+    """The memory of each tensor by name, in the same order."""
     first: dict[Hashable, str] = {}
     same = {name: first.setdefault(_identity(tensor), name) for name, tensor in tensors.items()}
-    own = [name for name in tensors if same[name] == name]
-    added = zip(own, stored([tensors[name] for name in own]), strict=True)
-    found = {name: Held(part.bytes, part.values) for name, part in added}
-    return {name: found.get(name) or Held(0, 0, same[name]) for name in tensors}
-
-
-def is_countable(tensor: torch.Tensor) -> bool:
-    """Whether its parts are known: a nested tensor has no shape, other backends have layouts of their own."""
-    return not tensor.is_nested and tensor.layout in _LAYOUTS
+    distinct = [name for name in tensors if same[name] == name]
+    memory = zip(distinct, own_memory([tensors[name] for name in distinct]), strict=True)
+    found = {name: TensorMemory(own.bytes, own.values) for name, own in memory}
+    return {name: found.get(name) or TensorMemory(0, 0, same[name]) for name in tensors}
 
 
 def _identity(tensor: torch.Tensor) -> Hashable:
-    """Equal for the same view of the same memory; memory of no size has no place and is never the same."""
-    places = [(part.data_ptr(), part.shape, part.stride(), part.dtype) for part in parts(tensor)]
-    placed = all(address for address, *_ in places)
-    return (tensor.layout, tensor.shape, tuple(places)) if placed else id(tensor)
+    """Equal for the same view of the same memory. Empty memory has no address and is never the same."""
+    views = [(part.data_ptr(), part.shape, part.stride(), part.dtype) for part in dense_parts(tensor)]
+    has_memory = all(address for address, *_ in views)
+    return (tensor.layout, tensor.shape, tuple(views)) if has_memory else id(tensor)
+
+
+def is_countable(tensor: torch.Tensor) -> bool:
+    """Whether its parts are known: a nested tensor has no shape, and other backends have layouts of their own."""
+    return not tensor.is_nested and tensor.layout in _LAYOUTS

@@ -1,4 +1,4 @@
-"""Rows for tensors of which only a file tells: their names, shapes and dtypes."""
+"""Rows for tensors of which only a file is known: their names, shapes and dtypes."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ import math
 from msgspec import Struct
 
 from capsaudit.arithmetic import Shape
-from capsaudit.inventory import AuditedTensor
+from capsaudit.inventory import InventoryTensor
 
-UNTOLD = "a file does not say what was trained: all but the running statistics of batch norms counts as trainable"
+TRAINABLE_ASSUMED = (
+    "a file does not record which tensors were trained; all are assumed trainable except batch-norm statistics"
+)
 
-_BUFFERS = frozenset({"running_mean", "running_var", "num_batches_tracked"})
-"""Names that torch's batch norms give to what no gradient reaches."""
+_STATISTICS = frozenset({"running_mean", "running_var", "num_batches_tracked"})
+"""Names of the buffers of torch's batch norms."""
 
 
 class Contents(Struct, frozen=True):
-    """What a file holds, and how it was read."""
+    """The tensors of a file, and notes on how it was read."""
 
-    tensors: tuple[AuditedTensor, ...]
+    tensors: tuple[InventoryTensor, ...]
     notes: tuple[str, ...]
 
 
 def file_row(
     name: str, shape: Shape, dtype: str, size: int, counts: dict[str, int] | None = None, same_as: str | None = None
-) -> AuditedTensor:
-    """A tensor by its full name; `size` in bytes, and both size and count are 0 where it is the same as another."""
+) -> InventoryTensor:
+    """Make the row of a tensor by its full name. `size`: its memory in bytes. `counts`: counts by other policies."""
     layer, _, own = name.rpartition(".")
-    buffer = own in _BUFFERS
-    return AuditedTensor(
+    buffer = own in _STATISTICS
+    return InventoryTensor(
         name=name,
         layer=layer,
         kind="",

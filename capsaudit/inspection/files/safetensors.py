@@ -1,7 +1,7 @@
-"""A safetensors file by its header, which alone names every tensor: no value is read, and neither torch nor numpy is imported.
+"""The tensors of a safetensors file, from its header alone. No value is read, and neither torch nor NumPy is imported.
 
-The file is 8 bytes that say how long the header is, the header in JSON, and the values without a gap. What the header says is held
-against the length of the file and against itself, since a count is only as good as the header.
+The file has 8 bytes with the length of the header, the header in JSON, and the values without gaps. The header is checked against
+the length of the file and for consistency, because counts depend on it alone. Format: https://github.com/huggingface/safetensors.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import gc
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -23,20 +23,20 @@ from capsaudit.arithmetic import Shape
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.inspection.files.rows import file_row
 from capsaudit.inspection.paths import open_file
-from capsaudit.inventory import AuditedTensor
-from capsaudit.validation import Fault, faults_of, nearest, shown
+from capsaudit.inventory import InventoryTensor
+from capsaudit.validation import faults_of, nearest, shown
 
-LARGEST_HEADER = 100_000_000
-"""The limit of the format itself."""
+MAX_HEADER_BYTES = 100_000_000
+"""The limit of the format."""
 
-_MOST_AXES = 64
-_MOST_FAULTS = 20
+_MAX_AXES = 64
+_MAX_FAULTS = 20
 
 _METADATA = "__metadata__"
 
 
 class _Dtype(Struct, frozen=True):
-    """A dtype by the name that torch has for it, and the bits of one value."""
+    """The name that torch gives a dtype, and the number of bits of one value."""
 
     name: str
     bits: int
@@ -68,12 +68,15 @@ _DTYPES = {
 }
 
 _Size = Annotated[int, Meta(ge=0, le=2**63 - 1, description="an integer from 0 and below 2^63")]
-_Table = dict[str, str | tuple[_Size, ...]]
-"""A table of the header, be it a tensor or the metadata: one type for both, so that all of it is read in one go."""
+_HeaderType = dict[str, dict[str, str | tuple[_Size, ...]]]
+"""Tensors and metadata have one type, so that the header is decoded in one pass."""
+
+_Table = dict[str, Any]
+"""A table of the header: dtype, shape and data_offsets of a tensor, or the metadata."""
 
 
 class _Entry(Struct, frozen=True):
-    """A tensor in the header. Read as such only where something is wrong with it, to say what."""
+    """A tensor in the header. Used only to describe the faults of a table."""
 
     dtype: str
     shape: tuple[_Size, ...]
@@ -83,192 +86,191 @@ class _Entry(Struct, frozen=True):
 _FIELDS = frozenset(_Entry.__struct_fields__)
 
 
-def read_header(path: Path) -> tuple[AuditedTensor, ...]:
-    """Every tensor of the file, in the order of its header.
+def read_header(path: Path) -> tuple[InventoryTensor, ...]:
+    """Read every tensor of a file, in the order of its header.
 
     Raises:
-        CapsauditError: the file cannot be read, or its header does not fit it.
+        CapsauditError: the file cannot be read, or its header is not valid.
     """
     with open_file(path) as stream:
-        header, room = _header(stream, path)
-    with _collecting_nothing():
+        header, data_bytes = _header(stream, path)
+    with _no_garbage_collection():
         entries = _entries(header, path)
-        _refuse(path, _layout_faults(entries, room))
+        _refuse(path, _layout_faults(entries, data_bytes))
         return tuple(_row(name, entry) for name, entry in entries.items())
 
 
 @contextmanager
-def _collecting_nothing() -> Iterator[None]:
-    """A large header makes a million values that are all kept: looking for garbage among them doubles the time."""
-    collecting = gc.isenabled()
+def _no_garbage_collection() -> Iterator[None]:
+    """Collection would double the time: a large header makes a million objects, and all of them are kept."""
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if collecting:
+        if enabled:
             gc.enable()
 
 
 def _header(stream: BinaryIO, path: Path) -> tuple[bytes, int]:
-    """The header, and how many bytes the file has behind it."""
+    """The header, and the number of bytes after it."""
     size = os.fstat(stream.fileno()).st_size
     if size < 8:
-        raise CapsauditError(
-            f"{path}: has {size} bytes; a safetensors file begins with 8 that say how long its header is"
-        )
+        raise CapsauditError(f"{path}: has {size} bytes; a safetensors file begins with 8 for the length of its header")
     length = int.from_bytes(stream.read(8), "little")
-    if length > LARGEST_HEADER:
-        raise CapsauditError(f"{path}: says its header has {length:,} bytes; the format allows {LARGEST_HEADER:,}")
+    if length > MAX_HEADER_BYTES:
+        raise CapsauditError(f"{path}: declares a header of {length:,} bytes; the format allows {MAX_HEADER_BYTES:,}")
     if length > size - 8:
-        raise CapsauditError(f"{path}: says its header has {length:,} bytes; only {size - 8:,} follow")
+        raise CapsauditError(f"{path}: declares a header of {length:,} bytes; only {size - 8:,} follow")
     return stream.read(length), size - 8 - length
 
 
-def _entries(header: bytes, path: Path) -> dict[str, Any]:
-    """The tensors, each right by itself."""
+def _entries(header: bytes, path: Path) -> dict[str, _Table]:
+    """The tensors of the header, each checked by itself."""
     try:
-        entries: dict[str, Any] = msgspec.json.decode(header, type=dict[str, _Table])
+        entries: dict[str, _Table] = msgspec.json.decode(header, type=_HeaderType)
     except (ValueError, RecursionError) as error:
-        raise FileError(_whats_wrong(header, path, error)) from error
-    metadata: _Table | None = entries.pop(_METADATA, None)
+        raise FileError(f"{path}: {fault}" for fault in _header_faults(header, error)) from error
+    metadata = entries.pop(_METADATA, None)
     _refuse(path, _metadata_faults(metadata or {}))
     _refuse(path, (f"{shown(name)}: {fault}" for name, entry in entries.items() for fault in _entry_faults(entry)))
-    if _may_repeat(header, 5 * len(entries) + (0 if metadata is None else 1 + 2 * len(metadata))):
-        _refuse(path, _repeated(header))
+    strings = 5 * len(entries) + (0 if metadata is None else 1 + 2 * len(metadata))
+    if _may_have_duplicates(header, strings):
+        _refuse(path, _duplicate_faults(header))
     return entries
 
 
-def _whats_wrong(header: bytes, path: Path, error: Exception) -> list[str]:
-    """Why the header is no table of tables; where it is, the fault of each tensor."""
+def _header_faults(header: bytes, error: Exception) -> list[str]:
+    """Why the header could not be decoded. If it is an object of JSON, the faults of each tensor."""
     try:
         content = msgspec.json.decode(header.decode())
-    except UnicodeDecodeError as wrong:
-        return [f"{path}: its header is not UTF-8 (byte {wrong.start:,}: {wrong.reason})"]
+    except UnicodeDecodeError as fault:
+        return [f"its header is not UTF-8 (byte {fault.start:,}: {fault.reason})"]
     except RecursionError:
-        return [f"{path}: its header is nested too deeply"]
-    except ValueError as wrong:
-        return [f"{path}: its header is not JSON: {wrong}"]
+        return ["its header is nested too deeply"]
+    except ValueError as fault:
+        return [f"its header is not JSON: {fault}"]
     if not isinstance(content, dict):
-        return [f"{path}: its header is {shown(content)}; expected a table of tensors"]
-    return [f"{path}: {fault}" for fault in _limited(_content_faults(content))] or [f"{path}: its header: {error}"]
+        return [f"its header is {shown(content)}; expected a table of tensors"]
+    return _limited(_content_faults(content)) or [f"its header: {error}"]
 
 
-def _content_faults(content: dict[str, Any]) -> Iterator[str]:
+def _content_faults(content: Mapping[str, object]) -> Iterator[str]:
     for name, entry in content.items():
         if name == _METADATA:
             yield from _metadata_faults(entry)
         else:
-            yield from (f"{shown(name)}: {_said(fault)}" for fault in faults_of(entry, _Entry)[1])
-
-
-def _said(fault: Fault) -> str:
-    return f"{fault.path} {fault.message}" if fault.path else fault.message
+            yield from (f"{shown(name)}: {fault}" for fault in _type_faults(entry))
 
 
 def _metadata_faults(metadata: object) -> Iterator[str]:
     if not isinstance(metadata, dict):
-        yield f"{_METADATA} is {shown(metadata)}; expected a table of texts"
+        yield f"{_METADATA} is {shown(metadata)}; expected a table of strings"
         return
     for key, value in metadata.items():
         if not isinstance(value, str):
-            yield f"{_METADATA}: {shown(key)} is {shown(value)}; expected a text"
+            yield f"{_METADATA}: {shown(key)} is {shown(value)}; expected a string"
 
 
-def _may_repeat(header: bytes, texts: int) -> bool:
-    """Whether a key may have come twice, of which the decoder keeps the last. `texts`: those that it kept, five for each tensor.
+def _type_faults(entry: object) -> list[str]:
+    faults = faults_of(entry, _Entry)[1]
+    return [f"{fault.path} {fault.message}" if fault.path else fault.message for fault in faults]
 
-    Each text has two quotes, and more where quotes are escaped in it: with no more than two for each kept, none was lost.
+
+def _may_have_duplicates(header: bytes, strings: int) -> bool:
+    """Whether a key may occur twice in a table; the decoder keeps the last one only.
+
+    `strings` is the number of strings that were kept: five for each tensor. Each has two quotes, or more if it contains escaped
+    quotes. If the header has no more than two quotes for each string, no string was dropped.
     """
-    return header.count(b'"') != 2 * texts
+    return header.count(b'"') != 2 * strings
 
 
-def _repeated(header: bytes) -> list[str]:
-    """The keys that come twice in their table, the slow way."""
+def _duplicate_faults(header: bytes) -> list[str]:
     faults: list[str] = []
 
-    def tell(pairs: list[tuple[str, object]]) -> None:
+    def check(pairs: list[tuple[str, object]]) -> None:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
                 faults.append(f"its header has {shown(key)} twice in one table")
             seen.add(key)
 
-    json.loads(header, object_pairs_hook=tell)
+    json.loads(header, object_pairs_hook=check)
     return faults
 
 
-def _entry_faults(entry: Any) -> Iterator[str]:
-    """What is wrong with one tensor by itself."""
+def _entry_faults(entry: _Table) -> Iterator[str]:
+    """The faults of one tensor. Sound tensors are recognised quickly."""
     try:
         dtype, shape, (begin, end) = _DTYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
-        if len(entry) == 3 and len(shape) <= _MOST_AXES and end - begin == _bytes(dtype, shape):
+        if len(entry) == 3 and len(shape) <= _MAX_AXES and end - begin == _byte_count(dtype, shape):
             return
     except (KeyError, TypeError, ValueError):
         pass
-    yield from _entry_faults_told(entry)
+    yield from _described_faults(entry)
 
 
-def _entry_faults_told(entry: dict[str, Any]) -> Iterator[str]:
-    faults = [_said(fault) for fault in faults_of(entry, _Entry)[1]]
+def _described_faults(entry: _Table) -> Iterator[str]:
+    faults = _type_faults(entry)
     faults += [f"{shown(key)} is unknown; {nearest(key, _FIELDS)}" for key in entry if key not in _FIELDS]
     if faults:
         yield from faults
     elif (dtype := _DTYPES.get(entry["dtype"])) is None:
         yield f"dtype is {shown(entry['dtype'])}; {nearest(entry['dtype'], _DTYPES)}"
     elif len(entry["data_offsets"]) != 2:
-        yield f"data_offsets is {shown(entry['data_offsets'])}; expected where its values begin and where they end"
-    elif len(entry["shape"]) > _MOST_AXES:
-        yield f"shape has {len(entry['shape']):,} axes; expected at most {_MOST_AXES}"
+        yield f"data_offsets is {shown(entry['data_offsets'])}; expected two offsets, begin and end"
+    elif len(entry["shape"]) > _MAX_AXES:
+        yield f"shape has {len(entry['shape']):,} axes; expected at most {_MAX_AXES}"
     else:
-        yield _misfit(entry, dtype)
+        yield _size_fault(entry, dtype)
 
 
-def _misfit(entry: dict[str, Any], dtype: _Dtype) -> str:
+def _size_fault(entry: _Table, dtype: _Dtype) -> str:
     begin, end = entry["data_offsets"]
-    whole, rest = divmod(math.prod(entry["shape"]) * dtype.bits, 8)
-    has = (
-        "too many bytes for any file" if whole >= 2**63 else f"{whole:,} bytes" + (f" and {rest} bits" if rest else "")
-    )
-    return (
-        f"{shown(entry['shape'])} of {entry['dtype']} has {has}; data_offsets {begin:,} to {end:,} have {end - begin:,}"
-    )
+    size = f"{shown(entry['shape'])} of {entry['dtype']} has {_size(dtype, entry['shape'])}"
+    return f"{size}; data_offsets {begin:,} to {end:,} have {end - begin:,}"
 
 
-def _bytes(dtype: _Dtype, shape: Shape) -> int | None:
-    """How long its values are; None where they do not end with a byte."""
+def _size(dtype: _Dtype, shape: Shape) -> str:
+    whole, rest = divmod(math.prod(shape) * dtype.bits, 8)
+    if whole >= 2**63:
+        return "too many bytes for any file"
+    return f"{whole:,} bytes and {rest} bits" if rest else f"{whole:,} bytes"
+
+
+def _byte_count(dtype: _Dtype, shape: Shape) -> int | None:
+    """The size of the values; None if it is not a whole number of bytes."""
     whole, rest = divmod(math.prod(shape) * dtype.bits, 8)
     return None if rest else whole
 
 
-def _layout_faults(entries: dict[str, Any], room: int) -> Iterator[str]:
-    """Whether the tensors, laid side by side, are the values of the file: each byte once."""
+def _layout_faults(entries: Mapping[str, _Table], data_bytes: int) -> Iterator[str]:
+    """Whether the tensors cover each byte of the data exactly once."""
     placed = sorted((*entry["data_offsets"], name) for name, entry in entries.items())
     for (_, before, first), (begin, _, second) in pairwise([(0, 0, ""), *placed]):
         if begin < before:
             yield f"{shown(first)} and {shown(second)} overlap: one ends at {before:,}, the other begins at {begin:,}"
         if begin > before:
-            yield f"nothing accounts for bytes {before:,} to {begin:,}, before {shown(second)}"
-    if (end := max((end for _, end, _ in placed), default=0)) != room:
-        yield f"its tensors have {end:,} bytes, and {room:,} follow the header"
+            yield f"bytes {before:,} to {begin:,}, before {shown(second)}, belong to no tensor"
+    if (end := max((end for _, end, _ in placed), default=0)) != data_bytes:
+        yield f"its tensors have {end:,} bytes, but {data_bytes:,} follow the header"
 
 
-def _row(name: str, entry: dict[str, Any]) -> AuditedTensor:
+def _row(name: str, entry: _Table) -> InventoryTensor:
     begin, end = entry["data_offsets"]
     shape, dtype = entry["shape"], _DTYPES[entry["dtype"]].name
     counts = {"reals": 2 * math.prod(shape)} if dtype.startswith("complex") else None
     return file_row(name, shape, dtype, end - begin, counts)
 
 
-def _refuse(path: Path, faults: Iterator[str] | Sequence[str]) -> None:
-    if told := [f"{path}: {fault}" for fault in _limited(faults)]:
-        raise FileError(told)
+def _refuse(path: Path, faults: Iterable[str]) -> None:
+    """Raise an error if there are faults."""
+    if found := [f"{path}: {fault}" for fault in _limited(faults)]:
+        raise FileError(found)
 
 
-def _limited(faults: Iterator[str] | Sequence[str]) -> list[str]:
-    """The first of them: a file may have a hundred thousand, and one is enough to refuse it."""
-    first: list[str] = []
-    for fault in faults:
-        if len(first) == _MOST_FAULTS:
-            return [*first, "and more"]
-        first.append(fault)
-    return first
+def _limited(faults: Iterable[str]) -> list[str]:
+    """The first faults. A file may have a hundred thousand."""
+    first = list(islice(faults, _MAX_FAULTS + 1))
+    return first if len(first) <= _MAX_FAULTS else [*first[:_MAX_FAULTS], "and more"]

@@ -1,1 +1,1 @@
-"""Live modules: what they register, and what one forward tells beyond that."""
+"""Live modules: the tensors that they register, and what one forward pass uses and changes."""

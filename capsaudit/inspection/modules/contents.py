@@ -1,6 +1,6 @@
-"""Everything that a model holds, registered or not: tensors and modules in lists, dictionaries and objects, however nested, by name.
+"""Every module and tensor that a model holds, registered or not, by path: also those in containers and in objects.
 
-Only instance dictionaries are read, so that no property of a user's class is run.
+Only instance dictionaries are read, so no property of a user's class is run.
 """
 
 from __future__ import annotations
@@ -9,22 +9,34 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from capsaudit.inspection.modules.walk import joined, registered, walk
+from capsaudit.inspection.modules.walk import join_path, registered, walk
 
 REGISTRIES = ("_parameters", "_buffers", "_modules")
+CONTAINERS = (Mapping, list, tuple, set, frozenset, deque)
+
+SIMPLE = frozenset({int, float, bool, str, bytes, type(None), complex})
+"""Exact types of values without members. Most values have one of them, so they are skipped first."""
+
+LEAVES = (Tensor, type, ModuleType, FunctionType, BuiltinFunctionType, MethodType, str, bytes)
+"""Types whose members are not searched."""
+
 FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy"})
-"""Packages whose objects are not searched: an optimiser or a logger would lead out of the model."""
+"""Packages whose objects are not searched: an optimiser or a logger refers to objects outside the model."""
 
 
-class Place(NamedTuple):
-    """Something that a model holds, by a name that leads to it.
+class HeldObject(NamedTuple):
+    """An object that a model holds.
 
-    `attribute`: path and value of the attribute by which it is held past registration, None for what is registered.
-    `in_module`: it belongs to a module that is not registered. `in_object`: the way leads through an object that is neither module nor container.
+    Attributes:
+        path: The path to it, such as `layers[0].weight`.
+        value: The object.
+        attribute: Path and value of the unregistered attribute that holds it; None if it is registered.
+        in_module: Whether it belongs to a module that is not registered.
+        in_object: Whether the path leads through an object that is neither a module nor a container.
     """
 
     path: str
@@ -34,86 +46,74 @@ class Place(NamedTuple):
     in_object: bool = False
 
 
-def places(root: nn.Module) -> list[Place]:
-    """Registered things first, so that a list of modules that are registered as well hides nothing; each thing once."""
-    known = [Place(path, module) for path, module in walk(root)]
-    known += [Place(slot.path, slot.tensor) for slot in registered(root)]
-    found = {id(place.value): place for place in reversed(known)}
-    found = dict(reversed(found.items()))
-    pending = [held for place in found.values() if isinstance(place.value, nn.Module) for held in _attributes(place)]
+def held_objects(root: nn.Module) -> list[HeldObject]:
+    """Every object of a model once. Registered ones come first, so that an object that a list holds as well keeps its registered path."""
+    known = [HeldObject(path, module) for path, module in walk(root)]
+    known += [HeldObject(named.path, named.tensor) for named in registered(root)]
+    found: dict[int, HeldObject] = {}
+    for held in known:
+        found.setdefault(id(held.value), held)
+    modules = [held for held in found.values() if isinstance(held.value, nn.Module)]
+    pending = [inner for held in modules for inner in _attributes(held)]
     pending.reverse()
     while pending:
-        place = pending.pop()
-        if id(place.value) not in found:
-            found[id(place.value)] = place
-            pending += reversed(list(_within(place)))
+        held = pending.pop()
+        if id(held.value) not in found:
+            found[id(held.value)] = held
+            pending += reversed(list(_contents(held)))
     return list(found.values())
 
 
-def _attributes(place: Place) -> Iterator[Place]:
-    """What a module holds by plain attributes."""
-    for name, value in vars(place.value).items():
+def is_searched(held: HeldObject) -> bool:
+    """Whether the attributes of an object belong to the model. Objects inside such an object are not searched."""
+    package = type(held.value).__module__.partition(".")[0]
+    return not held.in_object and not isinstance(held.value, LEAVES) and package not in FOREIGN
+
+
+def _contents(held: HeldObject) -> Iterator[HeldObject]:
+    if isinstance(held.value, nn.Module):
+        yield from _registered_by(held, held.value)
+        yield from _attributes(held._replace(in_module=True))
+    elif isinstance(held.value, CONTAINERS):
+        yield from _members(held)
+    elif is_searched(held):
+        yield from _members(held._replace(in_object=True))
+
+
+def _registered_by(held: HeldObject, module: nn.Module) -> Iterator[HeldObject]:
+    registries: tuple[Mapping[str, object], ...] = (module._parameters, module._buffers, module._modules)
+    for name, value in (pair for registry in registries for pair in registry.items()):
+        if value is not None:
+            yield held._replace(path=join_path(held.path, name), value=value, in_module=True)
+
+
+def _attributes(held: HeldObject) -> Iterator[HeldObject]:
+    """The unregistered attributes of a module."""
+    for name, value in vars(held.value).items():
         if type(value) not in SIMPLE and name not in REGISTRIES and not _is_empty(value):
-            path = joined(place.path, name)
-            yield Place(path, value, place.attribute or (path, value), place.in_module, place.in_object)
-
-
-def _within(place: Place) -> Iterator[Place]:
-    if isinstance(place.value, nn.Module):
-        yield from _registered_by(place, place.value)
-        yield from _attributes(place._replace(in_module=True))
-    elif isinstance(place.value, CONTAINERS):
-        yield from _members(place)
-    elif is_searched(place):
-        yield from _members(place._replace(in_object=True))
-
-
-def is_searched(place: Place) -> bool:
-    """Whether it is an object whose attributes belong to the model. Objects within it are not searched: they would lead out of it."""
-    home = type(place.value).__module__.partition(".")[0]
-    return not place.in_object and not isinstance(place.value, LEAVES) and home not in FOREIGN
+            path = join_path(held.path, name)
+            yield held._replace(path=path, value=value, attribute=held.attribute or (path, value))
 
 
 def _is_empty(value: object) -> bool:
-    """Every module has a dozen dictionaries for hooks, nearly always empty."""
+    """Every module has a dozen dictionaries of hooks, nearly all of them empty."""
     return isinstance(value, (dict, list, set)) and not value
 
 
-def _registered_by(place: Place, module: nn.Module) -> Iterator[Place]:
-    registries: list[Any] = [module._parameters, module._buffers, module._modules]
-    for name, value in (pair for registry in registries for pair in registry.items()):
-        if value is not None:
-            yield place._replace(path=joined(place.path, name), value=value, in_module=True)
-
-
-def _members(place: Place) -> Iterator[Place]:
-    return (place._replace(path=f"{place.path}{written}", value=member) for written, member in members(place.value))
-
-
-def is_trainable_leaf(value: object) -> bool:
-    """What a person would take for a parameter, wherever it is kept."""
-    return isinstance(value, Tensor) and value.is_leaf and (isinstance(value, nn.Parameter) or value.requires_grad)
-
-
-SIMPLE = frozenset({int, float, bool, str, bytes, type(None), complex})
-"""Types without members. Told by the exact type, because most values are of one of them."""
-
-LEAVES = (Tensor, type, ModuleType, FunctionType, BuiltinFunctionType, MethodType, str, bytes)
-
-CONTAINERS = (Mapping, list, tuple, set, frozenset, deque)
+def _members(held: HeldObject) -> Iterator[HeldObject]:
+    return (held._replace(path=f"{held.path}{suffix}", value=member) for suffix, member in members(held.value))
 
 
 def members(value: object) -> Iterator[tuple[str, object]]:
-    """Members that may have members, and how they are written after the value's own name.
+    """The members of a container or an object, each with the suffix that its path gets. Simple values are left out.
 
     >>> list(members({"a": (), "b": 3}))
     [("['a']", ())]
     """
-    found = _members_of(value)
-    return ((written, member) for written, member in found if type(member) not in SIMPLE)
+    return ((suffix, member) for suffix, member in _all_members(value) if type(member) not in SIMPLE)
 
 
-def _members_of(value: object) -> Iterator[tuple[str, object]]:
+def _all_members(value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, LEAVES):
         return iter(())
     if isinstance(value, Mapping):
@@ -127,26 +127,31 @@ def _members_of(value: object) -> Iterator[tuple[str, object]]:
 
 def _items(value: list[object] | tuple[object, ...] | deque[object]) -> Iterator[tuple[str, object]]:
     fields = getattr(value, "_fields", None)  # of a NamedTuple
-    names = [f".{name}" for name in fields] if fields else (f"[{place}]" for place in range(len(value)))
-    return zip(names, tuple(value), strict=False)
+    suffixes = [f".{name}" for name in fields] if fields else (f"[{index}]" for index in range(len(value)))
+    return zip(suffixes, tuple(value), strict=False)
 
 
 def _fields(value: object) -> Iterator[tuple[str, object]]:
-    """Attributes of an object; slots are told by dataclasses and by msgspec's structs."""
+    """The attributes of an object: its dictionary, and the slots of a dataclass or a msgspec struct."""
     slots = [*getattr(value, "__dataclass_fields__", ()), *getattr(value, "__struct_fields__", ())]
     found = {name: getattr(value, name) for name in slots if hasattr(value, name)}
     return ((f".{name}", member) for name, member in {**found, **getattr(value, "__dict__", {})}.items())
 
 
+def is_trainable_leaf(value: object) -> bool:
+    """Whether a value is a parameter, or a leaf tensor that requires a gradient."""
+    return isinstance(value, Tensor) and value.is_leaf and (isinstance(value, nn.Parameter) or value.requires_grad)
+
+
 def tensors_within(value: object) -> list[Tensor]:
-    """Every tensor inside a value, however nested, once."""
+    """Every tensor inside a nested value, once."""
     seen: dict[int, object] = {id(value): value}
     pending, found = [value], []
     while pending:
-        one = pending.pop()
-        if isinstance(one, Tensor):
-            found.append(one)
-        new = {id(member): member for _, member in members(one) if id(member) not in seen}
+        current = pending.pop()
+        if isinstance(current, Tensor):
+            found.append(current)
+        new = {id(member): member for _, member in members(current) if id(member) not in seen}
         seen |= new
         pending.extend(new.values())
     return found

@@ -6,35 +6,38 @@ import copy
 import itertools
 import random
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.modules.walk import Slot, registered, walk
+from capsaudit.inspection.modules.walk import registered, walk
 
 
-def forwarded(module: nn.Module, inputs: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
-    """What the module returns, hooks included."""
+def run_forward(module: nn.Module, inputs: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
+    """Call the module, including its hooks, and return its output.
+
+    Raises:
+        CapsauditError: its forward raised an error.
+    """
     try:
         with _eager():
             return module(*inputs, **kwargs)
-    except Exception as fault:
-        raise CapsauditError(f"forward raised {type(fault).__name__}: {fault}") from fault
+    except Exception as error:
+        raise CapsauditError(f"forward raised {type(error).__name__}: {error}") from error
 
 
-def _eager() -> AbstractContextManager[Any]:
-    """A compiled module runs as it was written. Where the compiler is not imported, nothing is compiled, and importing it takes seconds."""
+def _eager() -> AbstractContextManager[object]:
+    """Run compiled modules without compiling. Without the compiler, whose import takes seconds, nothing is compiled anyway."""
     return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 @contextmanager
-def same_randomness() -> Iterator[None]:
-    """Put back the generators of Python, torch and, where somebody uses them, CUDA and numpy."""
+def restored_random_state() -> Iterator[None]:
+    """Restore the random generators of Python and torch, and those of CUDA and NumPy if they are in use."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     numpy = sys.modules.get("numpy")
     before = random.getstate(), torch.get_rng_state(), numpy and numpy.random.get_state()
@@ -56,16 +59,22 @@ def probe_inputs(
     batch: int = 2,
     dtypes: Sequence[torch.dtype | None] = (),
 ) -> tuple[Tensor, ...]:
-    """A tensor for each shape, which is without the batch, where the module's parameters are.
+    """Make an input for each shape, on the device of the module's first tensor.
 
-    `dtypes`: one for each shape, None or left out for the module's own. Floats lie between 0 and 1; whole numbers are 0, a valid index anywhere.
+    Floating-point inputs lie between 0 and 1. Integer inputs are 0, which is a valid index for every embedding.
+
+    Args:
+        module: The module to run.
+        shapes: Shapes without the batch.
+        batch: The size of the first dimension.
+        dtypes: A dtype for each shape; None or missing: the module's own floating-point dtype.
     """
-    device, own = _manner(module)
-    wanted = itertools.chain(dtypes, itertools.repeat(None))
-    return tuple(_filled((batch, *shape), dtype or own, device) for shape, dtype in zip(shapes, wanted, strict=False))
+    device, default = _device_and_dtype(module)
+    pairs = zip(shapes, itertools.chain(dtypes, itertools.repeat(None)), strict=False)
+    return tuple(_filled((batch, *shape), dtype or default, device) for shape, dtype in pairs)
 
 
-def _manner(module: nn.Module) -> tuple[torch.device, torch.dtype]:
+def _device_and_dtype(module: nn.Module) -> tuple[torch.device, torch.dtype]:
     tensors = list(itertools.chain(module.parameters(), module.buffers()))
     device = tensors[0].device if tensors else torch.device("cpu")
     return device, next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.get_default_dtype())
@@ -78,39 +87,40 @@ def _filled(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) ->
     return values
 
 
-def materialised(
-    module: nn.Module, inputs: tuple[object, ...], kwargs: Mapping[str, object] | None = None
-) -> nn.Module:
-    """A deep copy that has run one forward in eval mode, without gradients. Its training modes are those of the original."""
+def materialise(module: nn.Module, inputs: tuple[object, ...], kwargs: Mapping[str, object] | None = None) -> nn.Module:
+    """Deep-copy a lazy module and give the copy its shapes by one forward pass in eval mode. Training modes are restored.
+
+    Raises:
+        CapsauditError: the module cannot be copied, or its forward raised an error.
+    """
     copied = _copied(module)
     modes = [(part, part.training) for _, part in walk(copied) if hasattr(part, "training")]
     for part, _ in modes:
         part.training = False
-    with torch.no_grad(), same_randomness():
-        forwarded(copied, inputs, kwargs or {})
+    with torch.no_grad(), restored_random_state():
+        run_forward(copied, inputs, kwargs or {})
     for part, mode in modes:
         part.training = mode
     return copied
 
 
 def _copied(module: nn.Module) -> nn.Module:
-    """Torch copies lazy parameters but not lazy buffers, so those are put where the copying looks for what it has copied."""
-    unshaped = [slot.tensor for slot in registered(module) if isinstance(slot.tensor, UninitializedBuffer)]
-    make: Any = UninitializedBuffer
-    copies = {id(buffer): make(device=buffer.device, dtype=buffer.dtype) for buffer in unshaped}
+    """Torch cannot copy lazy buffers, so their copies are put into the memo of `deepcopy`."""
+    lazy = [named.tensor for named in registered(module) if isinstance(named.tensor, UninitializedBuffer)]
+    make: Callable[..., Tensor] = UninitializedBuffer
+    memo: dict[int, object] = {id(buffer): make(device=buffer.device, dtype=buffer.dtype) for buffer in lazy}
     try:
-        return copy.deepcopy(module, copies)
-    except Exception as fault:
-        raise CapsauditError(f"the model cannot be copied: {type(fault).__name__}: {fault}") from fault
+        return copy.deepcopy(module, memo)
+    except Exception as error:
+        raise CapsauditError(f"the model cannot be copied: {type(error).__name__}: {error}") from error
 
 
-def refuse_lazy(module: nn.Module) -> None:
-    """A tensor without a shape cannot be counted as anything, least of all as 0."""
-    for slot in registered(module):
-        refuse_unshaped(slot)
+def expect_materialised(module: nn.Module) -> None:
+    """Check that every registered tensor has a shape. A lazy tensor has no count.
 
-
-def refuse_unshaped(slot: Slot) -> None:
-    """The same for one tensor."""
-    if is_lazy(slot.tensor):
-        raise CapsauditError(f"{slot.path} has no shape before a forward has reached it: give --input")
+    Raises:
+        CapsauditError: a parameter or buffer is lazy.
+    """
+    for named in registered(module):
+        if is_lazy(named.tensor):
+            raise CapsauditError(f"{named.path} has no shape until a forward pass creates it; pass an input (--input)")

@@ -1,4 +1,4 @@
-"""One forward pass of a model, and what it shows that counting does not: hidden parameters, unused ones, those without a gradient.
+"""Findings of one forward pass: hidden parameters, unused parameters, parameters without a gradient, and changed state.
 
 The model is restored afterwards.
 """
@@ -11,23 +11,41 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.jit import ScriptModule
 
-from capsaudit.inspection.modules.contents import CONTAINERS, Place, is_trainable_leaf, places, tensors_within
-from capsaudit.inspection.modules.forward import forwarded, probe_inputs, refuse_lazy
-from capsaudit.inspection.modules.snapshot import unchanged
-from capsaudit.inspection.modules.trace import Reached, Touched, reached, release
-from capsaudit.inspection.modules.walk import Slot, parameters, walk
-from capsaudit.inventory import Finding
+from capsaudit.inspection.modules.contents import (
+    CONTAINERS,
+    HeldObject,
+    held_objects,
+    is_trainable_leaf,
+    tensors_within,
+)
+from capsaudit.inspection.modules.forward import expect_materialised, run_forward
+from capsaudit.inspection.modules.snapshot import restored
+from capsaudit.inspection.modules.trace import GradientGraph, UsedTensors, gradient_graph, release
+from capsaudit.inspection.modules.walk import NamedTensor, parameters, walk
+from capsaudit.inventory import Finding, FindingKind
 
-__all__ = ["probe", "probe_inputs"]
 
-Keywords = Mapping[str, object]
+class Call(NamedTuple):
+    """A module and the arguments of its forward pass. `held`: every object of the module."""
+
+    module: nn.Module
+    held: Sequence[HeldObject]
+    inputs: tuple[object, ...]
+    kwargs: Mapping[str, object]
 
 
-class Seen(NamedTuple):
-    """What one forward showed: tensors its gradient reaches, tensors it worked with, what it returned, and what it changed."""
+class Trace(NamedTuple):
+    """What one forward pass shows.
 
-    graph: Reached
-    touched: set[int]
+    Attributes:
+        graph: The autograd graph of its outputs.
+        used: Identities of the tensors passed to torch functions.
+        returned: The number of tensors it returned.
+        changed: Paths of registered tensors that it changed.
+    """
+
+    graph: GradientGraph
+    used: set[int]
     returned: int
     changed: list[str]
 
@@ -35,116 +53,119 @@ class Seen(NamedTuple):
 def probe(
     module: nn.Module, inputs: tuple[object, ...], kwargs: Mapping[str, object] | None = None
 ) -> tuple[Finding, ...]:
-    """Run one forward in eval mode."""
-    refuse_lazy(module)
-    held = places(module)
-    seen = _seen(module, held, inputs, kwargs or {})
-    release(seen.graph)
+    """Run one forward pass in eval mode.
+
+    Raises:
+        CapsauditError: the module is lazy, or its forward raised an error.
+    """
+    expect_materialised(module)
+    call = Call(module, held_objects(module), inputs, kwargs or {})
+    trace = _trace(call)
+    release(trace.graph)
     return (
-        *hidden(held, seen.graph.leaves, seen.touched),
-        *_nameless(module, held, seen, inputs, kwargs or {}),
-        *_parameters(module, seen),
-        *(_changed(path) for path in seen.changed),
-        *_limits(seen),
+        *_hidden(call.held, trace),
+        *_nameless(call, trace),
+        *_registered(module, trace),
+        *(_changed(path) for path in trace.changed),
+        *_limits(trace),
     )
 
 
-def _seen(module: nn.Module, held: Sequence[Place], inputs: tuple[object, ...], kwargs: Keywords) -> Seen:
-    """The graph is read before anything is put back."""
-    with unchanged(module, held) as kept:
-        with Touched() as touched:
-            outputs = forwarded(module, inputs, kwargs)
-        return Seen(reached(outputs), touched.found, len(tensors_within(outputs)), kept.tensors.changed())
+def _trace(call: Call) -> Trace:
+    """The graph is read before the model is restored."""
+    with restored(call.module, call.held) as snapshot:
+        with UsedTensors() as used:
+            outputs = run_forward(call.module, call.inputs, call.kwargs)
+        return Trace(gradient_graph(outputs), used.ids, len(tensors_within(outputs)), snapshot.tensors.changed())
 
 
-def _nameless(
-    module: nn.Module, held: Sequence[Place], seen: Seen, inputs: tuple[object, ...], kwargs: Keywords
-) -> Iterator[Finding]:
-    """A tensor that each forward makes anew is no parameter, so a second forward tells which ones stay."""
-    known = {id(place.value) for place in held} | {id(tensor) for tensor in tensors_within((inputs, kwargs))}
-    unknown = {key: tensor for key, tensor in seen.graph.leaves.items() if key not in known}
-    if unknown:
-        again = _seen(module, held, inputs, kwargs).graph
-        release(again)
-        yield from (nameless(tensor) for key, tensor in unknown.items() if key in again.leaves)
+def _hidden(held: Sequence[HeldObject], trace: Trace) -> Iterator[Finding]:
+    """Trainable tensors that are not registered. A tensor in an object may not belong to the model, so it must receive a gradient."""
+    for one in held:
+        if one.attribute and isinstance(one.value, Tensor) and is_trainable_leaf(one.value):
+            if id(one.value) in trace.graph.leaves:
+                yield _hidden_finding(one, one.attribute, one.value, "receives a gradient but")
+            elif not one.in_object:
+                use = "is used but" if id(one.value) in trace.used else "is not used by the forward pass and"
+                yield _hidden_finding(one, one.attribute, one.value, use)
 
 
-def _parameters(module: nn.Module, seen: Seen) -> Iterator[Finding]:
-    """Each registered parameter once, by its first name."""
-    told: set[int] = set()
-    for layer, part in walk(module):
-        for slot in parameters(layer, part):
-            if id(slot.tensor) not in told:
-                told.add(id(slot.tensor))
-                yield from _parameter(slot, seen)
-
-
-def _parameter(slot: Slot, seen: Seen) -> Iterator[Finding]:
-    """Nothing is said of what cannot be seen: use inside a scripted module, and gradients that only a backward makes."""
-    key, tensor = id(slot.tensor), slot.tensor
-    if key in seen.graph.leaves:
-        return
-    if key in seen.touched:
-        if tensor.requires_grad and seen.graph.carries and not seen.graph.is_partial:
-            yield _finding(
-                "no gradient", slot, "is used, but no gradient of the outputs reaches it: detached, or under no_grad"
-            )
-    elif not isinstance(slot.module, ScriptModule):
-        yield _finding("unused", slot, "is touched by no forward in eval mode")
-
-
-def _finding(kind: str, slot: Slot, what: str) -> Finding:
-    return Finding(kind=kind, path=slot.path, message=f"{slot.path} {what}", count=slot.tensor.numel())
-
-
-def _changed(path: str) -> Finding:
-    return Finding(kind="state changed", path=path, message=f"{path} is another after a forward in eval mode")
-
-
-def _limits(seen: Seen) -> Iterator[Finding]:
-    if not seen.returned:
-        yield Finding(kind="not probed", path="", message="forward returned no tensor, so no gradient can be followed")
-    elif not seen.graph.carries:
-        message = "no output carries a gradient: forward is detached or under no_grad"
-        yield Finding(kind="no gradient", path="", message=message)
-    elif seen.graph.is_partial:
-        message = "a checkpointed part makes its graph in the backward only, so gradients inside it were not followed"
-        yield Finding(kind="not probed", path="", message=message)
-
-
-def hidden(held: Sequence[Place], leaves: Mapping[int, Tensor], touched: set[int]) -> Iterator[Finding]:
-    """What lies in objects may belong to somebody else, and is told only where the gradient reaches it."""
-    for place in held:
-        if place.attribute and isinstance(place.value, Tensor) and is_trainable_leaf(place.value):
-            if id(place.value) in leaves:
-                yield _hidden(place, place.attribute, place.value, "is reached by the gradient but")
-            elif not place.in_object:
-                how = "is used but" if id(place.value) in touched else "is reached by no forward, and"
-                yield _hidden(place, place.attribute, place.value, how)
-
-
-def nameless(tensor: Tensor) -> Finding:
-    """A leaf that no attribute leads to, the same one in each forward."""
-    shape = tuple(tensor.shape)
-    message = (
-        f"a tensor of shape {shape} is reached by the gradient but is held by no module: a global, or in a closure"
-    )
-    return Finding(kind="hidden", path="", message=message, count=tensor.numel())
-
-
-def _hidden(place: Place, attribute: tuple[str, object], tensor: Tensor, how: str) -> Finding:
+def _hidden_finding(held: HeldObject, attribute: tuple[str, object], tensor: Tensor, use: str) -> Finding:
     path, holder = attribute
-    message = f"{place.path} {how} is not registered: `{path}` is {_remedy(holder, place.in_module)}"
-    return Finding(kind="hidden", path=place.path, message=message, count=tensor.numel())
+    message = f"{held.path} {use} is not registered: `{path}` is {_remedy(holder, held.in_module)}"
+    return Finding(kind="hidden", path=held.path, message=message, count=tensor.numel())
 
 
 def _remedy(holder: object, in_module: bool) -> str:
+    """What the attribute is, and what to use instead."""
     kind = "Module" if in_module else "Parameter"
     if isinstance(holder, Tensor):
         return "a plain tensor; use nn.Parameter"
     if isinstance(holder, nn.Module):
-        return "a module that was set past nn.Module; assign it as an attribute"
+        return "a module set without registration; assign it as an attribute"
     name = type(holder).__name__
     if not isinstance(holder, CONTAINERS):
-        return f"a {name}, which is no module; make it an nn.Module"
+        return f"a {name}, which is not a module; make it an nn.Module"
     return f"a plain {name}; use nn.{kind}{'Dict' if isinstance(holder, Mapping) else 'List'}"
+
+
+def _nameless(call: Call, trace: Trace) -> Iterator[Finding]:
+    """Leaves that no attribute refers to. A second forward pass excludes tensors that each pass creates anew."""
+    known = {id(one.value) for one in call.held} | {id(tensor) for tensor in tensors_within((call.inputs, call.kwargs))}
+    unknown = {key: tensor for key, tensor in trace.graph.leaves.items() if key not in known}
+    if unknown:
+        again = _trace(call).graph
+        release(again)
+        yield from (_nameless_finding(tensor) for key, tensor in unknown.items() if key in again.leaves)
+
+
+def _nameless_finding(tensor: Tensor) -> Finding:
+    shape = tuple(tensor.shape)
+    message = f"a tensor of shape {shape} receives a gradient but belongs to no module: it is a global or in a closure"
+    return Finding(kind="hidden", path="", message=message, count=tensor.numel())
+
+
+def _registered(module: nn.Module, trace: Trace) -> Iterator[Finding]:
+    """Findings about registered parameters, each under its first name."""
+    seen: set[int] = set()
+    for layer, part in walk(module):
+        for named in parameters(layer, part):
+            if id(named.tensor) not in seen:
+                seen.add(id(named.tensor))
+                yield from _parameter(named, trace)
+
+
+def _parameter(named: NamedTensor, trace: Trace) -> Iterator[Finding]:
+    """No finding where the trace sees too little: inside scripted modules, and where the graph is partial."""
+    key, tensor = id(named.tensor), named.tensor
+    if key in trace.graph.leaves:
+        return
+    if key in trace.used:
+        if tensor.requires_grad and trace.graph.requires_grad and not trace.graph.is_partial:
+            what = "is used, but no output has a gradient for it: it is detached or used under no_grad"
+            yield _finding("no gradient", named, what)
+    elif not isinstance(named.module, ScriptModule):
+        yield _finding("unused", named, "is not used by a forward pass in eval mode")
+
+
+def _finding(kind: FindingKind, named: NamedTensor, what: str) -> Finding:
+    return Finding(kind=kind, path=named.path, message=f"{named.path} {what}", count=named.tensor.numel())
+
+
+def _changed(path: str) -> Finding:
+    return Finding(kind="state changed", path=path, message=f"{path} changes during a forward pass in eval mode")
+
+
+def _limits(trace: Trace) -> Iterator[Finding]:
+    """What the trace could not show about the whole model."""
+    if not trace.returned:
+        yield _model_finding("not probed", "forward returned no tensor, so gradients cannot be traced")
+    elif not trace.graph.requires_grad:
+        yield _model_finding("no gradient", "no output requires a gradient: forward detaches it or runs under no_grad")
+    elif trace.graph.is_partial:
+        message = "a checkpointed part builds its graph in the backward pass, so gradients inside it were not traced"
+        yield _model_finding("not probed", message)
+
+
+def _model_finding(kind: FindingKind, message: str) -> Finding:
+    return Finding(kind=kind, path="", message=message)

@@ -1,6 +1,6 @@
-"""A model's state, restored after a forward pass: values bit by bit, attributes, containers, hooks, training modes, gradients.
+"""A snapshot of a model's state, restored after a forward pass: values, attributes, containers, hooks, training modes, gradients.
 
-Values are kept by storage, so that views, expanded and quantised tensors need no special case and NaN equals NaN.
+Values are copied bit by bit and by storage, so views, expanded and quantised tensors need no special case, and NaN equals NaN.
 """
 
 from __future__ import annotations
@@ -13,31 +13,112 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, UntypedStorage, nn
 
-from capsaudit.inspection.memory import parts
-from capsaudit.inspection.modules.contents import Place, is_searched, places
-from capsaudit.inspection.modules.forward import same_randomness
+from capsaudit.inspection.memory import dense_parts
+from capsaudit.inspection.modules.contents import HeldObject, held_objects, is_searched
+from capsaudit.inspection.modules.forward import restored_random_state
 from capsaudit.inspection.modules.walk import registered
 
-Key = tuple[int, int]
+Container = dict[Any, Any] | list[Any] | set[Any] | deque[Any]
+_CONTAINERS = (dict, list, set, deque)
+
+StorageKey = tuple[int, int]
+"""The address and the size in bytes of a storage."""
 
 
-class KeptMemory(NamedTuple):
-    """The bytes of one storage, and a copy of them."""
+@contextmanager
+def restored(root: nn.Module, held: Sequence[HeldObject] | None = None) -> Iterator[ModelSnapshot]:
+    """Put the model into eval mode, and restore its state at the end.
 
-    memory: Tensor
-    copy: Tensor
+    Training modes are set one by one: a user's `eval()` may fold weights, and does not reach modules in plain lists.
+    """
+    snapshot = ModelSnapshot(root, held_objects(root) if held is None else held)
+    with restored_random_state(), torch.inference_mode(False), torch.enable_grad():
+        try:
+            _set_training([(module, False) for module, _ in snapshot.modes])
+            yield snapshot
+        finally:
+            snapshot.restore()
 
-    def is_written(self) -> bool:
-        """Whether the bytes are others now."""
-        return not torch.equal(self.memory, self.copy)
+
+def _set_training(modes: Iterable[tuple[nn.Module, bool]]) -> None:
+    for module, mode in modes:
+        if module.training != mode:
+            module.training = mode
+
+
+class ModelSnapshot:
+    """The state of a model. A frozen scripted module has no training mode, so `modes` omits it."""
+
+    def __init__(self, root: nn.Module, held: Sequence[HeldObject]) -> None:
+        modules = [one.value for one in held if isinstance(one.value, nn.Module)]
+        self.modes = [(module, module.training) for module in modules if hasattr(module, "training")]
+        self.containers = container_snapshots(held)
+        self.tensors = AllTensorsSnapshot(root, held)
 
     def restore(self) -> None:
-        """For memory that was written only: the rest may be a file that is mapped."""
-        self.memory.copy_(self.copy)
+        """Attributes come first: they determine which tensors belong to the model."""
+        for container in self.containers:
+            container.restore()
+        self.tensors.restore()
+        _set_training(self.modes)
 
 
-class KeptTensor(NamedTuple):
-    """What belongs to a tensor beside its values. `alias`: a tensor of the same values, which remains when `tensor.data` is replaced."""
+class AllTensorsSnapshot:
+    """The state of every tensor that a model holds."""
+
+    def __init__(self, root: nn.Module, held: Sequence[HeldObject]) -> None:
+        self.root = root
+        tensors = [one.value for one in held if isinstance(one.value, Tensor)]
+        self.tensors = {id(tensor): _tensor_snapshot(tensor) for tensor in tensors}
+        gradients = [one.gradient for one in self.tensors.values() if one.gradient is not None]
+        self.storages = _storage_snapshots([*tensors, *gradients])
+        self.by_path = {named.path: named.tensor for named in registered(root)}
+        self.written: set[StorageKey] | None = None
+
+    def restore(self) -> None:
+        """Tensors come first: a tensor that replaced `data` must not be filled with the old values."""
+        for tensor in self.tensors.values():
+            tensor.restore()
+        for key in self._written():
+            self.storages[key].restore()
+
+    def changed(self) -> list[str]:
+        """Paths of registered tensors that have other values than before, are gone, or are new. Call it after the last write."""
+        now = {named.path: named.tensor for named in registered(self.root)}
+        return [path for path in {**self.by_path, **now} if not self._is_same(path, now.get(path))]
+
+    def _written(self) -> set[StorageKey]:
+        """Storages that were written. They are compared once, which takes as long as copying them."""
+        if self.written is None:
+            self.written = {key for key, storage in self.storages.items() if storage.is_written()}
+        return self.written
+
+    def _is_same(self, path: str, now: Tensor | None) -> bool:
+        before = self.by_path.get(path)
+        if before is None or now is None:
+            return False
+        alias = self.tensors[id(before)].alias
+        written = self._written().intersection(_key(part.untyped_storage()) for part in dense_parts(alias))
+        return (not written and _is_same_view(now, alias)) or self._has_values(now, alias)
+
+    def _has_values(self, now: Tensor, before: Tensor) -> bool:
+        """Whether a tensor has the values that another had when the snapshot was taken."""
+        if (now.shape, now.dtype, now.layout) != (before.shape, before.dtype, before.layout) or now.is_quantized:
+            return False
+        pairs = zip(dense_parts(now), dense_parts(before), strict=True)
+        return all(_has_same_bits(part, self._copy_of(other)) for part, other in pairs)
+
+    def _copy_of(self, part: Tensor) -> Tensor:
+        """The same view of the copied storage."""
+        snapshot = self.storages.get(_key(part.untyped_storage()))
+        if snapshot is None:
+            return part
+        view = torch.empty(0, dtype=part.dtype, device=part.device)
+        return view.set_(snapshot.copy.untyped_storage(), part.storage_offset(), part.shape, part.stride())
+
+
+class TensorSnapshot(NamedTuple):
+    """The attributes of a tensor. `alias`: a second tensor of the same values, which remains if `tensor.data` is replaced."""
 
     tensor: Tensor
     alias: Tensor
@@ -45,8 +126,8 @@ class KeptTensor(NamedTuple):
     gradient: Tensor | None
 
     def restore(self) -> None:
-        """Only what was changed is set: setting is not free of effects."""
-        if not _same_place(self.tensor, self.alias):
+        """Set only what changed, because setting has side effects."""
+        if not _is_same_view(self.tensor, self.alias):
             self.tensor.data = self.alias
         if self.tensor.is_leaf and self.tensor.requires_grad != self.requires_grad:
             self.tensor.requires_grad_(self.requires_grad)
@@ -54,180 +135,95 @@ class KeptTensor(NamedTuple):
             self.tensor.grad = self.gradient
 
 
-class KeptTensors:
-    """Every tensor that a model holds, as it was."""
-
-    def __init__(self, root: nn.Module, held: Sequence[Place]) -> None:
-        self.root = root
-        tensors = [place.value for place in held if isinstance(place.value, Tensor)]
-        self.tensors = {id(tensor): _kept(tensor) for tensor in tensors}
-        gradients = [kept.gradient for kept in self.tensors.values() if kept.gradient is not None]
-        self.memories = _memories([*tensors, *gradients])
-        self.slots = {slot.path: slot.tensor for slot in registered(root)}
-        self.written: set[Key] | None = None
-
-    def restore(self) -> None:
-        """Tensors first: a replaced `data` must not be filled with the values that were there before."""
-        for tensor in self.tensors.values():
-            tensor.restore()
-        for key in self._written():
-            self.memories[key].restore()
-
-    def changed(self) -> list[str]:
-        """Paths of registered tensors that have other values than before, are gone, or are new. To be asked after the last write."""
-        now = {slot.path: slot.tensor for slot in registered(self.root)}
-        written = self._written()
-        return [path for path in {**self.slots, **now} if not self._same(path, now.get(path), written)]
-
-    def _written(self) -> set[Key]:
-        """Memory that is not as before. Compared once: it takes as long as copying it did."""
-        if self.written is None:
-            self.written = {key for key, kept in self.memories.items() if kept.is_written()}
-        return self.written
-
-    def _same(self, path: str, now: Tensor | None, written: set[Key]) -> bool:
-        before = self.slots.get(path)
-        if before is None or now is None:
-            return False
-        kept = self.tensors[id(before)]
-        untouched = not written.intersection(_key(part.untyped_storage()) for part in parts(kept.alias))
-        return (untouched and _same_place(now, kept.alias)) or self._same_values(now, kept.alias)
-
-    def _same_values(self, now: Tensor, before: Tensor) -> bool:
-        """Read from the copy, for the memory itself may have been written."""
-        if (now.shape, now.dtype, now.layout) != (before.shape, before.dtype, before.layout) or now.is_quantized:
-            return False
-        pairs = zip(parts(now), parts(before), strict=True)
-        return all(_same_bits(part, self._copied(other)) for part, other in pairs)
-
-    def _copied(self, part: Tensor) -> Tensor:
-        kept = self.memories.get(_key(part.untyped_storage()))
-        if kept is None:
-            return part
-        copied = torch.empty(0, dtype=part.dtype, device=part.device)
-        return copied.set_(kept.copy.untyped_storage(), part.storage_offset(), part.shape, part.stride())
+def _tensor_snapshot(tensor: Tensor) -> TensorSnapshot:
+    gradient = tensor.grad if tensor.is_leaf else None
+    return TensorSnapshot(tensor, tensor.detach(), tensor.requires_grad, gradient)
 
 
-def _kept(tensor: Tensor) -> KeptTensor:
-    return KeptTensor(tensor, tensor.detach(), tensor.requires_grad, tensor.grad if tensor.is_leaf else None)
+def _is_same_view(one: Tensor, other: Tensor) -> bool:
+    return list(map(_view, dense_parts(one))) == list(map(_view, dense_parts(other)))
 
 
-def _key(storage: UntypedStorage) -> Key:
-    return storage.data_ptr(), storage.nbytes()
-
-
-def _memories(tensors: Iterable[Tensor]) -> dict[Key, KeptMemory]:
-    """Each storage once, and none of device meta: there are no values."""
-    storages = {_key(storage): storage for tensor in tensors for storage in map(_storage, parts(tensor))}
-    return {key: _copy(storage) for key, storage in storages.items() if storage.data_ptr()}
-
-
-def _storage(tensor: Tensor) -> UntypedStorage:
-    return tensor.untyped_storage()
-
-
-def _copy(storage: UntypedStorage) -> KeptMemory:
-    """As whole words where it is made of them: they are compared several times as fast as bytes."""
-    word = torch.uint8 if storage.nbytes() % 8 else torch.int64
-    memory = torch.empty(0, dtype=word, device=storage.device).set_(storage)
-    return KeptMemory(memory, memory.clone())
-
-
-def _same_place(one: Tensor, other: Tensor) -> bool:
-    return list(map(_place, parts(one))) == list(map(_place, parts(other)))
-
-
-def _place(part: Tensor) -> tuple[object, ...]:
+def _view(part: Tensor) -> tuple[object, ...]:
     return part.untyped_storage()._cdata, part.storage_offset(), part.shape, part.stride(), part.dtype
 
 
-def _same_bits(one: Tensor, other: Tensor) -> bool:
+def _has_same_bits(one: Tensor, other: Tensor) -> bool:
     if one.shape != other.shape:
         return False
     return one.is_meta or torch.equal(*(part.detach().reshape(-1).view(torch.uint8) for part in (one, other)))
 
 
-class Kept:
-    """A model as it was, while something is done to it."""
+class StorageSnapshot(NamedTuple):
+    """The bytes of a storage, and a copy of them."""
 
-    def __init__(self, root: nn.Module, held: Sequence[Place]) -> None:
-        self.root = root
-        modules = [place.value for place in held if isinstance(place.value, nn.Module)]
-        self.modes = [(module, module.training) for module in modules if hasattr(module, "training")]
-        self.containers: list[KeptContainer] = kept_containers(held)
-        self.tensors = KeptTensors(root, held)
+    memory: Tensor
+    copy: Tensor
 
-    def restore(self) -> None:
-        """Attributes first: they say which tensors are the model's."""
-        for container in self.containers:
-            container.restore()
-        self.tensors.restore()
-        _set(self.modes)
-
-
-@contextmanager
-def unchanged(root: nn.Module, held: Sequence[Place] | None = None) -> Iterator[Kept]:
-    """The model in eval mode, and as before afterwards.
-
-    The modes are set one by one: `eval()` is often overridden to fold weights, and does not reach modules in plain lists.
-    """
-    kept = Kept(root, places(root) if held is None else held)
-    with same_randomness(), torch.inference_mode(False), torch.enable_grad():
-        try:
-            _set([(module, False) for module, _ in kept.modes])
-            yield kept
-        finally:
-            kept.restore()
-
-
-def _set(modes: Sequence[tuple[nn.Module, bool]]) -> None:
-    """A scripted module that is frozen has no mode left, and is not among them."""
-    for module, mode in modes:
-        if module.training != mode:
-            module.training = mode
-
-
-MUTABLE = (dict, list, set, deque)
-
-
-class KeptContainer(NamedTuple):
-    """A container and what was in it: for a dictionary, keys and values in turn."""
-
-    container: Any
-    content: list[Any]
+    def is_written(self) -> bool:
+        """Whether the bytes changed."""
+        return not torch.equal(self.memory, self.copy)
 
     def restore(self) -> None:
-        """Nothing is written where nothing changed, order included. Compared by identity: equality of tensors is a tensor."""
+        """Write the copy back. Only for storages that changed: the others may be files mapped into memory."""
+        self.memory.copy_(self.copy)
+
+
+def _storage_snapshots(tensors: Iterable[Tensor]) -> dict[StorageKey, StorageSnapshot]:
+    """Each storage once. Storages on device meta have no values."""
+    storages = [part.untyped_storage() for tensor in tensors for part in dense_parts(tensor)]
+    distinct = {_key(storage): storage for storage in storages if storage.data_ptr()}
+    return {key: _storage_snapshot(storage) for key, storage in distinct.items()}
+
+
+def _key(storage: UntypedStorage) -> StorageKey:
+    return storage.data_ptr(), storage.nbytes()
+
+
+def _storage_snapshot(storage: UntypedStorage) -> StorageSnapshot:
+    """As 64-bit integers where the size allows: comparing them is several times as fast as comparing bytes."""
+    dtype = torch.uint8 if storage.nbytes() % 8 else torch.int64
+    memory = torch.empty(0, dtype=dtype, device=storage.device).set_(storage)
+    return StorageSnapshot(memory, memory.clone())
+
+
+class ContainerSnapshot(NamedTuple):
+    """A container and its content. The content of a dictionary is its keys and values in turn."""
+
+    container: Container
+    content: list[object]
+
+    def restore(self) -> None:
+        """Refill the container if its content or the order changed. Items are compared by identity: `==` of tensors is a tensor."""
         now = _content(self.container)
         if len(now) != len(self.content) or any(one is not other for one, other in zip(now, self.content, strict=True)):
             self.container.clear()
             _fill(self.container, self.content)
 
 
-def kept_containers(held: Sequence[Place]) -> list[KeptContainer]:
-    """Every container that can be changed: also the dictionaries in which modules and objects keep their attributes and hooks."""
-    found = {id(one): one for place in held for one in _containers(place)}
-    return [KeptContainer(container, _content(container)) for container in found.values()]
+def container_snapshots(held: Sequence[HeldObject]) -> list[ContainerSnapshot]:
+    """Every mutable container, including the dictionaries in which modules and objects keep attributes and hooks."""
+    found = {id(container): container for one in held for container in _containers(one)}
+    return [ContainerSnapshot(container, _content(container)) for container in found.values()]
 
 
-def _containers(place: Place) -> Iterator[object]:
-    if isinstance(place.value, MUTABLE):
-        yield place.value
-    elif isinstance(place.value, nn.Module):
-        yield vars(place.value)
-        yield from (one for one in vars(place.value).values() if isinstance(one, MUTABLE))
-    elif is_searched(place) and hasattr(place.value, "__dict__"):
-        yield vars(place.value)
+def _containers(held: HeldObject) -> Iterator[Container]:
+    if isinstance(held.value, _CONTAINERS):
+        yield held.value
+    elif isinstance(held.value, nn.Module):
+        yield vars(held.value)
+        yield from (value for value in vars(held.value).values() if isinstance(value, _CONTAINERS))
+    elif is_searched(held) and hasattr(held.value, "__dict__"):
+        yield vars(held.value)
 
 
-def _content(container: Any) -> list[Any]:
-    """Most are the dictionaries of hooks, and empty."""
-    if not container:
+def _content(container: Container) -> list[object]:
+    if not container:  # most are empty dictionaries of hooks
         return []
     return [one for pair in container.items() for one in pair] if isinstance(container, dict) else list(container)
 
 
-def _fill(container: Any, content: list[Any]) -> None:
+def _fill(container: Container, content: Sequence[object]) -> None:
     if isinstance(container, dict):
         container.update(zip(content[::2], content[1::2], strict=True))
     elif isinstance(container, set):

@@ -1,4 +1,4 @@
-"""Every module of a model under each of its names, and the tensors that they register. Modules may be shared, and may hold their parents."""
+"""Every module of a model under each of its names, and the tensors that it registers. Modules may be shared, and may contain their parents."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-NAMES = 1000
-"""Names of one module that are followed. A module that is shared at each of n levels has 2**n of them."""
+MAX_NAMES = 1000
+"""The number of names of one module that are followed. A module shared at each of n levels has 2**n names."""
 
 
-class Slot(NamedTuple):
-    """A tensor under one name of one module: `path` is both."""
+class NamedTensor(NamedTuple):
+    """A tensor that a module registers: `name` in the module, and `layer`, one path of the module."""
 
     layer: str
     name: str
@@ -23,52 +23,57 @@ class Slot(NamedTuple):
 
     @property
     def path(self) -> str:
-        """As `named_parameters` would tell it."""
-        return joined(self.layer, self.name)
+        """The full name, as `named_parameters` yields it."""
+        return join_path(self.layer, self.name)
 
 
-def joined(layer: str, name: str) -> str:
-    """A dotted path; the root has none.
+def join_path(layer: str, name: str) -> str:
+    """A dotted path. The path of the root is empty.
 
-    >>> joined("", "weight"), joined("encoder.0", "weight")
+    >>> join_path("", "weight"), join_path("encoder.0", "weight")
     ('weight', 'encoder.0.weight')
     """
     return f"{layer}.{name}" if layer else name
 
 
 def walk(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Parents before children, in the order of registration. A module within itself is not entered again: its names have no end."""
+    """Yield every module with its path, parents first, in the order of registration.
+
+    A module that contains itself is not entered again: it has infinitely many names.
+    """
     names: Counter[int] = Counter()
-    above, pending = [root], [_children("", root)]
+    ancestors, pending = [root], [_children("", root)]
     yield "", root
     while pending:
         path, module = next(pending[-1], (None, root))
         if path is None:
-            above.pop()
+            ancestors.pop()
             pending.pop()
-        elif names[id(module)] < NAMES and not any(module is one for one in above):
+        elif names[id(module)] < MAX_NAMES and not any(module is ancestor for ancestor in ancestors):
             names[id(module)] += 1
-            above.append(module)
+            ancestors.append(module)
             pending.append(_children(path, module))
             yield path, module
 
 
 def _children(path: str, module: nn.Module) -> Iterator[tuple[str | None, nn.Module]]:
-    return ((joined(path, name), child) for name, child in module._modules.items() if child is not None)
+    return ((join_path(path, name), child) for name, child in module._modules.items() if child is not None)
 
 
-def parameters(layer: str, module: nn.Module) -> Iterator[Slot]:
-    """What a module itself registers as parameters. Its own dictionary is read: `named_parameters` leaves second names out."""
-    return (Slot(layer, name, module, tensor) for name, tensor in module._parameters.items() if tensor is not None)
+def parameters(layer: str, module: nn.Module) -> Iterator[NamedTensor]:
+    """The parameters that a module itself registers. `named_parameters` would omit second names of a parameter."""
+    found = module._parameters.items()
+    return (NamedTensor(layer, name, module, tensor) for name, tensor in found if tensor is not None)
 
 
-def buffers(layer: str, module: nn.Module) -> Iterator[Slot]:
-    """What a module itself registers as buffers."""
-    return (Slot(layer, name, module, tensor, True) for name, tensor in module._buffers.items() if tensor is not None)
+def buffers(layer: str, module: nn.Module) -> Iterator[NamedTensor]:
+    """The buffers that a module itself registers."""
+    found = module._buffers.items()
+    return (NamedTensor(layer, name, module, tensor, buffer=True) for name, tensor in found if tensor is not None)
 
 
-def registered(root: nn.Module) -> Iterator[Slot]:
-    """Every tensor of a model under each of its names."""
+def registered(root: nn.Module) -> Iterator[NamedTensor]:
+    """Every registered tensor of a model under each of its names."""
     for layer, module in walk(root):
         yield from parameters(layer, module)
         yield from buffers(layer, module)

@@ -1,1 +1,1 @@
-"""Models in code: importing, building and running what somebody else wrote."""
+"""Models in Python code: importing, building and running a user's code."""

@@ -1,7 +1,4 @@
-"""What a person gives a model on the command line: keyword arguments to build it with, and the sizes of one example to feed it.
-
-Neither needs torch, so that a slip of the pen is told before anything slow is imported.
-"""
+"""Parsing `--kwarg` and `--input`. This needs no torch, so mistakes are reported before a slow import."""
 
 from __future__ import annotations
 
@@ -20,42 +17,27 @@ DTYPES = (
 )
 """Dtypes of an input, as torch names them."""
 
-_PYTHON_WORDS = {
-    "True": "write true, or quote it where the text is meant",
-    "False": "write false, or quote it where the text is meant",
-    "None": "leave the argument away, or name a function that builds the model",
+_PYTHON_LITERALS = {
+    "True": 'write true, or "True" for a string',
+    "False": 'write false, or "False" for a string',
+    "None": "omit the argument, or name a function that builds the model",
 }
-"""Words that are no TOML. As texts they would be true to any `if`, so that bias=False turned a bias on."""
+"""Python literals that TOML does not have. Read as bare strings they would all be truthy: bias=False would enable the bias."""
 
 
 def parse_kwargs(texts: Iterable[str]) -> dict[str, object]:
-    """`name=value` each, the value by the rules of TOML, a bare word as a text.
+    """Parse `name=value` arguments. The value is TOML; a bare word is a string.
 
     >>> parse_kwargs(["hidden=64", "sizes=1,2", "bias=false", "kind=relu"])
     {'hidden': 64, 'sizes': [1, 2], 'bias': False, 'kind': 'relu'}
 
     Raises:
-        CapsauditError: with a line for each that is no such setting.
+        CapsauditError: with one line for each invalid argument.
     """
-    given = list(texts)
-    if faults := [fault for place, text in enumerate(given) for fault in _kwarg_faults(text, given[:place])]:
+    texts = list(texts)
+    if faults := [fault for index, text in enumerate(texts) for fault in _kwarg_faults(text, texts[:index])]:
         raise CapsauditError("\n".join(faults))
-    return dict(parse_setting(text) for text in given)
-
-
-def parse_inputs(texts: Iterable[str]) -> list[tuple[Shape, str]]:
-    """Each the shape of one example, without the batch, and the name of its dtype behind a colon; `:int64` is a single number.
-
-    >>> parse_inputs(["1,28,28", "16:int64", ":int64"])
-    [((1, 28, 28), 'float32'), ((16,), 'int64'), ((), 'int64')]
-
-    Raises:
-        CapsauditError: with a line for each that is no such shape.
-    """
-    parted = [(text, *text.partition(":")) for text in texts]
-    if faults := [fault for text, sizes, colon, dtype in parted for fault in _input_faults(text, sizes, colon + dtype)]:
-        raise CapsauditError("\n".join(faults))
-    return [(_shape(sizes), dtype.strip() or FLOAT) for _, sizes, _, dtype in parted]
+    return dict(parse_setting(text) for text in texts)
 
 
 def _kwarg_faults(text: str, before: Iterable[str]) -> Iterator[str]:
@@ -64,8 +46,23 @@ def _kwarg_faults(text: str, before: Iterable[str]) -> Iterator[str]:
         yield f"--kwarg {text}: expected name=value with the name of an argument, such as hidden=64"
     elif any(name == other.partition("=")[0].strip() for other in before):
         yield f"--kwarg {text}: {name} is given twice"
-    elif value in _PYTHON_WORDS:
-        yield f"--kwarg {text}: {value} is Python, and values are TOML: {_PYTHON_WORDS[value]}"
+    elif value in _PYTHON_LITERALS:
+        yield f"--kwarg {text}: values are TOML, not Python; {_PYTHON_LITERALS[value]}"
+
+
+def parse_inputs(texts: Iterable[str]) -> list[tuple[Shape, str]]:
+    """Parse inputs: the shape of one example, without the batch, and optionally a dtype after a colon. `:int64` is a scalar.
+
+    >>> parse_inputs(["1,28,28", "16:int64", ":int64"])
+    [((1, 28, 28), 'float32'), ((16,), 'int64'), ((), 'int64')]
+
+    Raises:
+        CapsauditError: with one line for each invalid shape or dtype.
+    """
+    parts = [(text, *text.partition(":")) for text in texts]
+    if faults := [fault for text, sizes, colon, dtype in parts for fault in _input_faults(text, sizes, colon + dtype)]:
+        raise CapsauditError("\n".join(faults))
+    return [(_shape(sizes), dtype.strip() or FLOAT) for _, sizes, _, dtype in parts]
 
 
 def _input_faults(text: str, sizes: str, dtype: str) -> Iterator[str]:
@@ -74,7 +71,7 @@ def _input_faults(text: str, sizes: str, dtype: str) -> Iterator[str]:
         if wrong:
             yield f"--input {text}: {', '.join(map(repr, wrong))}: expected positive sizes, such as 1,28,28 or 16:int64"
     if dtype and (name := dtype[1:].strip()) not in DTYPES:
-        yield f"--input {text}: there is no dtype {name!r}; {nearest(name, DTYPES)}"
+        yield f"--input {text}: unknown dtype {name!r}; {nearest(name, DTYPES)}"
 
 
 def _shape(sizes: str) -> Shape:
@@ -82,5 +79,5 @@ def _shape(sizes: str) -> Shape:
 
 
 def _is_size(text: str) -> bool:
-    """A positive integer that torch can take: below 2^63, which 18 digits are."""
+    """Whether it is a positive integer that torch accepts. Any 18 digits are below 2^63."""
     return text.isascii() and text.isdecimal() and len(text) <= 18 and int(text) > 0

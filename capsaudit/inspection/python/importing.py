@@ -1,7 +1,6 @@
-"""Somebody else's Python, imported: by its dotted name, or from a file as a module of its own name.
+"""Importing a user's code, by its dotted name or from a file.
 
-Imported code finds its helper modules as `python file.py` would, also later, when its forward pass imports one. Nothing is written
-beside it: an audit leaves a folder as it was.
+Helper modules are found as by `python file.py`, also those imported later by a forward pass. No bytecode is written beside the code.
 """
 
 from __future__ import annotations
@@ -15,52 +14,53 @@ from pathlib import Path
 from types import ModuleType
 
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.foreign_errors import TimeUp, in_a_line, place_of
+from capsaudit.inspection.foreign_errors import TimeUp, location, one_line
 from capsaudit.inspection.paths import expect_file
 from capsaudit.inspection.targets import Target
 
 
 def import_target(target: Target) -> ModuleType:
-    """The module that holds the target.
+    """Import the module that contains the target.
 
     Raises:
-        CapsauditError: it is not there, or does not import.
+        CapsauditError: the module does not exist or cannot be imported.
     """
     sys.dont_write_bytecode = True
     importlib.invalidate_caches()
-    if target.kind == "python file":
+    is_file = target.kind == "python file"
+    if is_file:
         expect_file(Path(target.source))
     try:
-        return _from_file(Path(target.source)) if target.kind == "python file" else _by_name(target.source)
+        return _import_file(Path(target.source)) if is_file else _import_by_name(target.source)
     except (KeyboardInterrupt, TimeUp):
         raise
     except BaseException as error:
-        raise CapsauditError(f"{target.source}: {_why(target, error)}") from error
+        raise CapsauditError(f"{target.source}: {_import_problem(target, error)}") from error
 
 
 @contextmanager
-def as_a_script(name: str) -> Iterator[None]:
-    """Without this program's own arguments, which a parser in somebody else's module would take for its own."""
-    kept = sys.argv
+def as_script(name: str) -> Iterator[None]:
+    """Hide the arguments of capsaudit, because a user's module may parse `sys.argv`."""
+    before = sys.argv
     sys.argv = [name]
     try:
         yield
     finally:
-        sys.argv = kept
+        sys.argv = before
 
 
-def _by_name(name: str) -> ModuleType:
+def _import_by_name(name: str) -> ModuleType:
     _put_first(Path.cwd())
     return importlib.import_module(name)
 
 
-def _from_file(path: Path) -> ModuleType:
-    whole = path.resolve()
-    _put_first(whole.parent)
-    name = _free_name(whole)
-    spec = importlib.util.spec_from_file_location(name, whole)
+def _import_file(path: Path) -> ModuleType:
+    path = path.resolve()
+    _put_first(path.parent)
+    name = _module_name(path)
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"no loader for {whole.name}")
+        raise ImportError(f"no loader for {path.name}")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -70,35 +70,37 @@ def _from_file(path: Path) -> ModuleType:
     return module
 
 
-def _free_name(path: Path) -> str:
-    """The file's own name, which its pickles and helpers know it by, unless another module has it: a model in json.py."""
+def _module_name(path: Path) -> str:
+    """The name of the file, which helpers and pickles refer to, unless another module has it, such as json."""
     name = path.stem.replace(".", "_")
     file = getattr(sys.modules.get(name), "__file__", None)
-    taken = name in sys.stdlib_module_names or (name in sys.modules and file != str(path))
-    return f"capsaudit_target_{name}" if taken else name
+    is_taken = name in sys.stdlib_module_names or (name in sys.modules and file != str(path))
+    return f"capsaudit_target_{name}" if is_taken else name
 
 
 def _put_first(folder: Path) -> None:
+    """Make a directory the first entry of `sys.path`."""
     text = str(folder)
     sys.path[:] = [text, *(entry for entry in sys.path if entry != text)]
 
 
-def _why(target: Target, error: BaseException) -> str:
-    """Why it does not import; some reasons have a remedy of their own."""
+def _import_problem(target: Target, error: BaseException) -> str:
+    """Why the import failed, with a remedy if there is one."""
+    where = location(error)
     if isinstance(error, SyntaxError):
         file = Path(error.filename).name if error.filename else target.source
-        return f"does not import: {type(error).__name__} in {file}, line {error.lineno}: {error.msg}"
+        return f"cannot be imported: {type(error).__name__} in {file}, line {error.lineno}: {error.msg}"
     if isinstance(error, SystemExit):
-        return f'ends the program when imported{place_of(error)}; put what ends it below if __name__ == "__main__":'
+        return f'exits when it is imported{where}; move that code below if __name__ == "__main__":'
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return _missing(target, error.name, place_of(error))
+        return _missing_module(target, error.name, where)
     if isinstance(error, ImportError) and "no known parent package" in str(error):
-        return f"imports its neighbours as part of a package{place_of(error)}; name it as package.module:Name from the folder above"
-    return f"does not import: {in_a_line(error)}{place_of(error)}"
+        return f"uses relative imports{where}; name it as package.module:Name from the parent directory of the package"
+    return f"cannot be imported: {one_line(error)}{where}"
 
 
-def _missing(target: Target, name: str, place: str) -> str:
-    """A module that is not there: the one that was named, or one that it needs."""
+def _missing_module(target: Target, name: str, where: str) -> str:
+    """The missing module is the target itself or one of its packages, or a module that it imports."""
     if target.kind == "python module" and f"{target.source}.".startswith(f"{name}."):
-        return f"there is no module {name!r}, neither installed nor in {Path.cwd()}"
-    return f"needs the module {name!r}{place}, which is not here; install it, or put its folder on PYTHONPATH"
+        return f"no module named {name!r}, neither installed nor in {Path.cwd()}"
+    return f"requires the module {name!r}{where}, which is not installed; install it or add its directory to PYTHONPATH"

@@ -1,6 +1,6 @@
-"""Limits on a user's code while it runs: a time limit, and output sent to standard error.
+"""Limits on a user's code while it runs: a time limit, and output redirected to standard error.
 
-Standard output is for the result alone, which programs read.
+Standard output is reserved for the result, which other programs parse.
 """
 
 from __future__ import annotations
@@ -14,26 +14,30 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.foreign_errors import TimeUp
 
-GRACE = 1.0
-"""Seconds from the alarm, which only reaches Python code, to the end of the process."""
+GRACE_SECONDS = 1.0
+"""Time from the alarm, which interrupts Python code only, to the end of the process."""
+
+_STDOUT, _STDERR = 1, 2
 
 
 @contextmanager
 def time_limit(seconds: float, what: str) -> Iterator[None]:
-    """End what takes longer: by an error where Python runs, by the end of the process (exit code 2) where native code does not return.
+    """Limit the run time of a block.
+
+    Python code is interrupted by an error. Native code that does not return is ended with the process, with exit code 2.
 
     Raises:
-        CapsauditError: it took longer.
+        CapsauditError: the block took longer.
     """
-    message = f"{what} took longer than {seconds:g} s; --timeout gives it more"
-    over, end = threading.Event(), time.monotonic() + seconds
-    grace = GRACE if _alarm_possible() else 0.0
-    threading.Thread(target=_watch, args=(over, seconds + grace, message), daemon=True).start()
+    message = f"{what} took longer than {seconds:g} s; set a longer limit with --timeout"
+    done, end = threading.Event(), time.monotonic() + seconds
+    grace = GRACE_SECONDS if _has_alarm() else 0.0
+    threading.Thread(target=_watch, args=(done, seconds + grace, message), daemon=True).start()
     try:
         with _alarm(seconds):
             yield
@@ -44,22 +48,22 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
             raise CapsauditError(message) from error
         raise
     finally:
-        over.set()
+        done.set()
     if time.monotonic() > end:
         raise CapsauditError(message)
 
 
-def _watch(over: threading.Event, seconds: float, message: str) -> None:
-    """The second line: the result is printed only at the end, so that nothing half done is lost with the process."""
-    if not over.wait(seconds):
-        os.write(2, f"capsaudit: {message}\n".encode(errors="backslashreplace"))
+def _watch(done: threading.Event, seconds: float, message: str) -> None:
+    """End the process at the limit. Results are printed at the end only, so no partial output is lost."""
+    if not done.wait(seconds):
+        os.write(_STDERR, f"capsaudit: {message}\n".encode(errors="backslashreplace"))
         os._exit(2)
 
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Interrupt the main thread once, where the system can."""
-    if not _alarm_possible():
+    """Raise `TimeUp` in the main thread once, if the system supports it."""
+    if not _has_alarm():
         yield
         return
     before = signal.signal(signal.SIGALRM, _raise)
@@ -73,8 +77,8 @@ def _alarm(seconds: float) -> Iterator[None]:
             signal.signal(signal.SIGALRM, before)
 
 
-def _alarm_possible() -> bool:
-    """Signals reach the main thread alone, and Windows has no alarm."""
+def _has_alarm() -> bool:
+    """Signals reach the main thread only, and Windows has no alarm."""
     return hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
 
 
@@ -82,12 +86,9 @@ def _raise(_number: int, _frame: FrameType | None) -> NoReturn:
     raise TimeUp
 
 
-_OUTPUT, _ERRORS = 1, 2
-
-
 @contextmanager
 def output_to_stderr() -> Iterator[None]:
-    """Send everything meant for standard output to standard error: what Python prints, and what native code and children write."""
+    """Redirect standard output to standard error, including the output of native code and child processes."""
     before = sys.stdout, sys.stderr
     _flush(*before)
     with _descriptor_to_stderr():
@@ -101,24 +102,24 @@ def output_to_stderr() -> Iterator[None]:
 
 @contextmanager
 def _descriptor_to_stderr() -> Iterator[None]:
-    """The same one floor below. Where standard output is closed, there is nothing to keep clean."""
+    """Redirect the file descriptor. If standard output is closed, there is nothing to redirect."""
     try:
-        kept = os.dup(_OUTPUT)
-        os.dup2(_ERRORS, _OUTPUT)
+        saved = os.dup(_STDOUT)
+        os.dup2(_STDERR, _STDOUT)
     except OSError:
         yield
         return
     try:
         yield
     finally:
-        os.dup2(kept, _OUTPUT)
-        os.close(kept)
+        os.dup2(saved, _STDOUT)
+        os.close(saved)
 
 
-def _flush(*streams: object) -> None:
-    """What still lies in a buffer would be written later, to wherever the descriptor leads then."""
-    for stream in {id(stream): stream for stream in (*streams, sys.__stdout__)}.values():
+def _flush(*streams: TextIO | None) -> None:
+    """Flush Python's and C's buffers: what they contain would otherwise be written after the descriptor has changed."""
+    for stream in {id(stream): stream for stream in (*streams, sys.__stdout__) if stream is not None}.values():
         with suppress(OSError, ValueError, AttributeError):
-            stream.flush()  # type: ignore[attr-defined]
+            stream.flush()
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).fflush(None)

@@ -1,31 +1,33 @@
-"""Which tables each result becomes: one module for each verb, imported when a result of it is shown."""
+"""The document of each result: one file for each command, imported when a result of it is shown."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
 from capsaudit.render.document import Document
-from capsaudit.render.tables.base import draw, setting
+from capsaudit.render.tables.base import setting
 from capsaudit.results import Result
 
-__all__ = ["document", "setting"]
+__all__ = ["DOCUMENTS", "document", "setting"]
 
-_DRAWN_BY = {
-    "Audit": "audit",
-    "Check": "check",
-    "Claims": "claims",
-    "Comparison": "count",
-    "Count": "count",
-    "Joint": "joint",
-    "Ledger": "explain",
-    "Listing": "count",
-    "Reconciliation": "reconcile",
-    "Report": "report",
-    "Runs": "train_smoke",
+DOCUMENTS = {
+    "Audit": "audit.audit",
+    "Check": "check.check",
+    "Claims": "claims.claims",
+    "Comparison": "count.compare",
+    "Count": "count.count",
+    "Joint": "joint.joint",
+    "Ledger": "explain.explain",
+    "Reconciliation": "reconcile.reconcile",
+    "Report": "report.report",
+    "Runs": "train_smoke.train_smoke",
+    "VariantList": "count.variants",
 }
+"""The module and the function that draw each type of result."""
 
 
 def document(result: Result) -> Document:
     """The document of a result."""
-    import_module(f"capsaudit.render.tables.{_DRAWN_BY[type(result).__name__]}")
-    return draw(result)
+    module, _, function = DOCUMENTS[type(result).__name__].partition(".")
+    drawn: Document = getattr(import_module(f"{__name__}.{module}"), function)(result)
+    return drawn

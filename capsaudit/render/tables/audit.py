@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from capsaudit.render.document import Cell, Column, Document, Grid, number, shape, verdict, word
-from capsaudit.render.tables.base import BLANK, draw, setting
+from capsaudit.render.document import Cell, Column, Document, Grid, figure, number, shape, verdict, word
+from capsaudit.render.reasons import because, listed
+from capsaudit.render.tables.base import BLANK, setting
 from capsaudit.results import Audit, AuditedLayer, Step
 
 _FEW, _MANY = 40, 60
-"""Tensors that a terminal shows one by one, and layers; those of a larger model are put together. JSON and CSV hold all."""
+"""How many tensors, and how many layers, are shown one by one; those of a larger model are grouped. JSON and CSV have all."""
 
 
-@draw.register(Audit)
-def _audit(result: Audit) -> Document:
+def audit(result: Audit) -> Document:
+    """The layers, what differs, the claims, the tensors."""
     parts: list[Grid | str] = [_layer_grid(result)]
     if result.explanations:
-        parts += ["What differs:", _step_grid(result)]
+        parts += ["Differences:", _step_grid(result)]
     if result.claims:
-        parts += ["What is claimed:", _claim_grid(result)]
-    parts += list(_lines(result))
+        parts += ["Claims:", _claim_grid(result)]
+    parts += list(_sentences(result))
     if len(result.tensors) <= _FEW:
-        parts += ["Tensor by tensor:", _tensor_grid(result)]
+        parts += ["Tensors:", _tensor_grid(result)]
     return Document(title=_title(result), parts=tuple(parts), data=lambda: _tensor_grid(result))
 
 
@@ -46,7 +47,7 @@ def _layer_grid(result: Audit) -> Grid:
         *([Column(str(result.closest), right=True), Column("difference", right=True)] if compared else []),
         Column("tensors", wraps=True),
     )
-    shown = result.layers if len(result.layers) <= _MANY else tuple(_gathered(result.layers))
+    shown = result.layers if len(result.layers) <= _MANY else tuple(_grouped(result.layers))
     rows = [_layer_row(row, frozen=frozen, buffers=buffers, compared=compared) for row in shown]
     rows.append(
         (
@@ -62,11 +63,11 @@ def _layer_grid(result: Audit) -> Grid:
             BLANK,
         )
     )
-    return Grid(columns=columns, rows=tuple(rows), rules=(len(rows) - 1,))
+    return Grid(name="layers", columns=columns, rows=tuple(rows), rules=(len(rows) - 1,))
 
 
-def _gathered(layers: Sequence[AuditedLayer]) -> Iterator[AuditedLayer]:
-    """Layers of a large model put together by the beginnings of their paths, as deep as there is room for."""
+def _grouped(layers: Sequence[AuditedLayer]) -> Iterator[AuditedLayer]:
+    """Layers of a large model grouped by the beginnings of their paths, as deep as there is room for."""
     paths = [layer.name.split(".") for layer in layers]
     depths = range(max(map(len, paths)) - 1, 0, -1)
     depth = next((d for d in depths if len({tuple(path[:d]) for path in paths}) <= _MANY), 1)
@@ -76,12 +77,12 @@ def _gathered(layers: Sequence[AuditedLayer]) -> Iterator[AuditedLayer]:
     largest = sorted(groups, key=lambda name: -sum(layer.trainable for layer in groups[name]))[:_MANY]
     for name, found in groups.items():
         if name in largest:
-            yield _together(f"{name}.*" if len(found) > 1 else name, found)
+            yield _group(f"{name}.*" if len(found) > 1 else name, found)
     if rest := [layer for name, found in groups.items() if name not in largest for layer in found]:
-        yield _together(f"{len(rest):,} smaller layers", rest)
+        yield _group(f"{len(rest):,} smaller layers", rest)
 
 
-def _together(name: str, layers: Sequence[AuditedLayer]) -> AuditedLayer:
+def _group(name: str, layers: Sequence[AuditedLayer]) -> AuditedLayer:
     differences = [layer.difference for layer in layers if layer.difference is not None]
     return AuditedLayer(
         name=name,
@@ -118,7 +119,7 @@ def _names(row: AuditedLayer) -> str:
 
 def _step_grid(result: Audit) -> Grid:
     columns = (Column("knob"), Column(f"{result.closest} → the model", wraps=True), Column("difference", right=True))
-    return Grid(columns=columns, rows=tuple(map(_step_row, result.explanations)))
+    return Grid(name="differences", columns=columns, rows=tuple(map(_step_row, result.explanations)))
 
 
 def _step_row(step: Step) -> tuple[Cell, ...]:
@@ -140,26 +141,26 @@ def _claim_grid(result: Audit) -> Grid:
     rows = tuple(
         (
             word(c.layer or "total"),
-            word(c.stated),
+            figure(c.stated),
             number(c.found),
             verdict(c.verdict),
-            word(f"{c.because} ({c.policy}; {c.source})"),
+            word(f"{because(c.reasons)} ({c.policy}; {c.source})"),
         )
         for c in result.claims
     )
-    return Grid(columns=columns, rows=rows)
+    return Grid(name="claims", columns=columns, rows=rows)
 
 
-def _lines(result: Audit) -> Iterator[str]:
+def _sentences(result: Audit) -> Iterator[str]:
     if result.unexplained:
         yield f"Not explained by any knob: {number(result.unexplained, signed=True).text}."
     if result.assumed and result.closest:
-        yield f"No tensor tells {', '.join(result.assumed)}: taken to be as in {result.closest}."
+        yield f"{listed(result.assumed)} cannot be inferred from the weights; assumed as in {result.closest}."
     if len(result.policies) > 1:
-        told = " · ".join(f"{name} {count:,}" for name, count in result.policies.items())
-        yield f"All parameters by policy: {told}. Counted here: {result.policy}."
-    yield f"{result.bytes:,} bytes in all."
-    yield from (f"Warning, {finding.kind}: {finding.message}" for finding in result.warnings)
+        counts = " · ".join(f"{name} {count:,}" for name, count in result.policies.items())
+        yield f"All parameters by policy: {counts}. Used here: {result.policy}."
+    yield f"{result.bytes:,} bytes in total."
+    yield from (f"Warning ({finding.kind}): {finding.message}" for finding in result.warnings)
     yield from result.notes
 
 
@@ -168,7 +169,7 @@ def _tensor_grid(result: Audit) -> Grid:
         Column("tensor"),
         Column("shape"),
         Column("values", right=True),
-        Column("is"),
+        Column("kind"),
         Column("dtype"),
         Column("note", wraps=True),
     )
@@ -183,4 +184,4 @@ def _tensor_grid(result: Audit) -> Grid:
         )
         for tensor in result.tensors
     )
-    return Grid(columns=columns, rows=rows)
+    return Grid(name="tensors", columns=columns, rows=rows)

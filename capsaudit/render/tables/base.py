@@ -1,19 +1,14 @@
-"""What the documents share."""
+"""What the documents of several commands share."""
 
 from __future__ import annotations
 
-from functools import singledispatch
+from collections.abc import Iterable
 from typing import Any
 
-from capsaudit.render.document import Cell, Document
+from capsaudit.knobs import KnobChange
+from capsaudit.render.document import Cell
 
 BLANK = Cell("", None)
-
-
-@singledispatch
-def draw(result: object) -> Document:
-    """The document of a result whose module has been imported."""
-    raise TypeError(f"no document for {type(result).__name__}")
 
 
 def setting(value: Any) -> str:
@@ -31,3 +26,13 @@ def setting(value: Any) -> str:
             return ", ".join(f"{key} {setting(item)}" for key, item in value.items())
         case _:
             return str(value)
+
+
+def changes(made: Iterable[KnobChange], between: str = "; ") -> str:
+    """Changed knobs with their values before and after."""
+    return between.join(map(_change, made))
+
+
+def _change(change: KnobChange) -> str:
+    before = "" if isinstance(change.before, dict) else f" {setting(change.before)}"
+    return f"{change.knob}{before} → {setting(change.after)}"

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from capsaudit.render.document import Cell, Column, Document, Grid, number, shape, verdict, word
-from capsaudit.render.tables.base import BLANK, draw
-from capsaudit.results import Comparison, Count, Layer, Listing
+from capsaudit.render.document import (
+    Cell,
+    Column,
+    Document,
+    Grid,
+    figure,
+    number,
+    separated,
+    shape,
+    verdict,
+    word,
+)
+from capsaudit.render.reasons import sentence
+from capsaudit.render.tables.base import BLANK
+from capsaudit.results import Comparison, Count, Layer, VariantList
 
 
-@draw.register(Count)
-def _count(result: Count) -> Document:
-    frozen = bool(result.frozen)
+def count(result: Count) -> Document:
+    """A variant layer by layer."""
+    frozen, buffers = bool(result.frozen), bool(result.buffers)
     columns = (
         Column("layer"),
         Column("input"),
@@ -19,10 +31,11 @@ def _count(result: Count) -> Document:
         Column("formula", wraps=True),
         Column("trainable", right=True),
         *([Column("frozen", right=True)] if frozen else []),
+        *([Column("buffers", right=True)] if buffers else []),
         Column("stated", right=True),
         Column("verdict"),
     )
-    rows = [_layer_row(layer, frozen=frozen) for layer in result.layers]
+    rows = [_layer_row(layer, frozen=frozen, buffers=buffers) for layer in result.layers]
     rows.append(
         (
             word("total", tone="total"),
@@ -31,15 +44,16 @@ def _count(result: Count) -> Document:
             BLANK,
             number(result.trainable, tone="total"),
             *([number(result.frozen, tone="total")] if frozen else []),
-            word(result.stated),
+            *([number(result.buffers, tone="total")] if buffers else []),
+            figure(result.stated),
             verdict(result.verdict),
         )
     )
-    grid = Grid(columns=columns, rows=tuple(rows), rules=(len(rows) - 1,))
-    return Document(title=f"{result.variant}: {result.summary}", parts=(grid, *_count_lines(result)))
+    grid = Grid(name="layers", columns=columns, rows=tuple(rows), rules=(len(rows) - 1,))
+    return Document(title=f"{result.variant}: {result.summary}", parts=(grid, *_count_sentences(result)))
 
 
-def _layer_row(layer: Layer, *, frozen: bool) -> tuple[Cell, ...]:
+def _layer_row(layer: Layer, *, frozen: bool, buffers: bool) -> tuple[Cell, ...]:
     formula = layer.formula + (f"\nfrozen {layer.frozen_formula}" if layer.frozen_formula else "")
     return (
         word(layer.name),
@@ -48,46 +62,47 @@ def _layer_row(layer: Layer, *, frozen: bool) -> tuple[Cell, ...]:
         word(formula),
         number(layer.trainable),
         *([number(layer.frozen)] if frozen else []),
-        word(layer.stated),
+        *([number(layer.buffers)] if buffers else []),
+        figure(layer.stated),
         verdict(layer.verdict),
     )
 
 
-def _count_lines(result: Count) -> Iterator[str]:
+def _count_sentences(result: Count) -> Iterator[str]:
     if result.stated is not None:
-        yield f"At the precision of the stated {result.stated}, {result.trainable:,} prints as {result.prints_as}."
+        if result.rounds_to != f"{result.trainable:,}":
+            yield f"{result.trainable:,} rounds to {result.rounds_to} at the precision of the stated figure."
         yield f"Stated by: {result.stated_source}."
-    yield "Witnesses: " + " · ".join(_heard(name, said) for name, said in result.witnesses.items())
-    yield from (f"Disagreement: {text}" for text in result.disagreements)
+    yield "Witnesses: " + " · ".join(_witness(name, counted) for name, counted in result.witnesses.items())
+    yield from (f"Disagreement: {sentence(found)}." for found in result.all_disagreements)
     for layer in result.layers:
-        yield from (f"Disagreement: {text}" for text in layer.disagreements)
-        yield from (f"{layer.name}: {text}" for text in (*layer.because, *layer.notes))
-    yield from (f"total: {text}" for text in result.because)
+        yield from (f"{sentence(why)}." for why in layer.reasons)
+        yield from (f"{layer.name}: {note}" for note in layer.notes)
+    yield from (f"{sentence(why)}." for why in result.reasons)
     yield from result.notes
 
 
-def _heard(name: str, said: int | None) -> str:
-    return f"{name} {said:,}" if said is not None else f"{name} did not count"
+def _witness(name: str, counted: int | None) -> str:
+    return f"{name} {counted:,}" if counted is not None else f"{name} did not count"
 
 
-@draw.register(Comparison)
-def _comparison(result: Comparison) -> Document:
+def compare(result: Comparison) -> Document:
+    """Variants side by side."""
     columns = (Column("layer"), *(Column(counted.variant, right=True) for counted in result.variants))
     layers = [_compared_row(result, name) for name in result.layers]
     totals = [
         _marked("total", [counted.trainable for counted in result.variants]),
         _marked("frozen", [counted.frozen or None for counted in result.variants]),
-        (word("stated"), *(word(counted.stated) for counted in result.variants)),
-        (word("prints as"), *(_prints_as(result, counted.variant) for counted in result.variants)),
+        (word("stated"), *(figure(counted.stated) for counted in result.variants)),
+        (word("agrees with"), *(_agrees_with(result, counted.variant) for counted in result.variants)),
         (word("verdict"), *(verdict(counted.verdict) for counted in result.variants)),
-        (word("witnesses"), *(_agreement(counted) for counted in result.variants)),
+        (word("witnesses"), *(agreement(counted) for counted in result.variants)),
     ]
-    grid = Grid(columns=columns, rows=(*layers, *totals), rules=(len(layers),), splits=True).without_empty_rows()
-    names = ", ".join(counted.variant for counted in result.variants[:1])
-    return Document(
-        title=f"{len(result.variants)} variants, trainable parameters layer by layer",
-        parts=(grid, f"≠ differs from {names}, the first column.", *_comparison_lines(result)),
-    )
+    grid = Grid(name="layers", columns=columns, rows=(*layers, *totals), rules=(len(layers),), splits=True)
+    counted = len(result.variants)
+    title = f"{counted:,} variant{'s' * (counted != 1)}, trainable parameters layer by layer"
+    differs = (f"≠ differs from {result.variants[0].variant}, the first column.",) if counted > 1 else ()
+    return Document(title=title, parts=(grid.without_empty_rows(), *differs, *_comparison_sentences(result)))
 
 
 def _compared_row(result: Comparison, name: str) -> tuple[Cell, ...]:
@@ -106,44 +121,46 @@ def _mark(cell: Cell, differs: bool) -> Cell:
     return Cell(f"≠{cell.text}", cell.raw, "changed") if differs else cell
 
 
-def _prints_as(result: Comparison, variant: str) -> Cell:
-    """The stated figures that this total agrees with, whoever they are stated of."""
-    figures = dict.fromkeys(figure.stated for figure in result.figures if variant in figure.printed_by)
-    return Cell("\n".join(figures) or "none", " ".join(figures))
+def _agrees_with(result: Comparison, variant: str) -> Cell:
+    """The stated figures that this total agrees with, whichever network they are stated for."""
+    figures = dict.fromkeys(each.stated for each in result.figures if variant in each.agreeing)
+    return Cell("\n".join(map(separated, figures)) or "none", " ".join(figures))
 
 
-def _agreement(counted: Count) -> Cell:
-    said = [value for value in counted.witnesses.values() if value is not None]
-    if counted.disagreements or any(layer.disagreements for layer in counted.layers):
+def agreement(counted: Count) -> Cell:
+    """How many witnesses agree."""
+    if counted.all_disagreements:
         return Cell("differ", "differ", "bad")
-    missing = len(counted.witnesses) - len(said)
-    text = f"{len(said)} agree" if len(said) > 1 else "1 alone"
-    return Cell(text + (f", {missing} silent" if missing else ""), text)
+    found = [value for value in counted.witnesses.values() if value is not None]
+    missing = len(counted.witnesses) - len(found)
+    text = f"{len(found)} agree" if len(found) > 1 else "1 alone"
+    return Cell(text + (f", {missing} did not count" if missing else ""), text)
 
 
-def _comparison_lines(result: Comparison) -> Iterator[str]:
+def _comparison_sentences(result: Comparison) -> Iterator[str]:
     compared = {counted.variant for counted in result.variants}
-    for figure in result.figures:
-        if figure.printed_by or figure.about in compared:
-            printed = ", ".join(figure.printed_by) or "none of them"
-            yield f"{figure.stated} is printed by {printed}. Stated of {figure.about}: {figure.source}."
+    for each in result.figures:
+        if each.agreeing or each.about in compared:
+            agreeing = ", ".join(each.agreeing) or "none of them"
+            yield f"{separated(each.stated)}, stated for {each.about} ({each.source}), agrees with: {agreeing}."
     for counted in result.variants:
-        differing = [*counted.disagreements, *(text for layer in counted.layers for text in layer.disagreements)]
-        yield from (f"{counted.variant}: {text}" for text in (*differing, *counted.because, *counted.notes))
-        yield from (f"{counted.variant}, {layer.name}: {text}" for layer in counted.layers for text in layer.because)
+        yield from (f"{counted.variant}: {sentence(found)}." for found in counted.all_disagreements)
+        yield from (f"{sentence(why)}." for why in counted.reasons)
+        yield from (f"{counted.variant}: {note}" for note in counted.notes)
+        yield from (f"{counted.variant}, {sentence(why)}." for layer in counted.layers for why in layer.reasons)
 
 
-@draw.register(Listing)
-def _listing(result: Listing) -> Document:
+def variants(result: VariantList) -> Document:
+    """The list of variants."""
     columns = (
         Column("variant"),
         Column("extends"),
-        Column("what it is", wraps=True),
+        Column("summary", wraps=True),
         Column("total", right=True),
         Column("stated", right=True),
     )
     rows = tuple(
-        (word(v.id), word(v.extends), word(v.summary), number(v.trainable), word(v.stated)) for v in result.variants
+        (word(v.id), word(v.extends), word(v.summary), number(v.trainable), figure(v.stated)) for v in result.variants
     )
-    lines = (f"{len(rows)} variants. Look into one: capsaudit count --variant {result.variants[0].id}",)
-    return Document(title="Variants", parts=(Grid(columns=columns, rows=rows), *lines))
+    hint = f"{len(rows)} variants. To count one, layer by layer: capsaudit count {result.variants[0].id}"
+    return Document(title="Variants", parts=(Grid(name="variants", columns=columns, rows=rows), hint))

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from capsaudit.render.document import Bar, Cell, Column, Document, Grid, Waterfall, number, word
-from capsaudit.render.tables.base import BLANK, draw, setting
+from capsaudit.render.document import Bar, Cell, Column, Document, Grid, Tone, Waterfall, number, word
+from capsaudit.render.tables.base import BLANK, setting
 from capsaudit.results import Ledger, Step
 
 
-@draw.register(Ledger)
-def _ledger(result: Ledger) -> Document:
+def explain(result: Ledger) -> Document:
+    """The steps from one total to the other."""
     columns = (
         Column("knob"),
         Column("from → to", wraps=True),
         Column("difference", right=True),
         Column("total", right=True),
-        Column("in", wraps=True),
+        Column("by layer", wraps=True),
     )
     end_total = result.start_total + result.difference
     first = (word(result.start, tone="total"), BLANK, BLANK, number(result.start_total, tone="total"), BLANK)
     steps = [_step_row(step) for step in result.steps]
     net = number(result.difference, tone="total", signed=True)
     last = (word(result.end, tone="total"), BLANK, net, number(end_total, tone="total"), BLANK)
-    grid = Grid(columns=columns, rows=(first, *steps, last), rules=(1, len(steps) + 1))
+    grid = Grid(name="steps", columns=columns, rows=(first, *steps, last), rules=(1, len(steps) + 1))
     return Document(
         title=f"From {result.start} to {result.end}",
-        parts=(grid, _waterfall(result, end_total), *_ledger_lines(result)),
+        parts=(grid, _waterfall(result, end_total), *_sentences(result)),
+    )
+
+
+def order_sentence(result: Ledger) -> str:
+    """In which order knobs are changed, and why it matters."""
+    return (
+        f"Knobs are changed one after another, in the order {', '.join(result.order)}. Where two of them enter one product, the order "
+        "determines how the difference is divided between them."
     )
 
 
@@ -53,15 +61,16 @@ def _waterfall(result: Ledger, end_total: int) -> Waterfall:
     return Waterfall(bars=tuple(bars), origin=origin)
 
 
-def _ledger_lines(result: Ledger) -> Iterator[str]:
-    yield f"Order: {result.order}."
+def _sentences(result: Ledger) -> Iterator[str]:
+    if not result.steps:
+        yield "The two variants have the same knobs."
+        return
+    yield order_sentence(result)
     for step in result.steps:
         if step.alone is not None and step.alone != step.difference:
             alone = number(step.alone, signed=True).text
-            yield f"{step.knob} meets the knobs before it: alone, from {result.start}, it makes {alone}."
-    if not result.steps:
-        yield "The two do not differ in any knob."
+            yield f"{step.knob} interacts with earlier changes: changed alone, it makes {alone} from {result.start}."
 
 
-def _direction(difference: int) -> str:
+def _direction(difference: int) -> Tone:
     return "good" if difference > 0 else "bad" if difference < 0 else ""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from capsaudit.render.document import Cell, Column, Document, Grid, number, verdict, word
-from capsaudit.render.tables.base import draw, setting
+from capsaudit.render.document import Cell, Column, Document, Grid, figure, number, verdict, word
+from capsaudit.render.tables.base import setting
 from capsaudit.results import Excluded, Joint, Question
 
 
-@draw.register(Joint)
-def _joint(result: Joint) -> Document:
+def joint(result: Joint) -> Document:
+    """The figures, and the questions that they answer."""
     figures = Grid(
+        name="figures",
         columns=(
             Column("claim", hyphens=True),
             Column("about", hyphens=True),
@@ -20,76 +21,68 @@ def _joint(result: Joint) -> Document:
             Column("verdict"),
         ),
         rows=tuple(
-            (
-                word(f.claim),
-                word(f.about),
-                word(f.stated),
-                number(f.total),
-                verdict("agrees" if f.agrees else "disagrees"),
-            )
+            (word(f.claim), word(f.about), figure(f.stated), number(f.total), verdict(f.verdict))
             for f in result.figures
         ),
     )
     questions = Grid(
+        name="questions",
         columns=(
             Column("question"),
-            Column("asked of", wraps=True),
+            Column("about", wraps=True),
             Column("allowed", wraps=True),
             Column("excluded", wraps=True),
         ),
         rows=tuple(map(_question_row, result.questions)),
     )
-    answer = "they can all be true together" if result.satisfied else "no reading makes all of them true"
+    answer = "they can all be true together" if result.satisfied else "no interpretation makes all of them true"
     whose = " and ".join(result.sources)
     return Document(
-        title=f"What the {len(result.figures)} figures of the {whose} say about the questions that its text leaves open: {answer}",
-        parts=(figures, questions, *_joint_lines(result)),
-        data=lambda: _question_data(result),
+        title=f"The {len(result.figures)} figures of the {whose}, and the questions that its text leaves open: {answer}",
+        parts=(figures, questions, *_sentences(result)),
+        data=lambda: _data(result),
     )
 
 
 def _question_row(question: Question) -> tuple[Cell, ...]:
     excluded = "\n".join(
-        f"{setting(each.value)}: by {each.stated}, would print {each.prints_as}" for each in question.excluded
+        f"{setting(each.value)}: {each.stated} would be {each.rounds_to}" for each in question.excluded
     )
     allowed = ", ".join(map(setting, question.allowed))
     return (
         word(question.knob),
-        word(", ".join(question.of)),
+        word(", ".join(question.about)),
         Cell(allowed or "none", allowed, "" if question.decided else "changed"),
         word(excluded or "nothing"),
     )
 
 
-def _question_data(result: Joint) -> Grid:
-    columns = tuple(map(Column, ("knob", "of", "value", "allowed", "excluded_by", "total", "prints_as")))
+def _data(result: Joint) -> Grid:
+    columns = tuple(map(Column, ("knob", "about", "value", "allowed", "excluded_by", "total", "rounds_to")))
     rows: list[tuple[Cell, ...]] = [
-        (word(q.knob), word(" ".join(q.of)), word(setting(value)), word("yes"), word(None), number(None), word(None))
+        (word(q.knob), word(" ".join(q.about)), word(setting(value)), word("yes"), word(None), number(None), word(None))
         for q in result.questions
         for value in q.allowed
     ]
     rows += [
-        (word(q.knob), word(" ".join(q.of)), *_excluded_data(each)) for q in result.questions for each in q.excluded
+        (word(q.knob), word(" ".join(q.about)), *_excluded_data(each)) for q in result.questions for each in q.excluded
     ]
-    return Grid(columns=columns, rows=tuple(rows))
+    return Grid(name="questions", columns=columns, rows=tuple(rows))
 
 
 def _excluded_data(each: Excluded) -> tuple[Cell, ...]:
-    return word(setting(each.value)), word("no"), word(" ".join(each.by)), number(each.total), word(each.prints_as)
+    return word(setting(each.value)), word("no"), word(" ".join(each.by)), number(each.total), word(each.rounds_to)
 
 
-def _joint_lines(result: Joint) -> Iterator[str]:
+def _sentences(result: Joint) -> Iterator[str]:
     for question in result.questions:
         for each in question.excluded:
+            others = f" Also excluded by {' and '.join(each.by[1:])}." if len(each.by) > 1 else ""
             yield (
-                f"{question.knob} = {setting(each.value)} ({each.source}) is excluded by {each.stated}: {each.about} would have {each.total:,} and "
-                f"print as {each.prints_as}." + (f" Excluded by {_others(each)} as well." if len(each.by) > 1 else "")
+                f"{question.knob} = {setting(each.value)} ({each.source}) is excluded by {each.stated}: {each.about} would have {each.total:,} "
+                f"parameters, which rounds to {each.rounds_to}.{others}"
             )
     undecided = [f"{q.knob} ({' or '.join(map(setting, q.allowed))})" for q in result.questions if not q.decided]
     if undecided and result.satisfied:
-        yield f"No figure can decide: {', '.join(undecided)}."
-    yield f"{result.examined:,} readings were counted, each knob as every network answers it alike."
-
-
-def _others(each: Excluded) -> str:
-    return " and ".join(each.by[1:])
+        yield f"No figure decides: {', '.join(undecided)}."
+    yield f"{result.examined:,} interpretations were counted, every network answering each question alike."

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from capsaudit.render.document import Cell, Column, Document, Grid, word
-from capsaudit.render.tables.base import draw
 from capsaudit.results import Report
 
 
-@draw.register(Report)
-def _report(result: Report) -> Document:
+def report(result: Report) -> Document:
+    """The files with their state."""
     rows = tuple((word(name), _state(result, name)) for name in result.files)
-    grid = Grid(columns=(Column("file"), Column("is")), rows=rows)
-    stale = f"{len(result.stale)} of {len(result.files)} files"
-    if not result.stale:
-        return Document(title=f"{result.folder}: fresh", parts=(grid,))
+    grid = Grid(name="files", columns=(Column("file"), Column("state")), rows=rows)
+    outdated = f"{len(result.outdated)} of {len(result.files)} files"
+    if not result.outdated:
+        return Document(title=f"{result.folder}: up to date", parts=(grid,))
     if result.checked:
-        lines = (f"{stale} are missing or not fresh. This writes them: capsaudit report --output {result.folder}",)
-        return Document(title=f"{result.folder}: not fresh", parts=(grid, *lines))
-    return Document(title=f"{result.folder}: {stale} written, the others were fresh", parts=(grid,))
+        hint = f"{outdated} are missing or out of date. To write them: capsaudit report --output {result.folder}"
+        return Document(title=f"{result.folder}: out of date", parts=(grid, hint))
+    return Document(title=f"{result.folder}: {outdated} written, the others were up to date", parts=(grid,))
 
 
 def _state(result: Report, name: str) -> Cell:
-    if name not in result.stale:
-        return Cell("fresh", "fresh", "good")
-    return Cell("not fresh", "not fresh", "bad") if result.checked else Cell("written", "written", "changed")
+    if name not in result.outdated:
+        return Cell("up to date", "up to date", "good")
+    if result.checked:
+        return Cell("out of date", "out of date", "bad")
+    return Cell("written", "written", "changed")

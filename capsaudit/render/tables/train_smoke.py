@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from capsaudit.render.document import Cell, Column, Document, Grid, number, word
-from capsaudit.render.tables.base import BLANK, draw
+from capsaudit.render.document import Cell, Column, Document, Grid, Tone, number, word
+from capsaudit.render.reasons import because
+from capsaudit.render.tables.base import BLANK
 from capsaudit.results import Run, Runs
 
 
-@draw.register(Runs)
-def _runs(result: Runs) -> Document:
+def train_smoke(result: Runs) -> Document:
+    """The runs, and the tensors of each where there are few."""
     columns = (
         Column("variant", hyphens=True),
         Column("loss", right=True),
@@ -18,14 +19,14 @@ def _runs(result: Runs) -> Document:
         Column("images/s", right=True),
         Column("peak MiB", right=True),
         Column("counted", right=True),
-        Column("moved", right=True),
+        Column("updated", right=True),
         Column("verdict", wraps=True),
     )
-    grid = Grid(columns=columns, rows=tuple(map(_run_row, result.runs)))
+    grid = Grid(name="runs", columns=columns, rows=tuple(map(_run_row, result.runs)))
     tensors = [_tensors(run) for run in result.runs] if len(result.runs) <= 2 else []
     count = len(result.runs)
     title = f"{count} short training run{'s' * (count != 1)}" + (", interrupted" if result.interrupted else "")
-    parts = (grid, *_run_lines(result), *(part for parts in tensors for part in parts))
+    parts = (grid, *_sentences(result), *(part for parts in tensors for part in parts))
     return Document(title=title, parts=parts, data=lambda: _run_data(result))
 
 
@@ -34,7 +35,7 @@ def _run_data(result: Runs) -> Grid:
     rows = tuple(
         tuple(Cell(str(v), None if v is None else str(v)) for v in _run_values(run).values()) for run in result.runs
     )
-    return Grid(columns=tuple(map(Column, _run_values(result.runs[0]))) if rows else (), rows=rows)
+    return Grid(name="runs", columns=tuple(map(Column, _run_values(result.runs[0]))) if rows else (), rows=rows)
 
 
 def _run_values(run: Run) -> dict[str, object]:
@@ -53,7 +54,7 @@ def _run_values(run: Run) -> dict[str, object]:
 
 
 def _run_row(run: Run) -> tuple[Cell, ...]:
-    tone = "good" if run.verdict == "learns" else "bad"
+    tone: Tone = "good" if run.verdict == "learns" else "bad"
     return (
         word(run.variant),
         word(f"{_loss(run.loss.first)}\n→ {_loss(run.loss.last)}"),
@@ -70,9 +71,9 @@ def _loss(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.4f}"
 
 
-def _run_lines(result: Runs) -> Iterator[str]:
+def _sentences(result: Runs) -> Iterator[str]:
     for run in result.runs:
-        yield f"{run.variant}: {run.verdict}, {run.because}. {run.steps:,} steps of {run.batch_size:,}, seed {run.seed}, {run.device}."
+        yield f"{run.variant}: {run.verdict}, {because(run.reasons)}. {run.steps:,} steps of {run.batch_size:,}, seed {run.seed}, {run.device}."
     for data in dict.fromkeys(run.data for run in result.runs):
         yield f"Data: {data}."
 
@@ -82,11 +83,11 @@ def _tensors(run: Run) -> tuple[str, Grid]:
         Column(run.variant),
         Column("counted", right=True),
         Column("reached"),
-        Column("moved", right=True),
-        Column("values that differ", right=True),
+        Column("updated", right=True),
+        Column("values changed", right=True),
     )
     rows = tuple(
-        (word(p.name), number(p.count), word("yes" if p.reached else "no"), number(p.updated), number(p.values_moved))
+        (word(p.name), number(p.count), word("yes" if p.reached else "no"), number(p.updated), number(p.values_changed))
         for p in run.parameters
     )
     total = (
@@ -96,4 +97,6 @@ def _tensors(run: Run) -> tuple[str, Grid]:
         number(run.updated, tone="total"),
         BLANK,
     )
-    return f"{run.variant}, tensor by tensor:", Grid(columns=columns, rows=(*rows, total), rules=(len(rows),))
+    return f"Tensors of {run.variant}:", Grid(
+        name=f"tensors of {run.variant}", columns=columns, rows=(*rows, total), rules=(len(rows),)
+    )

@@ -1,8 +1,7 @@
-"""Safetensors by their headers alone: what an honest header says, and that no lying one is believed."""
+"""Safetensors files by their headers: valid headers are read, and invalid ones are refused."""
 
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +24,7 @@ LINEAR = {"fc.weight": WEIGHT, "fc.bias": BIAS}
 
 
 def written(path: Path, header: object, data: int = 28) -> Path:
-    """A file as the format wants it, by hand: `header` as JSON or as raw bytes, and so many bytes of values."""
+    """Write a file by hand: `header` as JSON or as raw bytes, then `data` bytes of values."""
     raw = header if isinstance(header, bytes) else json.dumps(header).encode()
     path.write_bytes(len(raw).to_bytes(8, "little") + raw + bytes(data))
     return path
@@ -36,7 +35,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "net.safetensors"
 
 
-def test_rows(file: Path) -> None:
+def test_tensors_are_read_in_the_order_of_the_header(file: Path) -> None:
     weight, bias = read_header(written(file, LINEAR))
     assert (weight.name, weight.layer, weight.kind, weight.shape, weight.dtype) == (
         "fc.weight",
@@ -49,24 +48,17 @@ def test_rows(file: Path) -> None:
     assert (bias.count, bias.bytes, bias.dtype) == (2, 4, "float16")
 
 
-@pytest.mark.parametrize("name", ["running_mean", "running_var", "num_batches_tracked"])
-def test_statistics_of_batch_norms_are_buffers(file: Path, name: str) -> None:
-    entry = {"dtype": "F32", "shape": [7], "data_offsets": [0, 28]}
-    (row,) = read_header(written(file, {f"features.1.{name}": entry}))
-    assert (row.buffer, row.trainable, row.count, row.layer) == (True, False, 7, "features.1")
-
-
-def test_names_without_a_layer_and_scalars(file: Path) -> None:
+def test_a_scalar_beside_metadata(file: Path) -> None:
     scalar = {"dtype": "I64", "shape": [], "data_offsets": [0, 8]}  # a shape without axes is one value
     (row,) = read_header(written(file, {"__metadata__": {"format": "pt"}, "scale": scalar}, data=8))
     assert (row.name, row.layer, row.count, row.bytes) == ("scale", "", 1, 8)
 
 
-def test_no_tensors(file: Path) -> None:
+def test_a_file_may_have_no_tensors(file: Path) -> None:
     assert read_header(written(file, {}, data=0)) == ()
 
 
-def test_values_of_no_size_lie_between_others(file: Path) -> None:
+def test_an_empty_tensor_takes_no_bytes(file: Path) -> None:
     empty = {"dtype": "F32", "shape": [0, 4], "data_offsets": [24, 24]}
     rows = read_header(written(file, LINEAR | {"empty": empty}))
     assert [row.count for row in rows] == [6, 2, 0]
@@ -82,7 +74,7 @@ def test_values_of_no_size_lie_between_others(file: Path) -> None:
         ("C64", "complex64", 8),
     ],
 )  # fmt: skip
-def test_dtypes(file: Path, dtype: str, name: str, size: int) -> None:
+def test_every_dtype_of_torch_is_known(file: Path, dtype: str, name: str, size: int) -> None:
     entry = {"dtype": dtype, "shape": [3], "data_offsets": [0, 3 * size]}
     (row,) = read_header(written(file, {"x": entry}, data=3 * size))
     assert (row.dtype, row.bytes, row.count) == (name, 3 * size, 3)
@@ -90,13 +82,14 @@ def test_dtypes(file: Path, dtype: str, name: str, size: int) -> None:
     assert row.counts == ({"reals": 6} if dtype == "C64" else {})  # a complex value is two reals: 2·3
 
 
-def test_values_of_less_than_a_byte(file: Path) -> None:
+def test_values_may_be_smaller_than_a_byte(file: Path) -> None:
     (row,) = read_header(written(file, {"x": {"dtype": "F4", "shape": [6], "data_offsets": [0, 3]}}, data=3))
     assert (row.count, row.bytes) == (6, 3)  # 6·4 bits are 3 bytes
 
 
-def test_what_the_library_writes(file: Path) -> None:
-    arrays = {"a.weight": np.zeros((3, 4), np.float32), "a.bias": np.zeros(5, np.int16), "z": np.zeros((), np.bool_)}
+def test_files_of_the_library_are_read(file: Path) -> None:
+    shapes = {"a.weight": ((3, 4), np.float32), "a.bias": ((5,), np.int16), "z": ((), np.bool_)}
+    arrays: dict[str, Any] = {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items()}
     save_file(arrays, file, metadata={"note": 'ünï\n"quoted"'})
     rows = {row.name: (row.shape, row.dtype, row.bytes) for row in read_header(file)}
     assert rows == {
@@ -106,7 +99,7 @@ def test_what_the_library_writes(file: Path) -> None:
     }
 
 
-def test_a_model_as_torch_has_it(file: Path) -> None:
+def test_the_state_dict_of_a_model_is_read(file: Path) -> None:
     model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4))
     save_torch_file(model.state_dict(), file)
     rows = read_header(file)
@@ -129,60 +122,60 @@ def entry(**changes: object) -> dict[str, Any]:
         pytest.param(b"[1, 2]", 0, "its header is [1, 2]; expected a table of tensors", id="a list"),
         pytest.param(b"null", 0, "its header is null; expected a table", id="null"),
         pytest.param(b'{"a":' * 100_000, 0, "its header is nested too deeply", id="nested"),
-        pytest.param({"w": 3}, 0, '"w": is 3; expected a table with dtype, shape, data_offsets', id="no table"),
-        pytest.param({"w": {}}, 0, '"w": dtype is missing', id="nothing in the table"),
-        pytest.param(entry(dtype=4), 24, '"w": dtype is 4; expected a text', id="dtype is no text"),
+        pytest.param({"w": 3}, 0, '"w": is 3; expected a table with dtype, shape, data_offsets', id="not a table"),
+        pytest.param({"w": {}}, 0, '"w": dtype is missing', id="empty table"),
+        pytest.param(entry(dtype=4), 24, '"w": dtype is 4; expected a text', id="dtype is not a text"),
         pytest.param(entry(dtype="F31"), 24, '"w": dtype is "F31"; did you mean', id="unknown dtype"),
         pytest.param(entry(extra="x"), 24, '"w": "extra" is unknown; expected one of: data_offsets', id="unknown field"),
         pytest.param(entry(shape=[-2, -3]), 24, '"w": shape.1 is -2; expected an integer from 0', id="negative size"),
         pytest.param(entry(shape=[2.0, 3]), 24, '"w": shape.1 is 2.0; expected an integer from 0', id="fractional size"),
-        pytest.param(entry(shape=["2", 3]), 24, '"w": shape.1 is "2"; expected an integer', id="size as a text"),
-        pytest.param(entry(shape=[True]), 24, '"w": shape.1 is true; expected an integer', id="a truth as a size"),
-        pytest.param(entry(shape=[2**63]), 24, "expected an integer from 0 and below 2^63", id="no size that torch has"),
-        pytest.param(entry(shape="2,3"), 24, '"w": shape is "2,3"', id="shape is no list"),
+        pytest.param(entry(shape=["2", 3]), 24, '"w": shape.1 is "2"; expected an integer', id="size as a string"),
+        pytest.param(entry(shape=[True]), 24, '"w": shape.1 is true; expected an integer', id="size as a boolean"),
+        pytest.param(entry(shape=[2**63]), 24, "expected an integer from 0 and below 2^63", id="larger than any size of torch"),
+        pytest.param(entry(shape="2,3"), 24, '"w": shape is "2,3"', id="shape is not a list"),
         pytest.param(entry(shape=[1] * 65, data_offsets=[0, 4]), 4, '"w": shape has 65 axes; expected at most 64', id="too many axes"),
-        pytest.param(entry(shape=[2**62] * 64), 24, "has too many bytes for any file", id="more than any file"),
+        pytest.param(entry(shape=[2**62] * 64), 24, "has too many bytes for any file", id="larger than any file"),
         pytest.param(entry(data_offsets=[-24, 0]), 24, '"w": data_offsets.1 is -24', id="negative offset"),
-        pytest.param(entry(data_offsets=[24, 0]), 24, "data_offsets 24 to 0 have -24", id="offsets the wrong way round"),
-        pytest.param(entry(data_offsets=[0]), 24, '"w": data_offsets is [0]; expected where its values begin', id="one offset"),
+        pytest.param(entry(data_offsets=[24, 0]), 24, "data_offsets 24 to 0 have -24", id="offsets in reverse order"),
+        pytest.param(entry(data_offsets=[0]), 24, '"w": data_offsets is [0]; expected two offsets, begin and end', id="one offset"),
         pytest.param(entry(data_offsets=[0, 24, 48]), 24, '"w": data_offsets is [0, 24, 48]', id="three offsets"),
         pytest.param(entry(data_offsets=[0, 23]), 23, "[2, 3] of F32 has 24 bytes; data_offsets 0 to 23 have 23", id="too short"),
         pytest.param({"w": {"dtype": "F4", "shape": [3], "data_offsets": [0, 2]}}, 2, "has 1 bytes and 4 bits", id="half a byte"),
-        pytest.param(entry(), 23, "its tensors have 24 bytes, and 23 follow the header", id="data too short"),
-        pytest.param(entry(), 25, "its tensors have 24 bytes, and 25 follow the header", id="data too long"),
-        pytest.param({}, 1, "its tensors have 0 bytes, and 1 follow the header", id="data of nothing"),
+        pytest.param(entry(), 23, "its tensors have 24 bytes, but 23 follow the header", id="data too short"),
+        pytest.param(entry(), 25, "its tensors have 24 bytes, but 25 follow the header", id="data too long"),
+        pytest.param({}, 1, "its tensors have 0 bytes, but 1 follow the header", id="data without tensors"),
         pytest.param({"a": WEIGHT, "b": WEIGHT}, 24, '"a" and "b" overlap: one ends at 24, the other begins at 0', id="the same bytes"),
         pytest.param({"a": WEIGHT, "b": WEIGHT | {"data_offsets": [20, 44]}}, 44, '"a" and "b" overlap', id="overlap"),
-        pytest.param({"a": WEIGHT, "b": WEIGHT | {"data_offsets": [28, 52]}}, 52, "nothing accounts for bytes 24 to 28", id="gap"),
-        pytest.param(entry(data_offsets=[4, 28]), 28, 'nothing accounts for bytes 0 to 4, before "w"', id="gap at the start"),
+        pytest.param({"a": WEIGHT, "b": WEIGHT | {"data_offsets": [28, 52]}}, 52, "bytes 24 to 28, before \"b\", belong to no tensor", id="gap"),
+        pytest.param(entry(data_offsets=[4, 28]), 28, 'bytes 0 to 4, before "w", belong to no tensor', id="gap at the start"),
         pytest.param(b'{"w":%b,"w":%b}' % ((json.dumps(WEIGHT).encode(),) * 2), 24, 'has "w" twice', id="name twice"),
         pytest.param(b'{"w":%b,"\\u0077":%b}' % ((json.dumps(WEIGHT).encode(),) * 2), 24, 'has "w" twice', id="name twice, once escaped"),
         pytest.param(b'{"w":{"dtype":"F64","dtype":"F32","shape":[],"data_offsets":[0,4]}}', 4, 'has "dtype" twice', id="dtype twice"),
         pytest.param(b'{"w":{"shape":[7],"dtype":"F32","shape":[],"data_offsets":[0,4]}}', 4, 'has "shape" twice', id="shape twice"),
         pytest.param(b'{"__metadata__":{"a":"1","a":"2"}}', 0, 'has "a" twice', id="metadata twice"),
         pytest.param(b'{"__metadata__":{},"__metadata__":{}}', 0, 'has "__metadata__" twice', id="two tables of metadata"),
-        pytest.param({"__metadata__": {"epoch": 3}}, 0, '__metadata__: "epoch" is 3; expected a text', id="metadata: a number"),
-        pytest.param({"__metadata__": {"sizes": [3]}}, 0, '__metadata__: "sizes" is [3]; expected a text', id="metadata: a list"),
-        pytest.param({"__metadata__": "pt"}, 0, '__metadata__ is "pt"; expected a table of texts', id="metadata: a text"),
-        pytest.param({"__metadata__": None}, 0, "__metadata__ is null; expected a table of texts", id="metadata: null"),
+        pytest.param({"__metadata__": {"epoch": 3}}, 0, '__metadata__: "epoch" is 3; expected a string', id="metadata: a number"),
+        pytest.param({"__metadata__": {"sizes": [3]}}, 0, '__metadata__: "sizes" is [3]; expected a string', id="metadata: a list"),
+        pytest.param({"__metadata__": "pt"}, 0, '__metadata__ is "pt"; expected a table of strings', id="metadata: a string"),
+        pytest.param({"__metadata__": None}, 0, "__metadata__ is null; expected a table of strings", id="metadata: null"),
     ],
 )  # fmt: skip
-def test_lying_headers_are_refused(file: Path, header: object, data: int, message: str) -> None:
+def test_invalid_headers_are_refused(file: Path, header: object, data: int, message: str) -> None:
     with pytest.raises(CapsauditError) as caught:
         read_header(written(file, header, data))
     assert message in str(caught.value)
     assert all(line.startswith(f"{file}: ") for line in str(caught.value).splitlines())
 
 
-def test_all_faults_are_told_at_once(file: Path) -> None:
+def test_all_faults_are_reported_at_once(file: Path) -> None:
     header = {"a": WEIGHT | {"dtype": "F31"}, "b\n": WEIGHT | {"data_offsets": [0, 1]}, "c": WEIGHT}
     with pytest.raises(FileError) as caught:
         read_header(written(file, header))
-    assert len(caught.value.faults) == 2  # of a and b; c is right by itself
-    assert len(str(caught.value).splitlines()) == 2  # the name with a line break stands on one line
+    assert len(caught.value.faults) == 2  # of a and b; c has none by itself
+    assert len(str(caught.value).splitlines()) == 2  # the name with a line break is on one line
 
 
-def test_of_very_many_faults_the_first_are_told(file: Path) -> None:
+def test_of_many_faults_the_first_are_reported(file: Path) -> None:
     with pytest.raises(FileError) as caught:
         read_header(written(file, {str(n): WEIGHT | {"dtype": "F31"} for n in range(1000)}))
     assert len(caught.value.faults) == 21  # twenty, and that there are more
@@ -193,30 +186,27 @@ def test_of_very_many_faults_the_first_are_told(file: Path) -> None:
     [
         pytest.param(b"", "has 0 bytes; a safetensors file begins with 8", id="empty"),
         pytest.param(bytes(7), "has 7 bytes; a safetensors file begins with 8", id="seven bytes"),
-        pytest.param((10).to_bytes(8, "little") + b"{}", "says its header has 10 bytes; only 2 follow", id="cut short"),
+        pytest.param(
+            (10).to_bytes(8, "little") + b"{}", "declares a header of 10 bytes; only 2 follow", id="truncated"
+        ),
         pytest.param((2**63).to_bytes(8, "little"), "the format allows 100,000,000", id="huge"),
         pytest.param(b"\xff" * 100, "the format allows 100,000,000", id="another format"),
     ],
 )
-def test_lying_lengths_are_refused(file: Path, content: bytes, message: str) -> None:
+def test_invalid_lengths_are_refused(file: Path, content: bytes, message: str) -> None:
     file.write_bytes(content)
     with pytest.raises(CapsauditError) as caught:
         read_header(file)
     assert message in str(caught.value)
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(CapsauditError, match=r"net\.safetensors: there is no such file, seen from "):
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(CapsauditError, match=r"net\.safetensors: file not found"):
         read_header(tmp_path / "net.safetensors")
-    with pytest.raises(CapsauditError, match="is a directory; expected a file"):
-        read_header(tmp_path)
-    os.mkfifo(tmp_path / "pipe.safetensors")
-    with pytest.raises(CapsauditError, match="is no regular file"):
-        read_header(tmp_path / "pipe.safetensors")
 
 
 class Watched(io.BufferedReader):
-    """A stream that remembers how far it was read."""
+    """A stream that records how far it was read."""
 
     position = 0
 
@@ -225,7 +215,7 @@ class Watched(io.BufferedReader):
         super().close()
 
 
-def test_of_a_hundred_gigabytes_the_header_alone_is_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_header_of_a_large_file_is_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = 100 * 10**9
     header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
     with file.open("wb") as stream:
@@ -237,7 +227,7 @@ def test_of_a_hundred_gigabytes_the_header_alone_is_read(file: Path, monkeypatch
     assert (row.count, watched.position) == (size, 8 + len(header))
 
 
-def test_a_hundred_thousand_tensors(file: Path) -> None:
+def test_a_hundred_thousand_tensors_are_read(file: Path) -> None:
     count = 100_000
     header = {f"layers.{n}.weight": WEIGHT | {"data_offsets": [24 * n, 24 * (n + 1)]} for n in range(count)}
     written(file, header, data=24 * count)
@@ -268,7 +258,7 @@ def test_a_header_needs_neither_torch_nor_numpy(tmp_path: Path, reading: str, im
 
 
 def outcome(path: Path) -> str:
-    """What became of a file: `read`, or `refused` with a message for each line of it."""
+    """`read`, or `refused` with a message."""
     try:
         rows = read_header(path)
     except CapsauditError as error:
@@ -306,12 +296,12 @@ def test_headers_of_any_json_are_read_or_refused(tmp_path_factory: pytest.TempPa
     assert outcome(path) in ("read", "refused")
 
 
-@given(place=st.integers(0, 10_000), byte=st.integers(0, 255), length=st.integers(0, 10_000))
+@given(position=st.integers(0, 10_000), byte=st.integers(0, 255), length=st.integers(0, 10_000))
 def test_mutated_files_are_read_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, place: int, byte: int, length: int
+    tmp_path_factory: pytest.TempPathFactory, position: int, byte: int, length: int
 ) -> None:
     path = written(tmp_path_factory.getbasetemp() / "mutated.safetensors", LINEAR | {"__metadata__": {"format": "pt"}})
     content = bytearray(path.read_bytes())
-    content[place % len(content)] = byte
+    content[position % len(content)] = byte
     path.write_bytes(content[: len(content) - length % len(content)] if length % 3 == 0 else content)
     assert outcome(path) in ("read", "refused")

@@ -1,0 +1,118 @@
+"""The sentences of reasons: one template for each code, filled with the reason's values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from capsaudit.render.document import separated
+from capsaudit.results import Reason
+from capsaudit.results.base import ReasonCode
+
+_VALUES = {
+    "trainable": "trainable values",
+    "frozen": "frozen values",
+    "buffers": "values in buffers",
+    "all": "values in all",
+}
+
+_READ_OTHERWISE = {
+    "cut": "; it agrees with {stated} only when cut instead of rounded",
+    "trailing zeros": "; it agrees with {stated} only if trailing zeros are not significant",
+    None: "",
+}
+
+
+def sentence(reason: Reason) -> str:
+    """One reason in words, without a full stop.
+
+    >>> sentence(Reason("formula", {"formula": "(9·9·1 + 1)·256", "exact": 20992}))
+    '(9·9·1 + 1)·256 = 20,992'
+    """
+    values = reason.values
+    if "stated" in values and isinstance(values["stated"], str):
+        values = values | {"stated": separated(values["stated"])}
+    return _SENTENCES[reason.code](**values)
+
+
+def because(reasons: Iterable[Reason]) -> str:
+    """Several reasons as one text."""
+    return "; ".join(map(sentence, reasons))
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Texts joined with commas and `and`.
+
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    *most, last = texts
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _differ(what: str, values: dict[str, object]) -> str:
+    return f"{what}: " + ", ".join(f"{name} {_number(value)}" for name, value in values.items())
+
+
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _rounded(exact: int, rounds_to: str) -> str:
+    """A count, and what it rounds to where that is something else."""
+    return f"{exact:,}" if rounds_to == f"{exact:,}" else f"{exact:,}, which rounds to {rounds_to},"
+
+
+def _rounds(what: str, stated: str, exact: int, rounds_to: str, approximation: str | None) -> str:
+    counted = _rounded(exact, rounds_to)
+    return f"{what} has {counted} not {stated}" + _READ_OTHERWISE[approximation].format(stated=stated)
+
+
+def _knobs_disagree(what: str, exact: int, rounds_to: str, stated: str, source: str, place: str) -> str:
+    counted = _rounded(exact, rounds_to).removesuffix(",")
+    return f"then {what} would have {counted}, but the {source} states {stated} ({place})"
+
+
+def _true_of(stated: str, variants: list[str], approximate: bool) -> str:
+    how = " approximately (trailing zeros are not significant, or the figure is cut)" if approximate else ""
+    return f"{stated} is true{how} of {listed(variants)}"
+
+
+_SENTENCES: dict[ReasonCode, Callable[..., str]] = {
+    "witnesses differ": _differ,
+    "unknown layer": "{layer}: the formula has no such layer".format,
+    "formula": "{formula} = {exact:,}".format,
+    "total": "the layers add up to {exact:,}".format,
+    "rounds otherwise": _rounds,
+    "true of": _true_of,
+    "true of none": "no shipped variant rounds to {stated}".format,
+    "rows add up": "the source's own rows add up to {total:,}".format,
+    "also": lambda stated, totals: (
+        f"{listed(totals)} also round{'s' * (len(totals) == 1)} to {stated}, so it is no proof"
+    ),
+    "shape": lambda what, stated, exact: f"the {what} is {'×'.join(map(str, exact))}, not {stated}",
+    "shapes agree": "these are the shapes of {layer}".format,
+    "knobs agree": "then {what} has {exact:,} parameters, and {claim} states {stated}".format,
+    "knobs disagree": _knobs_disagree,
+    "no row": "the source has no row for {layer} with its input, output and count".format,
+    "rows agree": "the source's own rows count these layers like this".format,
+    "rows are fully connected": lambda rows: (
+        f"the source's own rows count {listed(rows)}, as in a fully connected layer"
+    ),
+    "torch needed": "judging a loss needs the torch witness, which was not selected".format,
+    "loss agrees": "{where}, it is {stated:.6g}, the same as the loss that the networks are trained with".format,
+    "loss disagrees": (
+        "{where}, it is {stated:.6g}; the paper's loss, which the networks are trained with, is {trained:.6g}"
+    ).format,
+    "losses agree": (
+        "it equals the loss that the networks are trained with on {examples} examples, with and without a loss"
+    ).format,
+    "no source": "no value of any shipped variant comes from the {source}".format,
+    "source": "{count} values of shipped variants come from it, such as {knob} of {variant} ({text})".format,
+    "selected": lambda what, found, count: f"{what} has {found:,} {_VALUES[count]}",
+    "nothing selected": "no layer or tensor matches {layer!r}; {hint}".format,
+    "not finite": "the loss was not finite in step {step}".format,
+    "unreachable": lambda tensors, count: f"no gradient reaches {', '.join(tensors)}: {count:,} values",
+    "not updated": lambda tensors: f"training did not change {', '.join(tensors)}",
+    "accuracy": "accuracy {before:.1%} → {after:.1%}".format,
+    "gained too little": "accuracy {before:.1%} → {after:.1%}, a gain of less than {least:.0%}".format,
+}
