@@ -4,8 +4,8 @@ from capsaudit import api
 
 
 def test_what_each_figure_can_and_cannot_tell_apart() -> None:
-    printed_by = {figure.stated: set(figure.printed_by) for figure in api.compare(witnesses=["formula"]).figures}
-    assert printed_by == {
+    agreeing = {figure.stated: set(figure.agreeing) for figure in api.compare(witnesses=["formula"]).figures}
+    assert agreeing == {
         "8.2M": {"paper", "article", "trainable-logits", "frozen-logits", "released-code"},
         "8238608": {"article"},
         "6.8M": {"paper-no-decoder", "shared-w-grid"},
@@ -25,4 +25,4 @@ def test_layers_of_both_families_in_order() -> None:
 
 def test_one_variant_may_be_compared_with_the_figures_alone() -> None:
     comparison = api.compare("multimnist", witnesses=["formula"])
-    assert [figure.stated for figure in comparison.figures if figure.printed_by] == ["11.36M"]
+    assert [figure.stated for figure in comparison.figures if figure.agreeing] == ["11.36M"]

@@ -58,7 +58,7 @@ def test_all_five_can_be_true_together(joint: Joint) -> None:
 )  # fmt: skip
 def test_excluded(joint: Joint, knob: str, of: str, value: object, by: list[str], total: int, prints: str) -> None:
     found = next(each for each in question(joint, knob, of).excluded if each.value == value)
-    assert (list(found.by), found.total, found.prints_as) == (by, total, prints)
+    assert (list(found.by), found.total, found.rounds_to) == (by, total, prints)
 
 
 @pytest.mark.parametrize(

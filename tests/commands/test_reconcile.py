@@ -119,7 +119,7 @@ def test_limits() -> None:
         reconciled("8.2M", changes_at_most=0)
     limited = reconciled("11.36M", changes_at_most=2, torch=False)
     assert {len(e.changes) for e in limited.explanations} == {1, 2}
-    assert limited.examined < limited.holds
+    assert limited.examined < limited.space_size
     assert [e.confirmed for e in limited.explanations] == [None] * len(limited.explanations)
 
 

@@ -14,10 +14,10 @@ from capsaudit.knobs import changed, to_data
 from capsaudit.spec import Spec
 from capsaudit.validation import faults_of
 
-Turned = tuple[str, Any]
+KnobChange = tuple[str, Any]
 
 
-def interpretations(space: Space, spec: Spec) -> Iterator[tuple[tuple[Turned, ...], int | None]]:
+def interpretations(space: Space, spec: Spec) -> Iterator[tuple[tuple[KnobChange, ...], int | None]]:
     """The changes of each interpretation and its total, or None where no such network can exist."""
     data = to_data(spec)
     choices = [[None, *((knob.knob, alt.value) for alt in knob.alternatives)] for knob in space.knobs]
@@ -31,7 +31,7 @@ def interpretations(space: Space, spec: Spec) -> Iterator[tuple[tuple[Turned, ..
             yield turned, found
 
 
-def total(spec: Spec, turned: tuple[Turned, ...]) -> Any:
+def total(spec: Spec, turned: tuple[KnobChange, ...]) -> Any:
     """The total; None where it is impossible, NotImplemented where a convention makes no difference to begin with."""
     data = to_data(spec)
     for knob, value in sorted(turned, key=lambda turn: len(turn[0])):
@@ -55,7 +55,7 @@ def is_there(data: dict[str, Any], knob: str, value: Any) -> bool:
     ).replace(")", "]").replace(",]", "]")
 
 
-def meaningless(turned: tuple[Turned, ...]) -> bool:
+def meaningless(turned: tuple[KnobChange, ...]) -> bool:
     """A table together with a part of it."""
     knobs = [knob for knob, _ in turned]
     return any(one.startswith(f"{other}.") for one in knobs for other in knobs)

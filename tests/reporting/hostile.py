@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from capsaudit.reporting.contents import WrittenAudit
+from capsaudit.reporting.contents import ReportContents
 
 TEXT = (
     "</title></desc><script>alert(1)</script><img src=x onerror=alert(2)>\"'|`*x*`[x](javascript:alert(3))&lt;\x1b\n# y"
@@ -25,9 +25,9 @@ _TEXTS = {
 }
 
 
-def poisoned(audit: WrittenAudit) -> WrittenAudit:
+def poisoned(audit: ReportContents) -> ReportContents:
     """The same audit with markup behind every text that a file of data can bring in."""
-    return msgspec.convert(_poisoned(msgspec.to_builtins(audit)), WrittenAudit)
+    return msgspec.convert(_poisoned(msgspec.to_builtins(audit)), ReportContents)
 
 
 def _poisoned(value: Any, key: str = "") -> Any:

@@ -8,7 +8,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from capsaudit.reporting.contents import WrittenAudit
+from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.writing import write, written
 from tests.reporting.browser import NAMES, Page, browser, installed
 from tests.reporting.hostile import poisoned
@@ -103,7 +103,7 @@ def test_the_page_prints_on_white(page: Page, path: Path) -> None:
     assert 5 <= printed.count(b"/Type /Page\n") + printed.count(b"/Type /Page ") <= 20
 
 
-def test_hostile_data_runs_nothing(page: Page, tmp_path: Path, audit: WrittenAudit) -> None:
+def test_hostile_data_runs_nothing(page: Page, tmp_path: Path, audit: ReportContents) -> None:
     write(tmp_path, written(poisoned(audit)))
     page.open(tmp_path / "audit.html", width=1280, scripts=True)
     assert page.said == []

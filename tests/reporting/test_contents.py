@@ -8,12 +8,12 @@ import pytest
 import capsaudit
 from capsaudit.published import parse_figure
 from capsaudit.reporting import contents
-from capsaudit.reporting.contents import SEARCHED, WrittenAudit
+from capsaudit.reporting.contents import SEARCHED, ReportContents
 from capsaudit.reporting.sections import answer
 from tests.test_arithmetic import TOTALS
 
 
-def test_everything_that_is_shipped_is_in_it(audit: WrittenAudit) -> None:
+def test_everything_that_is_shipped_is_in_it(audit: ReportContents) -> None:
     assert {counted.variant: counted.trainable for counted in audit.comparison.variants} == TOTALS
     assert all(len(set(counted.witnesses.values())) == 1 for counted in audit.comparison.variants)
     assert {claim.source for claim in audit.claims.claims} == set(audit.sources) == {"article", "paper"}
@@ -22,12 +22,12 @@ def test_everything_that_is_shipped_is_in_it(audit: WrittenAudit) -> None:
     assert audit.capsaudit == capsaudit.__version__
 
 
-def test_the_ledger_leads_from_the_article_to_the_figure_it_is_compared_with(audit: WrittenAudit) -> None:
+def test_the_ledger_leads_from_the_article_to_the_figure_it_is_compared_with(audit: ReportContents) -> None:
     assert (audit.ledger.start_total, audit.ledger.difference) == (8_238_608, 11_361_808 - 8_238_608)
     assert sum(step.difference for step in audit.ledger.steps) == audit.ledger.difference
 
 
-def test_the_answer_is_true(audit: WrittenAudit) -> None:
+def test_the_answer_is_true(audit: ReportContents) -> None:
     verdicts = {claim.id: claim for claim in audit.claims.claims}
     assert verdicts["article-total"].verdict == "agrees"
     assert verdicts["article-official-figure"].verdict == "misattributed"
@@ -50,7 +50,7 @@ def test_the_answer_is_true(audit: WrittenAudit) -> None:
     assert "23,040" in told  # 1152 logits and 1152 coefficients for each of ten classes
 
 
-def test_chance_has_six_digits(audit: WrittenAudit) -> None:
+def test_chance_has_six_digits(audit: ReportContents) -> None:
     for group in (group for found in audit.reconciliations for group in found.by_changes):
         assert group.expected_by_chance == float(f"{group.expected_by_chance:.6g}")
 
@@ -62,7 +62,7 @@ def test_nothing_of_this_machine_is_in_it(files: dict[str, bytes]) -> None:
             assert place.encode() not in content, name
 
 
-def test_the_json_is_the_audit(audit: WrittenAudit, files: dict[str, bytes]) -> None:
+def test_the_json_is_the_audit(audit: ReportContents, files: dict[str, bytes]) -> None:
     data = json.loads(files["audit.json"])
     assert set(data) == {
         *("schema", "capsaudit", "digest", "sources"),

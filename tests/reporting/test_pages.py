@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from capsaudit.reporting.contents import WrittenAudit
+from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.writing import written
 from tests.reporting.elements import Elements
 from tests.reporting.hostile import poisoned
@@ -22,14 +22,14 @@ def elements(page: str) -> Elements:
 
 
 @pytest.mark.parametrize("name", ["audit.html", "audit.md"])
-def test_every_number_of_the_comparison_is_shown(name: str, audit: WrittenAudit, files: dict[str, bytes]) -> None:
+def test_every_number_of_the_comparison_is_shown(name: str, audit: ReportContents, files: dict[str, bytes]) -> None:
     shown = set(re.findall(r"(?<![\d,])\d{1,3}(?:,\d{3})+(?![\d,])|(?<![\d,])\d+(?![\d,])", files[name].decode()))
     for counted in audit.comparison.variants:
         assert {f"{layer.trainable:,}" for layer in counted.layers} | {f"{counted.trainable:,}"} <= shown
 
 
 @pytest.mark.parametrize("name", ["audit.html", "audit.md"])
-def test_every_claim_and_question_and_figure_is_shown(name: str, audit: WrittenAudit, files: dict[str, bytes]) -> None:
+def test_every_claim_and_question_and_figure_is_shown(name: str, audit: ReportContents, files: dict[str, bytes]) -> None:
     shown = files[name].decode()
     assert all(claim.id in shown and claim.verdict in shown for claim in audit.claims.claims)
     assert all(question.knob in shown for question in audit.joint.questions)
@@ -89,7 +89,7 @@ def test_every_table_is_accessible(page: str, elements: Elements) -> None:
         assert region["aria-labelledby"]
 
 
-def test_every_picture_is_described(elements: Elements, audit: WrittenAudit) -> None:
+def test_every_picture_is_described(elements: Elements, audit: ReportContents) -> None:
     images = elements.named("img")
     assert len(images) == 3
     assert all(len(image["alt"]) > 80 and image["width"] and image["height"] for image in images)
@@ -107,7 +107,7 @@ def test_markdown_tables_are_whole(files: dict[str, bytes]) -> None:
     assert "\n\n\n" not in text
 
 
-def test_data_cannot_become_markup(audit: WrittenAudit, elements: Elements) -> None:
+def test_data_cannot_become_markup(audit: ReportContents, elements: Elements) -> None:
     files = written(poisoned(audit))
     spoilt = Elements(files["audit.html"].decode())
     assert "alert(1)" in " ".join(spoilt.text("td"))
@@ -119,7 +119,7 @@ def test_data_cannot_become_markup(audit: WrittenAudit, elements: Elements) -> N
     assert not re.search(r"(?<!\\)\]\(javascript", text)
 
 
-def test_the_test_above_can_fail(audit: WrittenAudit, elements: Elements) -> None:
+def test_the_test_above_can_fail(audit: ReportContents, elements: Elements) -> None:
     page = written(poisoned(audit))["audit.html"].decode().replace("&lt;script&gt;", "<script>", 1)
     with pytest.raises(AssertionError):
         assert len(Elements(page).found) == len(elements.found)

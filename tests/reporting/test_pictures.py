@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from capsaudit.reporting.contents import WrittenAudit
+from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.intervals import panels
 from capsaudit.reporting.svg import INNER, MARGIN, WIDTH
 from capsaudit.reporting.writing import written
@@ -62,7 +62,7 @@ def test_the_waterfall_is_true_to_scale_and_says_where_it_is_not(files: dict[str
     assert "The thinnest bars are drawn 7 times too wide, to be seen." in shown
 
 
-def test_every_layer_of_every_network_is_drawn(audit: WrittenAudit, files: dict[str, bytes]) -> None:
+def test_every_layer_of_every_network_is_drawn(audit: ReportContents, files: dict[str, bytes]) -> None:
     root = ET.fromstring(files["layers.svg"])
     shown = texts(root)
     assert {f"{counted.trainable:,}" for counted in audit.comparison.variants} <= set(shown)
@@ -74,7 +74,7 @@ def test_every_layer_of_every_network_is_drawn(audit: WrittenAudit, files: dict[
     assert sum(width for _, width in drawn[:6]) == pytest.approx(INNER * 8_215_568 / 35_445_522, abs=0.4)
 
 
-def test_marks_lie_in_the_band_exactly_where_the_total_prints_as_the_figure(audit: WrittenAudit) -> None:
+def test_marks_lie_in_the_band_exactly_where_the_total_prints_as_the_figure(audit: ReportContents) -> None:
     shown = {panel.figure.text: panel for panel in panels(audit.comparison, audit.joint)}
     inside = {text: [mark.total for mark in panel.inside] for text, panel in shown.items()}
     assert inside == {
@@ -91,7 +91,7 @@ def test_marks_lie_in_the_band_exactly_where_the_total_prints_as_the_figure(audi
     assert outside["35.4M"] == [35_459_858]  # a 9×9 one
 
 
-def test_bands_and_marks_are_drawn_in_the_same_scale(audit: WrittenAudit, files: dict[str, bytes]) -> None:
+def test_bands_and_marks_are_drawn_in_the_same_scale(audit: ReportContents, files: dict[str, bytes]) -> None:
     root = ET.fromstring(files["figures.svg"])
     bands = iter(bars(root, "band")[1:])  # the first is that of the legend
     marks = iter(each for each in root.iter() if each.get("class") in ("agreed", "missed"))
@@ -108,7 +108,7 @@ def test_bands_and_marks_are_drawn_in_the_same_scale(audit: WrittenAudit, files:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_data_cannot_become_markup(name: str, audit: WrittenAudit, files: dict[str, bytes]) -> None:
+def test_data_cannot_become_markup(name: str, audit: ReportContents, files: dict[str, bytes]) -> None:
     def tags(content: bytes) -> list[str]:
         return sorted({element.tag for element in ET.fromstring(content).iter()})
 

@@ -9,8 +9,8 @@ import pytest
 
 from capsaudit.errors import CapsauditError
 from capsaudit.reporting import writing
-from capsaudit.reporting.contents import WrittenAudit
-from capsaudit.reporting.writing import FILES, publish, stale, write
+from capsaudit.reporting.contents import ReportContents
+from capsaudit.reporting.writing import FILES, publish, outdated, write
 
 WRITE = "import sys; from pathlib import Path; from capsaudit.reporting.contents import gather; " + (
     "from capsaudit.reporting.writing import publish; publish(gather(), Path(sys.argv[1]))"
@@ -32,30 +32,30 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path, files: dict[str, byt
         assert contents(folder) == files
 
 
-def test_writing_then_checking(tmp_path: Path, audit: WrittenAudit, files: dict[str, bytes]) -> None:
+def test_writing_then_checking(tmp_path: Path, audit: ReportContents, files: dict[str, bytes]) -> None:
     folder = tmp_path / "deep" / "reports"
     checked = publish(audit, folder, check=True)
-    assert (checked.stale, checked.agrees, checked.checked) == (FILES, False, True)
+    assert (checked.outdated, checked.agrees, checked.checked) == (FILES, False, True)
     assert not folder.exists()
     first = publish(audit, folder)
-    assert (first.files, first.stale, first.agrees) == (FILES, FILES, True)
+    assert (first.files, first.outdated, first.agrees) == (FILES, FILES, True)
     assert contents(folder) == files
     assert publish(audit, folder, check=True).agrees
     before = [(folder / name).stat().st_mtime_ns for name in FILES]
-    assert publish(audit, folder).stale == ()
+    assert publish(audit, folder).outdated == ()
     assert [(folder / name).stat().st_mtime_ns for name in FILES] == before
 
 
 def test_one_byte_or_a_missing_file_is_stale(tmp_path: Path, files: dict[str, bytes]) -> None:
     write(tmp_path, files)
-    assert stale(tmp_path, files) == ()
+    assert outdated(tmp_path, files) == ()
     page = tmp_path / "audit.html"
     page.write_bytes(page.read_bytes()[:-1] + b" ")
     (tmp_path / "layers.svg").unlink()
     (tmp_path / "mine.md").write_text("other files are nobody's business")
-    assert stale(tmp_path, files) == ("audit.html", "layers.svg")
+    assert outdated(tmp_path, files) == ("audit.html", "layers.svg")
     write(tmp_path, files)
-    assert stale(tmp_path, files) == ()
+    assert outdated(tmp_path, files) == ()
     assert (tmp_path / "mine.md").exists()
 
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_written_is_told_with_its_path(tmp_path: Path) -> None:
         write(tmp_path / "folder", {"a": b"new", "b": b"new"})
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["b"]
     with pytest.raises(CapsauditError, match=r"b: cannot be read: Is a directory"):
-        stale(tmp_path / "folder", {"b": b"new"})
+        outdated(tmp_path / "folder", {"b": b"new"})
 
 
 def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
