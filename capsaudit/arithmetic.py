@@ -91,6 +91,28 @@ def conv_parameters(conv: Convolution, channels_in: int) -> tuple[Parameter, ...
     return (weight, parameter("bias", (conv.channels,))) if conv.bias else (weight,)
 
 
+def batch_norm(name: str, shape: Shape) -> LayerArithmetic:
+    """Batch normalisation of [channels, height, width]: scale and shift for each channel; its running statistics are buffers.
+
+    >>> layer = batch_norm("bn1", (32, 24, 24))
+    >>> str(layer.formula), [(buffer.name, buffer.count) for buffer in layer.buffers]
+    ('2·32', [('running_mean', 32), ('running_var', 32), ('num_batches_tracked', 1)])
+    """
+    channels = (shape[0],)
+    statistics = ("running_mean", "running_var")
+    return LayerArithmetic(
+        name=name,
+        input_shape=shape,
+        output_shape=shape,
+        parameters=(parameter("weight", channels), parameter("bias", channels)),
+        formula=product(2, shape[0]),
+        buffers=(
+            *(parameter(statistic, channels, trainable=False) for statistic in statistics),
+            parameter("num_batches_tracked", (), trainable=False),
+        ),
+    )
+
+
 def conv_fault(knob: str, conv: Convolution, sizes: tuple[int, int]) -> str | None:
     """Why a convolution cannot be applied to an image of this height and width; None where it can."""
     if all(conv_output(size, conv) >= 1 for size in sizes):

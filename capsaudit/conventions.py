@@ -83,10 +83,17 @@ CONVENTIONS = {
             about="digit_caps.coupling",
             adds=_computed("coupling"),
         ),
+        Convention(
+            knob="counting.running_statistics",
+            usual="left out",
+            other="counted",
+            adds=lambda layer: [buffer for buffer in layer.buffers if buffer.name.startswith("running_")],
+        ),
         Convention(knob=ROUNDING, usual="half up", other="cut"),
     )
 }
-"""Buffers are the logits b where they start from a constant zero; the coupling coefficients c are what routing computes."""
+"""Buffers are the logits b where they start from a constant zero; the coupling coefficients c are what routing computes; running statistics
+are those of batch normalisation."""
 
 
 def is_counted(layer: LayerArithmetic, tensor: Parameter, counting: Counting) -> bool:

@@ -112,7 +112,9 @@ class _Judge:
         if judge(figure, exact) != "agrees":
             return self._of_another(claim, figure, variant, exact)
         if row is not None:
-            return Judgement("agrees", (reason("formula", formula=row.formula, exact=exact),), exact, (), (claim.about,))
+            return Judgement(
+                "agrees", (reason("formula", formula=row.formula, exact=exact),), exact, (), (claim.about,)
+            )
         others = self._others(figure, variant)
         also = tuple(name for reached in sorted(others) for name in others[reached])
         same = [f"{found:,} ({', '.join(names)})" for found, names in sorted(others.items())]

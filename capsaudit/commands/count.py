@@ -110,7 +110,10 @@ def _layer_disagreements(layer: str, found: Mapping[str, LayerCount]) -> Iterato
     """Where witnesses differ in a layer: its totals, then tensor by tensor. A layer that a witness lacks counts as nothing there."""
     yield from _differing(f"{layer} trainable", {name: each.trainable for name, each in found.items()})
     yield from _differing(f"{layer} frozen", {name: each.frozen for name, each in found.items()})
-    yield from _differing(f"{layer} buffers", {name: each.buffers for name, each in found.items()})
+    buffers = {
+        name: None if each.buffers is None else tuple(sorted(each.buffers.items())) for name, each in found.items()
+    }
+    yield from _differing(f"{layer} buffers", buffers)
     for tensor in sorted({tensor for each in found.values() for tensor in each.tensors}):
         tensors = {name: each.tensors.get(tensor) for name, each in found.items()}
         yield from _differing(f"{layer}.{tensor}", {name: each.count if each else 0 for name, each in tensors.items()})

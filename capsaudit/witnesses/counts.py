@@ -16,23 +16,21 @@ class TensorCount(Struct, frozen=True):
 
 
 class LayerCount(Struct, frozen=True):
-    """Trainable and frozen values of a layer, values of its buffers (None where not reported), and its tensors of parameters by name.
+    """Trainable and frozen values of a layer, and by name its tensors of parameters and the values of its buffers (None where not reported).
 
     `notes` says what the witness could not distinguish.
     """
 
     trainable: int = 0
     frozen: int = 0
-    buffers: int | None = None
     tensors: dict[str, TensorCount] = {}
+    buffers: dict[str, int] | None = None
     notes: tuple[str, ...] = ()
 
 
 class WitnessCount(Struct, frozen=True):
-    """Layers by name, and the witness's own totals. `refusal` is the reason where it could not count at all."""
+    """Layers by name, and the witness's own totals."""
 
     trainable: int = 0
     frozen: int = 0
-    buffers: int | None = None
     layers: dict[str, LayerCount] = {}
-    refusal: str | None = None

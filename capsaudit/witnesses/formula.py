@@ -14,7 +14,6 @@ def count(spec: Spec) -> WitnessCount:
     return WitnessCount(
         trainable=sum(layer.trainable for layer in counts.values()),
         frozen=sum(layer.frozen for layer in counts.values()),
-        buffers=sum(layer.buffers or 0 for layer in counts.values()),
         layers=counts,
     )
 
@@ -23,6 +22,6 @@ def _layer(layer: LayerArithmetic) -> LayerCount:
     return LayerCount(
         trainable=layer.formula.value,
         frozen=layer.frozen_formula.value if layer.frozen_formula else 0,
-        buffers=sum(buffer.count for buffer in layer.buffers),
+        buffers={buffer.name: buffer.count for buffer in layer.buffers},
         tensors={p.name: TensorCount(p.count, p.shape, p.trainable) for p in layer.parameters},
     )

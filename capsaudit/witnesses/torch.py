@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 from torch import nn
 
 from capsaudit.models import build
@@ -19,18 +17,18 @@ def count(spec: Spec) -> WitnessCount:
         *_, layer, name = path.split(".")
         tensor = TensorCount(parameter.numel(), tuple(parameter.shape), parameter.requires_grad)
         layers.setdefault(layer, {})[name] = tensor
-    buffers: defaultdict[str, int] = defaultdict(int)
+    buffers: dict[str, dict[str, int]] = {}
     for path, buffer in model.named_buffers():
-        buffers[path.split(".")[-2]] += buffer.numel()
+        *_, layer, name = path.split(".")
+        buffers.setdefault(layer, {})[name] = buffer.numel()
     return WitnessCount(
         trainable=_total(model, trainable=True),
         frozen=_total(model, trainable=False),
-        buffers=sum(buffers.values()),
-        layers={name: _layer(layers.get(name, {}), buffers[name]) for name in {**layers, **buffers}},
+        layers={name: _layer(layers.get(name, {}), buffers.get(name, {})) for name in {**layers, **buffers}},
     )
 
 
-def _layer(tensors: dict[str, TensorCount], buffers: int) -> LayerCount:
+def _layer(tensors: dict[str, TensorCount], buffers: dict[str, int]) -> LayerCount:
     return LayerCount(
         trainable=sum(tensor.count for tensor in tensors.values() if tensor.trainable),
         frozen=sum(tensor.count for tensor in tensors.values() if not tensor.trainable),
