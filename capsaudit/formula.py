@@ -57,7 +57,7 @@ class Sum(Formula, frozen=True):
 
 
 class Product(Formula, frozen=True):
-    """Factors multiplied; a sum among them stands in parentheses."""
+    """Factors multiplied; a sum among them is put in parentheses."""
 
     factors: tuple[Formula, ...]
 

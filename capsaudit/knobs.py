@@ -41,7 +41,7 @@ class KnobChange(Struct, frozen=True, kw_only=True):
 
 
 def to_data(spec: Spec) -> Data:
-    """A spec as the plain tables of a variant file; a network without a decoder says `"none"`."""
+    """A spec as the plain tables of a variant file; a network without a decoder has `"none"`."""
     data: Data = msgspec.to_builtins(spec)
     return {name: "none" if value is None else value for name, value in data.items()}
 
@@ -119,7 +119,7 @@ def parse_setting(text: str) -> tuple[str, object]:
 
 
 def known_knobs(data: Data) -> set[str]:
-    """Every name that can be set: single knobs, and the tables that hold them."""
+    """Every name that can be set: single knobs, and the tables that contain them."""
     knobs = set(flatten(data))
     tables = {knob[:dot] for knob in knobs for dot, letter in enumerate(knob) if letter == "."}
     return knobs | tables | {IMAGE_SIZE}

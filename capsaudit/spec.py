@@ -1,6 +1,6 @@
 """Settings that families of networks share, as frozen, typed structs. A single setting is called a knob.
 
-No knob has a default: its value stands in a variant file, beside its source.
+No knob has a default: its value is in a variant file, beside its source.
 """
 
 from typing import Annotated, Literal

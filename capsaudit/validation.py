@@ -124,11 +124,11 @@ def _description(kind: Any) -> str:
         return " or ".join(_description(part) for part in get_args(kind) if part is not type(None))
     if get_origin(kind) is tuple:
         return "a list"
-    return {str: "a text", bool: "true or false", int: "an integer"}.get(kind, "a table")
+    return {str: "a string", bool: "true or false", int: "an integer"}.get(kind, "a table")
 
 
 def _item_kind(kind: Any) -> Any:
-    """What a list of this kind holds; None where it is no list."""
+    """The item type of a list type; None for any other type."""
     bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     return get_args(bare)[0] if get_origin(bare) is tuple else None
 

@@ -1,104 +1,115 @@
-"""Shapes and parameters in closed form, against integers worked out by hand."""
+"""Shapes and parameters of single layers, against integers worked out by hand."""
 
 import pytest
 
-from capsaudit.catalogue import load_variant
-from capsaudit.errors import FileError
-from capsaudit.families import layers
+from capsaudit.arithmetic import (
+    batch_norm,
+    conv_fault,
+    conv_formula,
+    conv_output,
+    convolution,
+    fully_connected,
+    image_shape,
+    parameter,
+    reconstruction,
+)
+from capsaudit.formula import Number
+from capsaudit.spec import Convolution, Decoder, Image, Padding
 
 
-def total(variant: str, *settings: str) -> int:
-    return sum(layer.formula.value for layer in layers(load_variant(variant, settings=settings).spec))
+def conv(*, channels: int = 256, kernel: int = 9, stride: int = 1, padding: Padding = "valid", bias: bool = True) -> Convolution:
+    return Convolution(channels=channels, kernel=kernel, stride=stride, padding=padding, bias=bias)
 
 
 @pytest.mark.parametrize(
-    ("layer", "parameters"),
+    ("size", "kernel", "stride", "padding", "output"),
     [
-        pytest.param("conv1", 20_992, id="(9·9·1 + 1)·256"),
-        pytest.param("primary_caps", 5_308_672, id="(9·9·256 + 1)·8·32"),
-        pytest.param("digit_caps", 1_474_560, id="1152·10·8·16"),
-        pytest.param("fc1", 82_432, id="(160 + 1)·512"),
-        pytest.param("fc2", 525_312, id="(512 + 1)·1024"),
-        pytest.param("fc3", 803_600, id="(1024 + 1)·784"),
+        pytest.param(28, 9, 1, "valid", 20, id="28 − 9 + 1"),
+        pytest.param(20, 9, 2, "valid", 6, id="⌊(20 − 9)/2⌋ + 1"),
+        pytest.param(28, 9, 2, "valid", 10, id="⌊(28 − 9)/2⌋ + 1"),
+        pytest.param(24, 9, 1, "same", 24, id="same at stride 1"),
+        pytest.param(24, 9, 2, "same", 12, id="⌈24/2⌉"),
+        pytest.param(25, 9, 2, "same", 13, id="⌈25/2⌉"),
+        pytest.param(20, 9, 2, 4, 10, id="⌊(20 + 8 − 9)/2⌋ + 1"),
+        pytest.param(9, 9, 2, "valid", 1, id="as large as its input"),
+        pytest.param(8, 9, 1, "valid", 0, id="one larger than its input"),
     ],
 )
-def test_layers_of_the_paper(layer: str, parameters: int) -> None:
-    rows = {row.name: row for row in layers(load_variant("paper").spec)}
-    assert rows[layer].formula.value == parameters
+def test_output_of_a_convolution(size: int, kernel: int, stride: int, padding: Padding, output: int) -> None:
+    assert conv_output(size, conv(kernel=kernel, stride=stride, padding=padding)) == output
 
 
-TOTALS = {
-    "paper": 20_992 + 5_308_672 + 1_474_560 + 82_432 + 525_312 + 803_600,  # 8,215,568
-    "article": 8_215_568 + 2 * 11_520,
-    "trainable-logits": 8_215_568 + 11_520,
-    "frozen-logits": 8_215_568,
-    "paper-no-decoder": 20_992 + 5_308_672 + 1_474_560,
-    "shared-w-grid": 8_215_568 - 1_474_560 + 32 * 10 * 8 * 16,
-    "shared-w-all": 8_215_568 - 1_474_560 + 10 * 8 * 16,
-    "selected-decoder": 8_215_568 - (160 - 16) * 512,
-    "released-code": 8_215_568 + 160,
-    "multimnist": 20_992 + 5_308_672 + 3200 * 1280 + 82_432 + 525_312 + 1025 * 1296,
-    "multimnist-released-code": 11_361_808 + 160,
-    "affnist": 20_992 + 5_308_672 + 4608 * 1280 + 82_432 + 525_312 + 1025 * 1600,
-    "cifar10": 244 * 256 + 20_737 * 512 + 1024 * 1280 + 82_432 + 525_312 + 1025 * 1728,
-    "cifar10-released-code": 244 * 256 + 20_737 * 512 + 9216 * 1280 + 160,
-    "smallnorb": 163 * 256 + 5_308_672 + 2048 * 640 + 81 * 512 + 525_312 + 1025 * 2048,
-    "svhn": 244 * 64 + 5185 * 96 + 1024 * 480 + 81 * 512 + 525_312 + 1025 * 3072,
-    "baseline-mnist": 26 * 256 + 6401 * 256 + 6401 * 128 + 100_353 * 328 + 329 * 192 + 193 * 10,
-    "baseline-multimnist": 82 * 512 + 12_801 * 256 + 20_737 * 1024 + 1025 * 10,
-}
+def test_parameters_of_a_convolution_with_and_without_a_bias() -> None:
+    assert conv_formula(conv(), channels_in=1, channels_out=Number(256)).value == 20_992  # (9·9·1 + 1)·256
+    assert conv_formula(conv(bias=False), channels_in=1, channels_out=Number(256)).value == 20_736  # 9·9·256
+    assert str(conv_formula(conv(bias=False), channels_in=3, channels_out=Number(64))) == "9·9·3·64"
 
 
-@pytest.mark.parametrize(("variant", "parameters"), TOTALS.items())
-def test_totals(variant: str, parameters: int) -> None:
-    assert total(variant) == parameters
+def test_a_convolution_as_a_layer() -> None:
+    """28×28 → 20×20, pooled by 2: 10×10."""
+    row = convolution("conv1", conv(channels=4), (3, 28, 26), pool=2)
+    assert (row.name, row.input_shape, row.output_shape) == ("conv1", (3, 28, 26), (4, 10, 9))
+    assert [(p.name, p.shape, p.count) for p in row.parameters] == [("weight", (4, 3, 9, 9), 972), ("bias", (4,), 4)]
+    assert row.formula.value == 972 + 4
+    assert not row.bare
+    assert [p.name for p in convolution("conv1", conv(bias=False), (1, 28, 28)).parameters] == ["weight"]
 
 
 @pytest.mark.parametrize(
-    ("variant", "settings", "parameters"),
+    ("kernel", "padding", "sizes", "message"),
     [
-        pytest.param("baseline-mnist", ["padding=valid"], 13_277_970, id="(16·16·128 + 1)·328 instead of 28·28·128"),
-        pytest.param("baseline-multimnist", ["padding=valid"], 9_883_914, id="36→28→14→10→5: (5·5·256 + 1)·1024"),
-        pytest.param("baseline-multimnist", ["layers.1.kernel=5"], 24_535_306, id="24,563,978 − (81 − 25)·512"),
-        pytest.param("multimnist", ["digit_caps.logits=trainable"], 11_393_808, id="11,361,808 + 3200·10"),
-        pytest.param(
-            "multimnist",
-            ["digit_caps.logits=trainable", "digit_caps.coupling=trainable"],
-            11_425_808,
-            id="11,361,808 + 2·3200·10",
-        ),
-        pytest.param("multimnist", ["decoder.input=selected"], 11_288_080, id="11,361,808 − 144·512"),
-        pytest.param("multimnist", ["digit_caps.bias=true"], 11_361_968, id="11,361,808 + 160"),
-        pytest.param("paper", ["image.size=36"], 11_361_808, id="the paper's network at 36×36"),
-        pytest.param("paper", ["conv1.bias=false"], 8_215_568 - 256, id="no bias in the first convolution"),
-        pytest.param("paper", ["primary_caps.padding=4"], 8_215_568 + 64 * 32 * 1280, id="10×10 instead of 6×6"),
-        pytest.param("paper", ["decoder.hidden=[]"], 6_804_224 + 161 * 784, id="one layer from 160 to 784"),
+        (29, "valid", (28, 28), "conv1.kernel (=29) is larger than its input (=28×28)"),
+        (9, "valid", (8, 16), "conv1.kernel (=9) is larger than its input (=8×16)"),
+        (9, "valid", (16, 8), "conv1.kernel (=9) is larger than its input (=16×8)"),
+        (31, 1, (28, 28), "conv1.kernel (=31) is larger than its input (=28×28 padded by 1)"),
+        (28, "valid", (28, 28), None),
+        (31, 2, (28, 28), None),  # 28 + 2·2 = 32
+        (99, "same", (28, 28), None),
     ],
 )
-def test_other_readings(variant: str, settings: list[str], parameters: int) -> None:
-    assert total(variant, *settings) == parameters
+def test_a_kernel_larger_than_its_input_is_a_fault(
+    kernel: int, padding: Padding, sizes: tuple[int, int], message: str | None
+) -> None:
+    assert conv_fault("conv1", conv(kernel=kernel, padding=padding), sizes) == message
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (["conv1.kernel=29"], "conv1.kernel (=29) is larger than its input (=28×28)"),
-        (["primary_caps.kernel=21"], "primary_caps.kernel (=21) is larger than its input (=20×20)"),
-        (["image.height=20", "conv1.kernel=13"], "primary_caps.kernel (=9) is larger than its input (=8×16)"),
-        (["conv1.kernel=31", "conv1.padding=1"], "conv1.kernel (=31) is larger than its input (=28×28 padded by 1)"),
-    ],
-)
-def test_impossible_shapes_are_told_in_knobs(settings: list[str], message: str) -> None:
-    with pytest.raises(FileError) as caught:
-        load_variant("paper", settings=settings)
-    assert message in str(caught.value)
+def test_fully_connected_layers_between_widths() -> None:
+    rows = list(fully_connected((784, 300, 10)))
+    assert [(row.name, row.input_shape, row.output_shape) for row in rows] == [
+        ("fc1", (784,), (300,)),
+        ("fc2", (300,), (10,)),
+    ]
+    assert [row.formula.value for row in rows] == [235_500, 3_010]  # 785·300, 301·10
+    assert [p.shape for p in rows[0].parameters] == [(300, 784), (300,)]
+    assert not any(row.decoder for row in rows)
+    assert list(fully_connected((784,))) == []
 
 
-def test_a_pool_larger_than_its_input_is_told() -> None:
-    with pytest.raises(FileError, match=r"layers\.3\.pool \(=29\) is larger than its input \(=28×28\)"):
-        load_variant("baseline-mnist", settings=["layers.3.pool=29"])
+def test_a_decoder_from_capsules_to_pixels() -> None:
+    image = Image(channels=1, height=28, width=28)
+    masked = list(reconstruction(Decoder(hidden=(512, 1024), input="masked"), image, classes=10, dimension=16))
+    assert [row.formula.value for row in masked] == [82_432, 525_312, 803_600]  # 161·512, 513·1024, 1025·784
+    assert all(row.decoder for row in masked)
+    selected = next(reconstruction(Decoder(hidden=(512,), input="selected"), image, classes=10, dimension=16))
+    assert selected.formula.value == 17 * 512
+    (alone,) = reconstruction(Decoder(hidden=(), input="masked"), image, classes=10, dimension=16)
+    assert alone.formula.value == 161 * 784
+    assert list(reconstruction(None, image, classes=10, dimension=16)) == []
 
 
-def test_a_kernel_as_large_as_its_input_is_possible() -> None:
-    rows = layers(load_variant("paper", settings=["conv1.kernel=20", "primary_caps.kernel=9"]).spec)
-    assert [row.output_shape for row in rows[:2]] == [(256, 9, 9), (32, 8)]  # 28 − 20 + 1 = 9; 9 − 9 + 1 = 1 place
+def test_batch_normalisation_has_a_scale_and_a_shift_and_keeps_statistics() -> None:
+    row = batch_norm("bn1", (32, 24, 24))
+    assert row.input_shape == row.output_shape == (32, 24, 24)
+    assert row.formula.value == 64 == sum(p.count for p in row.parameters if p.trainable)
+    assert {b.name: b.count for b in row.buffers} == {"running_mean": 32, "running_var": 32, "num_batches_tracked": 1}
+
+
+def test_shapes_are_channels_first() -> None:
+    assert image_shape(Image(channels=3, height=24, width=20)) == (3, 24, 20)
+
+
+def test_a_tensor_counts_what_its_shape_gives() -> None:
+    assert parameter("weight", (1152, 10, 8, 16)).count == 1_474_560
+    assert parameter("number", ()).count == 1
+    assert parameter("weight", (2, 3)).trainable
+    assert not parameter("logits", (1152, 10), trainable=False).trainable

@@ -14,7 +14,7 @@ import pytest
 from capsaudit import __version__
 from capsaudit.catalogue import shipped
 from tests.processes import run
-from tests.test_arithmetic import TOTALS
+from tests.expected import TOTALS
 
 NO_TORCH = (
     ["--help"],

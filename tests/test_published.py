@@ -1,11 +1,16 @@
-"""Printed figures and the counts that they stand for."""
+"""Published figures: what they stand for, and the only place that judges a count by one."""
+
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from capsaudit.errors import FigureError
-from capsaudit.published import parse_figure
+from capsaudit.published import Approximation, Rounding, Verdict, approximation, judge, parse_figure
+
+COUNTS = st.integers(0, 10**15)
+PRECISIONS = st.sampled_from(["1", "1K", "1.0K", "1M", "1.00M", "1.0e7", "1B", "1.000 thousand", "1.0T"])
 
 
 @pytest.mark.parametrize(
@@ -29,7 +34,24 @@ def test_interval(text: str, low: int, high: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "count", "printed"),
+    ("text", "rounding", "digits", "low", "high"),
+    [
+        pytest.param("161K", "cut", None, 161_000, 161_999, id="all that begin with 161 thousand"),
+        pytest.param("6800K", "half up", 2, 6_750_000, 6_849_999, id="two digits of 6800K: 6.8 ± 0.05 million"),
+        pytest.param("6800K", "half up", 3, 6_795_000, 6_804_999, id="three digits: 6.80 ± 0.005 million"),
+        pytest.param("6800K", "cut", 2, 6_800_000, 6_899_999, id="two digits, cut"),
+        pytest.param("8.2M", "half up", 5, 8_150_000, 8_249_999, id="more digits than are printed"),
+    ],
+)
+def test_interval_of_a_figure_that_its_source_prints_otherwise(
+    text: str, rounding: Rounding, digits: int | None, low: int, high: int
+) -> None:
+    figure = parse_figure(text, rounding=rounding, digits=digits)
+    assert (figure.low, figure.high) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "rounded"),
     [
         ("8.2M", 8_215_568, "8.2M"),  # 8.215… → 8.2
         ("8.2M", 8_141_840, "8.1M"),  # 8.141… → 8.1
@@ -41,19 +63,59 @@ def test_interval(text: str, low: int, high: int) -> None:
         ("1.2e7", 13_475_648, "1.3e7"),
         ("8238608", 8_215_568, "8,215,568"),
         ("1.50M", 1_000_000, "1.00M"),
+        ("1.5 billion", 1_000_000_000, "1.0 billion"),
     ],
 )
-def test_prints(text: str, count: int, printed: str) -> None:
-    assert parse_figure(text).prints(count) == printed
+def test_a_count_rounded_to_the_precision_of_a_figure(text: str, count: int, rounded: str) -> None:
+    assert parse_figure(text).round(count) == rounded
 
 
-def test_truncation_is_told_apart_from_rounding() -> None:
+def test_a_count_is_cut_or_keeps_its_zeros_where_the_source_does_so() -> None:
+    assert parse_figure("161K", rounding="cut").round(161_824) == "161K"
+    assert parse_figure("6800K", digits=2).round(6_804_224) == "6,800K"
+    assert parse_figure("6800K", digits=2).round(6_850_000) == "6,900K"
+
+
+def test_a_figure_that_is_only_cut_is_not_agreed_with() -> None:
     """13,426,995 rounds to 13.43M; only cut off it is 13.42M."""
     cut, rounded = parse_figure("13.42M"), parse_figure("13.43M")
-    assert not cut.agrees_with(13_426_995)
-    assert cut.agrees_when_cut(13_426_995)
-    assert rounded.agrees_with(13_426_995)
-    assert not rounded.agrees_when_cut(13_426_995)
+    assert judge(cut, 13_426_995) == "approximate"
+    assert approximation(cut, 13_426_995) == "cut"
+    assert judge(rounded, 13_426_995) == "agrees"
+    assert approximation(rounded, 13_426_995) is None
+    assert judge(parse_figure("13.42M", rounding="cut"), 13_426_995) == "agrees"
+    assert judge(parse_figure("13.43M", rounding="cut"), 13_426_995) == "disagrees"
+
+
+def test_trailing_zeros_count_unless_the_statement_says_otherwise() -> None:
+    """6,804,224 is 6,804K: it is 6800K only if the two zeros merely fill the number up to thousands."""
+    figure = parse_figure("6800K")
+    assert judge(figure, 6_804_224) == "approximate"
+    assert approximation(figure, 6_804_224) == "trailing zeros"
+    assert judge(parse_figure("6800K", digits=2), 6_804_224) == "agrees"
+    assert judge(parse_figure("6800K", digits=3), 6_804_224) == "agrees"  # 6.80 million
+    assert judge(figure, 6_661_120) == "disagrees"  # 6.7 million
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "verdict", "why"),
+    [
+        ("161K", 161_824, "approximate", "cut"),  # 162K by rounding
+        ("161K", 162_000, "disagrees", None),
+        ("161K", 160_499, "disagrees", None),
+        ("161K", 160_500, "agrees", None),
+        ("8000000", 8_215_568, "approximate", "trailing zeros"),  # one digit: 8 ± 0.5 million
+        ("8000000", 8_500_000, "disagrees", None),
+        ("0", 4, "disagrees", None),  # zero has no digits to be cut
+    ],
+)
+def test_verdicts_worked_out_by_hand(text: str, count: int, verdict: Verdict, why: Approximation | None) -> None:
+    assert judge(parse_figure(text), count) == verdict
+    assert approximation(parse_figure(text), count) == why
+
+
+def test_nothing_stated_is_unstated() -> None:
+    assert judge(None, 8_215_568) == "unstated"
 
 
 @pytest.mark.parametrize(
@@ -70,13 +132,73 @@ def test_a_fraction_of_a_parameter_is_refused_with_a_hint() -> None:
         parse_figure("11.36")
 
 
-@given(st.integers(0, 10**15), st.sampled_from(["1", "1K", "1.0K", "1M", "1.00M", "1.0e7", "1B"]))
-def test_a_count_agrees_with_what_it_prints_as(count: int, precision: str) -> None:
-    printed = parse_figure(parse_figure(precision).prints(count))
-    assert printed.agrees_with(count)
-    assert printed.low <= count <= printed.high
-    assert not printed.agrees_with(printed.low - 1)
-    assert not printed.agrees_with(printed.high + 1)
+@pytest.mark.parametrize(("text", "digits"), [("6804K", 2), ("11.36M", 3), ("8238608", 6), ("6800K", 1)])
+def test_digits_that_are_declared_not_significant_must_be_zeros(text: str, digits: int) -> None:
+    with pytest.raises(FigureError, match=f"has more than {digits} significant digits"):
+        parse_figure(text, digits=digits)
+
+
+def printed(count: int, *, power: int, decimals: int) -> str:
+    """A count in units of 10^power with so many decimals, half up: by the decimal arithmetic of the standard library."""
+    value = (Decimal(count) / 10**power).quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+    return f"{value:,}" if power == 0 else f"{value}{ {3: 'K', 6: 'M', 9: 'B', 12: 'T'}[power] }"
+
+
+@given(COUNTS, st.sampled_from([0, 3, 6, 9, 12]), st.integers(0, 3))
+def test_any_count_agrees_with_the_figure_that_is_printed_of_it(count: int, power: int, decimals: int) -> None:
+    decimals = min(decimals, power)
+    figure = parse_figure(printed(count, power=power, decimals=decimals))
+    assert judge(figure, count) == "agrees"
+    assert figure.round(count).replace(",", "") == figure.text.replace(",", "")
+
+
+@given(COUNTS, PRECISIONS)
+def test_a_count_agrees_with_what_it_rounds_to_and_nothing_beyond_the_interval_does(count: int, precision: str) -> None:
+    figure = parse_figure(parse_figure(precision).round(count))
+    assert judge(figure, count) == "agrees"
+    assert figure.low <= count <= figure.high
+    for inside in (figure.low, figure.high):
+        assert judge(figure, inside) == "agrees"
+    for outside in (figure.low - 1, figure.high + 1):
+        assert judge(figure, outside) != "agrees"
+    assert figure.high - figure.low + 1 == (figure.unit if figure.value else figure.unit - figure.unit // 2)
+
+
+@given(COUNTS, PRECISIONS)
+def test_a_cut_figure_is_approximate_unless_the_source_says_that_it_cuts(count: int, precision: str) -> None:
+    cut = parse_figure(precision, rounding="cut")
+    text = cut.round(count)
+    assert judge(parse_figure(text, rounding="cut"), count) == "agrees"
+    assert judge(parse_figure(text), count) in ("agrees", "approximate")
+    above = 2 * (count % cut.unit) >= cut.unit  # the part that was cut off would have been rounded up
+    assert (judge(parse_figure(text), count) == "approximate") == above
+    if above:
+        assert approximation(parse_figure(text), count) == "cut"
+
+
+@given(COUNTS, st.integers(1, 5))
+@example(6_804_224, 2)
+def test_trailing_zeros_are_approximate_unless_the_statement_gives_its_digits(count: int, digits: int) -> None:
+    assume(len(str(count)) > digits)
+    step = 10 ** (len(str(count)) - digits)
+    filled = (2 * count + step) // (2 * step) * step  # rounded to its first digits and filled with zeros
+    assume(filled != count and filled % 10 == 0)
+    significant = digits + len(str(filled)) - len(str(count))  # 99,6 rounds to 100: one digit more
+    figure = parse_figure(str(filled))
+    assert judge(figure, count) == "approximate"
+    assert judge(parse_figure(str(filled), digits=significant), count) == "agrees"
+
+
+@given(COUNTS, COUNTS, PRECISIONS, st.sampled_from(["half up", "cut"]))
+def test_a_verdict_has_a_reason_exactly_where_it_is_approximate(
+    count: int, other: int, precision: str, rounding: Rounding
+) -> None:
+    figure = parse_figure(parse_figure(precision, rounding=rounding).round(count), rounding=rounding)
+    for each in (count, other, figure.low - 1, figure.high + 1, figure.value * 2):
+        found = judge(figure, each)
+        assert (found == "agrees") == (figure.low <= each <= figure.high)
+        if found != "agrees":
+            assert (found == "approximate") == (approximation(figure, each) is not None)
 
 
 @given(st.text(max_size=12))
@@ -85,4 +207,4 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         figure = parse_figure(text)
     except FigureError:
         return
-    assert figure.low <= figure.digits * figure.unit <= figure.high
+    assert figure.low <= figure.units * figure.unit <= figure.high

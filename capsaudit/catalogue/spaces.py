@@ -35,7 +35,7 @@ class Knob(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SpaceFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """The file as it stands."""
+    """The file as written."""
 
     family: str
     summary: str
@@ -57,7 +57,7 @@ class Space(Struct, frozen=True):
 
 
 def load_space(name: str | Path) -> Space:
-    """A shipped space by its id (that of a family), or anybody's by its path.
+    """A shipped space by its id (that of a family), or one of your own by its path.
 
     Values are checked when the space is used with a variant; here the form of the file is.
 

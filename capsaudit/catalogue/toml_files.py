@@ -1,4 +1,4 @@
-"""TOML files of the catalogue: where a name leads, and reading a file as data, never running anything."""
+"""TOML files of the catalogue: locating a file by its name, and reading a file as data, never running anything."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def shipped(kind: Kind = "variants") -> dict[str, Path]:
     """The files that come with capsaudit, by id."""
     package = Path(__file__).resolve().parents[1]
     folder = package / "variants"
-    if not folder.is_dir():  # an editable install: the folder lies beside the package
+    if not folder.is_dir():  # an editable install: the folder is beside the package
         folder = package.parent / "variants"
     files = (folder if kind == "variants" else folder / kind).glob("*.toml")
     return {path.stem: path for path in sorted(files, key=lambda path: path.stem)}

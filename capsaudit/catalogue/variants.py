@@ -33,7 +33,7 @@ class VariantFile(Struct, frozen=True):
         """The tables that are settings of the network."""
         return {key: value for key, value in self.table.items() if key not in Header.__struct_fields__}
 
-    def says(self, key: str) -> str | None:
+    def text(self, key: str) -> str | None:
         """A text of the header, also where other parts of the header have faults."""
         value = self.table.get(key)
         return value if isinstance(value, str) else None
@@ -76,7 +76,7 @@ def _rank(variant: Variant) -> tuple[int, int, int, str]:
 def _read_chain(name: str) -> Chain:
     label, path = locate(name)
     chain = [_read(label, path)]
-    while parent := chain[-1].says("extends"):
+    while parent := chain[-1].text("extends"):
         label, path = _locate_parent(chain[-1], parent)
         chain.append(_read(label, path))
         if path.resolve() in {link.path.resolve() for link in chain[:-1]}:
@@ -142,7 +142,7 @@ def _assemble(chain: Chain) -> Variant:
         sources={knob: text for file in reversed(chain) if file.header for knob, text in file.header.sources.items()},
         stated=_stated(header.stated) if header.stated else None,
         expected=header.expected,
-        data=next((data for file in chain if (data := file.says("data"))), "digits"),
+        data=next((data for file in chain if (data := file.text("data"))), "digits"),
     )
 
 
@@ -160,7 +160,7 @@ def _spec(chain: Chain) -> tuple[Spec | None, list[str]]:
     """The spec that the files give together; each fault is reported for the file that set the value."""
     if faults := list(_family_faults(chain)):
         return None, faults
-    kind: type[Spec] = FAMILIES[next(name for file in chain if (name := file.says("family")))].spec
+    kind: type[Spec] = FAMILIES[next(name for file in chain if (name := file.text("family")))].spec
     data: Data = {}
     for file in reversed(chain):
         data = merged(data, file.knobs)
@@ -174,7 +174,7 @@ def _spec(chain: Chain) -> tuple[Spec | None, list[str]]:
 
 
 def _family_faults(chain: Chain) -> Iterator[str]:
-    named = {name for file in chain if (name := file.says("family"))}
+    named = {name for file in chain if (name := file.text("family"))}
     if not named:
         families = ", ".join(f'"{name}"' for name in FAMILIES)
         yield f'{chain[0].label}: family is missing; expected one of {families}, or a parent: extends = "paper"'

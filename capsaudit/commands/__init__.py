@@ -1,1 +1,1 @@
-"""What one can ask: count, compare, explain, check, list. Each verb is a function that returns a result and prints nothing."""
+"""The commands: command X is in X.py. Each is a function that returns a result and prints nothing."""

@@ -146,7 +146,7 @@ class _Answers:
         )
 
     def _excluded(self, axis: Axis, knob: str, value: Any) -> Excluded:
-        """Shown by the plainest option that has this value, everything else as the variants say it."""
+        """Shown by the plainest option that has this value, everything else as in the variants."""
         options = [option for option in axis.options if any(c.knob == knob and c.after == value for c in option)]
         option = axis.options.index(min(options, key=len, default=axis.options[0]))
         against = [each for each in self._candidates if not each.agree[_at(each, axis, option)]]
@@ -183,5 +183,5 @@ def _set(option: Sequence[KnobChange], knob: str, assumed: Any) -> Any:
 
 
 def _at(candidates: Candidates, axis: Axis, option: int) -> tuple[int, ...]:
-    """The place where one axis has this option and all others are as the variant says; the variant itself without that axis."""
+    """The place where one axis has this option and all others are as in the variant; the variant itself without that axis."""
     return tuple(option if each == axis else 0 for each in candidates.axes)

@@ -138,11 +138,11 @@ def _histogram(
 
 
 def _added(roundings: Sequence[Rounding], counts: Sequence[Sequence[int]], shares: Sequence[float]) -> list[float]:
-    """Histograms added, each moved up by the changes that its rounding makes."""
+    """Histograms added, each shifted by the changes that its rounding makes."""
     totals: list[float] = []
     for rounding, histogram, share in zip(roundings, counts, shares, strict=True):
-        moved = [0.0] * len(rounding.changes) + [count * share for count in histogram]
-        totals = [sum(pair) for pair in zip_longest(totals, moved, fillvalue=0.0)]
+        shifted = [0.0] * len(rounding.changes) + [count * share for count in histogram]
+        totals = [sum(pair) for pair in zip_longest(totals, shifted, fillvalue=0.0)]
     return totals
 
 

@@ -1,4 +1,4 @@
-"""How a network gets to see digits: resized to its image, shifted, repeated over its channels, one at a time or two overlaid.
+"""A network's inputs, made from digits: resized to its image, shifted, repeated over its channels, one at a time or two overlaid.
 
 Sabour et al. 2017, section 5: MNIST is shifted by up to 2 pixels in each direction with zero padding. Section 6.1: MultiMNIST
 overlays two digits of different classes, each shifted by up to 4 pixels, on 36×36.

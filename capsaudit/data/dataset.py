@@ -1,4 +1,4 @@
-"""Grey images of single digits with their labels, as they come; how a network gets to see them is said in `batches`."""
+"""Grey images of single digits with their labels, as read; `batches` makes a network's inputs of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Split(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """Images to train on, others to test on, and a sentence that says what they are."""
+    """Images to train on, others to test on, and a description."""
 
     train: Split
     test: Split

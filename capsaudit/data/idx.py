@@ -27,17 +27,15 @@ def read_idx(path: Path, *, axes: int) -> Tensor:
         raise DataError(f"{path}: is no IDX file of unsigned bytes")
     if content[3] != axes:
         kind = {1: "labels", 3: "images"}
-        held, wanted = kind.get(content[3], f"{content[3]} axes"), kind.get(axes, f"{axes} axes")
-        raise DataError(f"{path}: holds {held}; expected {wanted}. Are two files swapped?")
+        found, wanted = kind.get(content[3], f"{content[3]} axes"), kind.get(axes, f"{axes} axes")
+        raise DataError(f"{path}: contains {found}; expected {wanted}. Are two files swapped?")
     start = 4 + 4 * axes
     sizes = [int.from_bytes(content[4 + 4 * axis : 8 + 4 * axis], "big") for axis in range(axes)]
     if len(content) != start + math.prod(sizes):
         promised = "×".join(f"{size:,}" for size in sizes)
-        raise DataError(
-            f"{path}: promises {promised} bytes behind its heading and holds {max(len(content) - start, 0):,}"
-        )
+        raise DataError(f"{path}: declares {promised} bytes after its header and has {max(len(content) - start, 0):,}")
     if not math.prod(sizes):
-        raise DataError(f"{path}: is empty: it holds no {'labels' if axes == 1 else 'images'}")
+        raise DataError(f"{path}: is empty: it contains no {'labels' if axes == 1 else 'images'}")
     return torch.frombuffer(bytearray(content[start:]), dtype=torch.uint8).view(sizes)
 
 

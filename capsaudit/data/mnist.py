@@ -48,7 +48,7 @@ def load_mnist(folder: Path) -> Dataset:
 
 
 def fetch_mnist(progress: Progress | None = None) -> Path:
-    """The folder in the cache that holds MNIST; what is missing there is fetched from the first mirror that has it.
+    """The folder of the cache with MNIST; missing files are fetched from the first mirror that has them.
 
     Raises:
         DataError: no mirror could be reached, what they sent was not MNIST, or it could not be kept.

@@ -21,7 +21,7 @@ class Family(Struct, Generic[S], frozen=True, kw_only=True):
 
     `name`: what variant files call it. `spec`: its knobs. `layers`: its layers in closed form, from the image on. `impossible`: why no such
     network can exist, in terms of its knobs, or None; only the first fault, since no shape behind it is known. `sides`: height and
-    width behind each convolution and its pooling. `classes`: how many classes it tells apart.
+    width behind each convolution and its pooling. `classes`: how many classes it has.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Family(Struct, Generic[S], frozen=True, kw_only=True):
     scopes: Callable[[S, Mapping[str, Sequence[Any]]], dict[str, frozenset[str]]]
     """The knobs that each part of a count depends on, given the values that knobs may have beside those of the spec.
 
-    A part is a tensor (`conv1.weight`), a layer (`conv1`) or all layers of a kind (`fc`); the name of a table stands for all knobs in it.
+    A part is a tensor (`conv1.weight`), a layer (`conv1`) or all layers of a kind (`fc`); the name of a table includes all knobs in it.
     """
     stated_shapes: Callable[[S, LayerArithmetic], Sequence[Shape]]
     """Other ways to state the shapes of a layer: 1152 capsules of 8 values are also a grid of 6×6×32×8."""

@@ -32,7 +32,7 @@ Option = tuple[KnobChange, ...]
 
 
 class Axis(Struct, frozen=True):
-    """Options of which exactly one holds."""
+    """Options of which exactly one is chosen."""
 
     knobs: tuple[str, ...]
     options: tuple[Option, ...]
@@ -116,7 +116,7 @@ def _value(data: Data, knob: str) -> Any:
         if not isinstance(value, dict | list | tuple):
             return None
         value = value[int(part) - 1] if isinstance(value, list | tuple) else value[part]
-    return msgspec.json.decode(msgspec.json.encode(value))  # with lists, as a file would say it
+    return msgspec.json.decode(msgspec.json.encode(value))  # with lists, as in a file
 
 
 def _grouped(knobs: Sequence[str]) -> list[list[str]]:

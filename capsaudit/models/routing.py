@@ -68,6 +68,6 @@ def squash(vectors: Float[Tensor, "*shape"], dim: int = -1) -> Float[Tensor, "*s
 def squash_backward(vectors: Float[Tensor, "*shape"], gradient: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """The gradient of `squash` along the last axis: with n = |s| and f = n/(1+n²) it is f g + s (s·g) f'/n."""
     length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
-    bent = (1 - length.square()) / (1 + length.square()).square()
+    slope = (1 - length.square()) / (1 + length.square()).square()
     along = (vectors * gradient).sum(-1, keepdim=True) / length.clamp_min(torch.finfo(length.dtype).tiny)
-    return gradient * (length / (1 + length.square())) + vectors * (along * bent)
+    return gradient * (length / (1 + length.square())) + vectors * (along * slope)

@@ -21,7 +21,7 @@ _LAYOUTS = 8
 
 
 class Group(Struct, frozen=True):
-    """Tensors that are one layer of the network, by the paths that hold them."""
+    """Tensors that are one layer of the network, in one module."""
 
     tensors: tuple[InventoryTensor, ...] = ()
 
@@ -92,7 +92,7 @@ def sizes(shape: Iterable[int]) -> tuple[int, ...]:
 
 
 def groups_of(inventory: Inventory) -> list[Group]:
-    """Distinct parameters by the path that holds them, in order."""
+    """Distinct parameters by the path of their module, in order."""
     by_layer: dict[str, list[InventoryTensor]] = {}
     for tensor in inventory.tensors:
         if not tensor.buffer and tensor.same_as is None:
@@ -118,7 +118,7 @@ def is_convolution(group: Group) -> bool:
 
 
 def is_linear(group: Group) -> bool:
-    """A matrix with a bias for each of its rows; without one it must say itself that it is such a layer."""
+    """A matrix with a bias for each of its rows; without one its class must be a Linear."""
     named = group.tensors[0].kind.endswith("Linear")
     return len(group.weight) == 2 and _rest_is_bias(group) and (group.has_bias or named)
 

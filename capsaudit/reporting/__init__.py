@@ -1,1 +1,1 @@
-"""The written audit: everything the verbs know, gathered once, as data, as one page, and as pictures."""
+"""The report: the results of the commands for everything shipped, as data, as pages and as pictures."""

@@ -1,4 +1,4 @@
-"""The three pictures: the way from the article's count to 11.36M, what each network consists of, and what prints as which figure."""
+"""The three pictures: from the article's count to 11.36M knob by knob, the layers of each network, and which totals round to which figure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from capsaudit.results import Comparison, Count, Ledger, Step
 
 _ROW, _BAR = 46, 14
 _LEAST = 3.0
-"""What is too small to be seen is drawn so wide, and the picture says so."""
+"""The least width of a bar; the picture says how much wider than to scale its thinnest bar is."""
 
 
 def pictures(audit: ReportContents) -> dict[str, Picture]:
@@ -23,7 +23,7 @@ def pictures(audit: ReportContents) -> dict[str, Picture]:
 
 
 def waterfall(ledger: Ledger) -> Picture:
-    """Totals stand on zero; each step hangs between the totals before and after it."""
+    """Totals start at zero; each step spans the totals before and after it."""
     end = ledger.start_total + ledger.difference
     height = _ROW * (len(ledger.steps) + 2) + 52
     described = [f"{ledger.start} {ledger.start_total:,}", *map(_step_in_words, ledger.steps), f"{ledger.end} {end:,}"]
@@ -50,7 +50,7 @@ def _waterfall(ledger: Ledger, end: int, height: int) -> Iterator[str]:
     thin = min((abs(step.difference) * scale for step in ledger.steps if step.difference), default=_LEAST)
     if thin < _LEAST:
         yield text(
-            MARGIN, height - 8, f"The thinnest bars are drawn {_LEAST / thin:.0f} times too wide, to be seen.", "small"
+            MARGIN, height - 8, f"The thinnest bars are drawn {_LEAST / thin:.0f} times wider than to scale.", "small"
         )
 
 
@@ -103,8 +103,8 @@ def layers(comparison: Comparison) -> Picture:
     described = "; ".join(f"{counted.variant} {counted.trainable:,}" for counted in comparison.variants)
     return picture(
         "layers.svg",
-        "What each network's parameters consist of",
-        f"Bars of layers, in totals: {described}. The table of networks has every number.",
+        "The parameters of each network, layer by layer",
+        f"Bars of layers, in totals: {described}. The table of networks has all numbers.",
         height,
         _layers(comparison, legend, first, height),
     )

@@ -17,7 +17,7 @@ MARGIN = 12
 INNER = WIDTH - 2 * MARGIN
 
 PALETTE = ("#e69f00", "#56b4e9", "#f0e442", "#0072b2", "#d55e00", "#999999", "#009e73", "#cc79a7")
-"""Okabe and Ito, Color Universal Design, 2008: told apart with any colour vision; grey stands in for black."""
+"""Okabe and Ito, Color Universal Design, 2008: distinguishable with any colour vision; grey replaces black."""
 
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
@@ -72,10 +72,10 @@ def picture(file: str, caption: str, description: str, height: int, shapes: Iter
     return Picture(file, caption, description, height, "\n".join(lines) + "\n")
 
 
-def text(x: float, y: float, said: str, look: str = "", *, end: bool = False, middle: bool = False) -> str:
+def text(x: float, y: float, content: str, look: str = "", *, end: bool = False, middle: bool = False) -> str:
     """A line of text on its base line, from `x` on, up to it or around it."""
     anchor = ' text-anchor="end"' if end else ' text-anchor="middle"' if middle else ""
-    return f'<text x="{_short(x)}" y="{_short(y)}"{_look(look)}{anchor}>{escape(said)}</text>'
+    return f'<text x="{_short(x)}" y="{_short(y)}"{_look(look)}{anchor}>{escape(content)}</text>'
 
 
 def rect(x: float, y: float, width: float, height: float, look: str = "", *, fill: str = "", rounded: float = 0) -> str:
@@ -97,18 +97,18 @@ def disc(x: float, y: float, look: str) -> str:
 
 
 def diamond(x: float, y: float, look: str) -> str:
-    """A mark for what is outside: told from a disc by its form, not by its colour alone."""
+    """A mark for what is outside: distinguished from a disc by its shape, not only by its colour."""
     points = " ".join(f"{_short(x + dx)},{_short(y + dy)}" for dx, dy in ((0, -5.5), (5.5, 0), (0, 5.5), (-5.5, 0)))
     return f'<polygon points="{points}"{_look(look)}/>'
 
 
-def escape(said: str) -> str:
-    """Text that cannot turn into markup, nor make the file unreadable: XML has no control characters.
+def escape(content: str) -> str:
+    """Text that cannot become markup or make the file unreadable: XML has no control characters.
 
     >>> escape("a < b" + chr(27))
     'a &lt; b�'
     """
-    return html.escape(_UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", said))
+    return html.escape(_UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", content))
 
 
 def _look(look: str) -> str:

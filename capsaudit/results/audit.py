@@ -41,7 +41,7 @@ class AuditedClaim(Struct, frozen=True, kw_only=True):
 
 
 class Audit(Result, frozen=True, kw_only=True):
-    """Somebody's model: what it holds, the variant that it is closest to, and what differs.
+    """Somebody's model: what it contains, the variant that it is closest to, and what differs.
 
     `recognised`: the family of that variant. `policies`: all parameters by each policy that makes a difference. `explanations`: the changed
     knobs that lead from the variant to the model; `unexplained`: the difference that they do not account for. `assumed`: knobs that cannot

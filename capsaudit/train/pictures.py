@@ -1,4 +1,4 @@
-"""Pictures of a run: the loss curve, digits beside their reconstructions, and what each dimension of a capsule stands for."""
+"""Pictures of a run: the loss curve, digits beside their reconstructions, and the effect of each dimension of a capsule."""
 
 from __future__ import annotations
 
@@ -63,12 +63,13 @@ def _reconstructions(trained: Trained) -> Figure:
     found = output.scores.topk(batch.targets.shape[1], dim=1).indices
     figure = _figure(_SHOWN * 0.8, 2.2)
     for column, image in enumerate(batch.images[:_SHOWN]):
-        said = ", ".join(map(str, sorted(found[column].tolist())))
-        stands = ", ".join(map(str, sorted(batch.targets[column].tolist())))
-        _tile(figure, 2, _SHOWN, column + 1, image, stands)
-        _tile(figure, 2, _SHOWN, _SHOWN + column + 1, output.reconstruction[column], said)
+        predicted = ", ".join(map(str, sorted(found[column].tolist())))
+        true = ", ".join(map(str, sorted(batch.targets[column].tolist())))
+        _tile(figure, 2, _SHOWN, column + 1, image, true)
+        _tile(figure, 2, _SHOWN, _SHOWN + column + 1, output.reconstruction[column], predicted)
     figure.suptitle(
-        f"{trained.run.variant}: held-out digits, and below what their longest capsule is decoded to", fontsize=9
+        f"{trained.run.variant}: held-out digits, and below them the reconstructions from their longest capsules",
+        fontsize=9,
     )
     return figure
 

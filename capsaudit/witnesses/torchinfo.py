@@ -28,7 +28,7 @@ def count(spec: Spec) -> WitnessCount:
 
 def _layer(row: LayerInfo) -> LayerCount:
     frozen = row.num_params - row.trainable_params
-    note = f"torchinfo reports {frozen:,} frozen values here, but not which tensor holds them"
+    note = f"torchinfo reports {frozen:,} frozen values here, but not in which tensor"
     return LayerCount(
         trainable=row.trainable_params,
         frozen=frozen,

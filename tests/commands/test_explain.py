@@ -13,7 +13,7 @@ from capsaudit.errors import CapsauditError
 from capsaudit.families import impossible
 from capsaudit.spec import Spec
 from tests.strategies import baselines, capsnets
-from tests.test_arithmetic import TOTALS
+from tests.expected import TOTALS
 
 
 def test_from_the_article_to_11_36_million() -> None:

@@ -10,7 +10,7 @@ from capsaudit.published import parse_figure
 from capsaudit.reporting import contents
 from capsaudit.reporting.contents import SEARCHED, ReportContents
 from capsaudit.reporting.sections import answer
-from tests.test_arithmetic import TOTALS
+from tests.expected import TOTALS
 
 
 def test_everything_that_is_shipped_is_in_it(audit: ReportContents) -> None:

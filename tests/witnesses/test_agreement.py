@@ -14,7 +14,7 @@ from capsaudit.models.tracing import traced_shapes
 from capsaudit.spec import Spec
 from capsaudit.witnesses import WITNESSES, witness
 from tests.strategies import specs
-from tests.test_arithmetic import TOTALS
+from tests.expected import TOTALS
 
 
 @pytest.mark.parametrize("name", WITNESSES)

@@ -2,7 +2,7 @@
 
 oneDNN's convolutions reach 40 to 75 % of the rate of a matrix product on the shapes of PrimaryCaps, their weight gradient least
 of all. Here the input is unrolled along one axis only: the windows of one image row, [columns out, kernel·channels], lie side by
-side, and the rows that row `ky` of the kernel meets are then one contiguous matrix (for a stride above 1: among the rows of one
+side, and the rows that row `ky` of the kernel is applied to are then one contiguous matrix (for a stride above 1: among the rows of one
 phase, `row % stride`). Forward and both gradients are `kernel` products each, on kernel/stride copies of the input instead of
 kernel²/stride². Where there are few channels, as in a first layer, whole patches are unrolled and one product is all.
 """

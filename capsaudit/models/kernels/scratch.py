@@ -18,12 +18,12 @@ _buffers = threading.local()
 
 def borrow(name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
     """An uninitialised tensor of this shape, of the type of `like`. The next caller of the same name gets the same memory."""
-    held: dict[Any, Tensor] = _buffers.__dict__
+    buffers: dict[Any, Tensor] = _buffers.__dict__
     key = (name, like.dtype)
     size = math.prod(shape)
-    if key not in held or held[key].numel() < size:
-        held[key] = torch.empty(size, dtype=like.dtype)
-    return held[key][:size].view(shape)
+    if key not in buffers or buffers[key].numel() < size:
+        buffers[key] = torch.empty(size, dtype=like.dtype)
+    return buffers[key][:size].view(shape)
 
 
 def release() -> None:

@@ -111,10 +111,12 @@ def _layer_row(row: AuditedLayer, *, frozen: bool, buffers: bool, compared: bool
 
 
 def _names(row: AuditedLayer) -> str:
-    """The names of its tensors, without the path of the layer where that stands beside them."""
-    if len(row.tensors) <= 4:
-        return ", ".join(name.removeprefix(f"{row.name}.") for name in row.tensors) or "none"
-    return f"{row.tensors[0]} … {row.tensors[-1]} ({len(row.tensors):,})"
+    """The names of its tensors, behind the path that they share unless that is the layer's own name."""
+    paths = {name.rpartition(".")[0] for name in row.tensors}
+    path = paths.pop() if len(paths) == 1 else ""
+    names = [name.removeprefix(f"{path}.") if path else name for name in row.tensors]
+    listed = ", ".join(names) if len(names) <= 4 else f"{names[0]} … {names[-1]} ({len(names):,})"
+    return (f"{path}: {listed}" if path and path != row.name else listed) or "none"
 
 
 def _step_grid(result: Audit) -> Grid:

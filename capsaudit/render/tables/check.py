@@ -1,4 +1,4 @@
-"""The gate: what does not hold."""
+"""The gate: the statements that fail."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def _layer_row(layer: Layer, *, frozen: bool, buffers: bool) -> tuple[Cell, ...]
 def _count_sentences(result: Count) -> Iterator[str]:
     if result.stated is not None:
         if result.rounds_to != f"{result.trainable:,}":
-            yield f"{result.trainable:,} rounds to {result.rounds_to} at the precision of the stated figure."
+            yield f"{result.trainable:,} is {result.rounds_to} at the precision of the stated figure."
         yield f"Stated by: {result.stated_source}."
     yield "Witnesses: " + " · ".join(_witness(name, counted) for name, counted in result.witnesses.items())
     yield from (f"Disagreement: {sentence(found)}." for found in result.all_disagreements)

@@ -189,6 +189,14 @@ def test_modes_are_set_without_calling_a_users_train() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_mode_of_a_scripted_module_is_restored() -> None:
+    model = torch.jit.script(nn.Sequential(linear(), nn.BatchNorm1d(3))).train()
+    with restored(model):
+        assert not any(part.training for part in model.modules())
+    assert all(part.training for part in model.modules())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_frozen_scripted_module_has_no_mode() -> None:
     frozen = torch.jit.freeze(torch.jit.script(nn.Sequential(linear())).eval())
     assert changed(nn.Sequential(frozen)) == []

@@ -1,0 +1,40 @@
+"""Expected counts that several tests share, each with its derivation. None of them comes from the program."""
+
+CONV1 = 20_992  # (9·9·1 + 1)·256
+PRIMARY_CAPS = 5_308_672  # (9·9·256 + 1)·8·32
+DIGIT_CAPS = 1_474_560  # 1152·10·8·16
+FC1 = 82_432  # (160 + 1)·512
+FC2 = 525_312  # (512 + 1)·1024
+FC3 = 803_600  # (1024 + 1)·784
+
+PAIRS = 11_520  # 1152 primary capsules × 10 classes: one logit b and one coefficient c for each pair
+PAPER = 8_215_568  # the six layers added up
+MULTIMNIST = 11_361_808  # 36×36: 20,992 + 5,308,672 + 3200·1280 + 82,432 + 525,312 + 1025·1296
+
+TOTALS = {
+    "paper": CONV1 + PRIMARY_CAPS + DIGIT_CAPS + FC1 + FC2 + FC3,
+    "article": PAPER + 2 * PAIRS,
+    "trainable-logits": PAPER + PAIRS,
+    "frozen-logits": PAPER,
+    "paper-no-decoder": CONV1 + PRIMARY_CAPS + DIGIT_CAPS,
+    "shared-w-grid": PAPER - DIGIT_CAPS + 32 * 10 * 8 * 16,
+    "shared-w-all": PAPER - DIGIT_CAPS + 10 * 8 * 16,
+    "selected-decoder": PAPER - (160 - 16) * 512,
+    "released-code": PAPER + 160,
+    "multimnist": CONV1 + PRIMARY_CAPS + 3200 * 1280 + FC1 + FC2 + 1025 * 1296,
+    "multimnist-released-code": MULTIMNIST + 160,
+    "affnist": CONV1 + PRIMARY_CAPS + 4608 * 1280 + FC1 + FC2 + 1025 * 1600,
+    "cifar10": 244 * 256 + 20_737 * 512 + 1024 * 1280 + FC1 + FC2 + 1025 * 1728,
+    "cifar10-released-code": 244 * 256 + 20_737 * 512 + 9216 * 1280 + 160,
+    "smallnorb": 163 * 256 + PRIMARY_CAPS + 2048 * 640 + 81 * 512 + FC2 + 1025 * 2048,
+    "svhn": 244 * 64 + 5185 * 96 + 1024 * 480 + 81 * 512 + FC2 + 1025 * 3072,
+    "baseline-mnist": 26 * 256 + 6401 * 256 + 6401 * 128 + 100_353 * 328 + 329 * 192 + 193 * 10,
+    "baseline-multimnist": 82 * 512 + 12_801 * 256 + 20_737 * 1024 + 1025 * 10,
+}
+"""Trainable values of each shipped variant."""
+
+FROZEN = {"frozen-logits": PAIRS}
+"""Stored values that are not trained, where there are any."""
+
+BUFFERS: dict[str, int] = {}
+"""Values in buffers, where there are any."""
