@@ -24,26 +24,9 @@ if TYPE_CHECKING:
     from capsaudit.models import Network
     from capsaudit.train.smoke import Plan
 
-__all__ = [
-    "CapsauditError",
-    "Variant",
-    "assert_counts",
-    "audit",
-    "audit_target",
-    "build",
-    "check",
-    "claims",
-    "compare",
-    "count",
-    "explain",
-    "load_variant",
-    "reconcile",
-    "reconcile_jointly",
-    "report",
-    "train_smoke",
-    "variants",
-]
-__all__ += results.__all__
+__all__ = ["CapsauditError", "Variant", "assert_counts", "audit", "audit_target", "build", "check", "claims"]
+__all__ += ["compare", "count", "explain", "load_variant", "reconcile", "reconcile_jointly", "report"]
+__all__ += ["train_smoke", "variants", *results.__all__]
 
 AnyVariant = Variant | str | Path
 """A variant, the id of a shipped one, or the path of a file."""
@@ -76,7 +59,9 @@ def compare(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> re
     from capsaudit.commands.compare import compare
 
     shipped = load_all()
-    return compare(_variants(variants) or shipped, witnesses=witnesses or WITNESSES, stated_by=shipped)
+    return compare(
+        [_variant(each) for each in variants] or shipped, witnesses=witnesses or WITNESSES, stated_by=shipped
+    )
 
 
 def explain(start: AnyVariant, end: AnyVariant) -> results.Ledger:
@@ -98,7 +83,7 @@ def check(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> resu
     """
     from capsaudit.commands.check import check
 
-    return check(_variants(variants) or load_all(), witnesses=witnesses or WITNESSES)
+    return check([_variant(each) for each in variants] or load_all(), witnesses=witnesses or WITNESSES)
 
 
 def reconcile(
@@ -124,8 +109,9 @@ def reconcile(
 
     parsed, variant, confirm = parse_figure(figure), _variant(start), confirm_by(witnesses or WITNESSES)
     around = space_around(variant, space)
-    limits: dict[str, Any] = {"changes_at_most": changes_at_most, "top": top}
-    return reconcile(parsed, variant, around, load_all(), confirm=confirm, watch=watch, **limits)
+    return reconcile(
+        parsed, variant, around, load_all(), changes_at_most=changes_at_most, top=top, confirm=confirm, watch=watch
+    )
 
 
 def reconcile_jointly(*sources: str | Path, space: str | Path | None = None) -> results.Joint:
@@ -176,7 +162,7 @@ def audit(
     from capsaudit.commands.audit import audit_module
 
     model_name = name or type(model).__name__
-    return audit_module(model, model_name, inputs, kwargs, against=_optional(against), claims=claims, policy=policy)
+    return audit_module(model, model_name, inputs, kwargs, against=chosen, claims=claims, policy=policy)
 
 
 def audit_target(
@@ -200,8 +186,9 @@ def audit_target(
     """
     from capsaudit.commands.audit import Options, audit_target
 
+    chosen = _variant(against) if against else None
     options = Options(kwargs=kwargs, inputs=inputs, policy=policy, timeout=timeout)
-    return audit_target(target, options, against=_optional(against), claims=claims, write_to=write_variant)
+    return audit_target(target, options, against=chosen, claims=claims, write_to=write_variant)
 
 
 def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, policy: str = "stored") -> None:
@@ -251,7 +238,7 @@ def train_smoke(
     from capsaudit.commands.train_smoke import dataset_of, train_smoke
     from capsaudit.train.smoke import Plan
 
-    chosen = _variants(variants or ("article", "paper"))
+    chosen = [_variant(each) for each in variants or ("article", "paper")]
     dataset = dataset_of(data, data_dir, fetching)
     return train_smoke(chosen, dataset, plan or Plan(), watch=watch or (lambda *_: None), pictures=pictures)
 
@@ -270,11 +257,3 @@ def build(variant: AnyVariant, *, device: str = "cpu") -> Network:
 
 def _variant(variant: AnyVariant) -> Variant:
     return variant if isinstance(variant, Variant) else load_variant(variant)
-
-
-def _variants(variants: Sequence[AnyVariant]) -> list[Variant]:
-    return [_variant(variant) for variant in variants]
-
-
-def _optional(variant: AnyVariant | None) -> Variant | None:
-    return None if variant is None else _variant(variant)

@@ -333,20 +333,16 @@ def train_smoke(
 ) -> None:
     """Validate variants by a short training run on real digits. Exit code 1 if one does not learn."""
     from capsaudit import api
-    from capsaudit.commands.train_smoke import plan_of
+    from capsaudit.commands.train_smoke import prepare
     from capsaudit.render.progress import bars
+    from capsaudit.train.losses import Objective
+    from capsaudit.train.smoke import Plan
 
     names = _shipped() if every else [*(variants or ()), *(options or ())] or ["article", "paper"]
     chosen = [api.load_variant(name, settings=settings or ()) for name in names]
-    plan = plan_of(
-        steps=steps,
-        batch_size=batch_size,
-        seed=seed,
-        rate=rate,
-        device=device,
-        losses=(margin, reconstruction),
-        threads=threads,
-    )
+    objective = Objective(margin, reconstruction)
+    plan = Plan(steps=steps, batch_size=batch_size, seed=seed, rate=rate, device=device, objective=objective)
+    prepare(plan, threads=threads)
     with bars() as shown:
         result = api.train_smoke(
             *chosen,

@@ -10,16 +10,13 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from capsaudit.errors import CapsauditError
 from capsaudit.families import UNCOUNTED_KNOBS, family_of
-from capsaudit.spec import Spec
-
-Data = dict[str, Any]
+from capsaudit.spec import Data, Spec, Value
 
 IMAGE_SIZE = "image.size"
 """Height and width of a square image, changed as one knob."""
@@ -33,8 +30,8 @@ class KnobChange(Struct, frozen=True, kw_only=True):
     """
 
     knob: str
-    before: Any = msgspec.field(name="from")
-    after: Any = msgspec.field(name="to")
+    before: Value = msgspec.field(name="from")
+    after: Value = msgspec.field(name="to")
     assumption_cost: int = 0
     source: str | None = None
     same_count: str | None = None
@@ -46,7 +43,7 @@ def to_data(spec: Spec) -> Data:
     return {name: "none" if value is None else value for name, value in data.items()}
 
 
-def flatten(data: Any, prefix: str = "") -> Data:
+def flatten(data: Value, prefix: str = "") -> Data:
     """Tables as one flat dict of knobs."""
     if isinstance(data, dict):
         items = list(data.items())

@@ -3,9 +3,15 @@
 No knob has a default: its value is in a variant file, beside its source.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+
+Value = Any
+"""A knob's value: anything that TOML can express. Its type is checked where a spec is made of it."""
+
+Data = dict[str, Value]
+"""A table of TOML."""
 
 LARGEST_SIZE = 2**63 - 1
 """Sizes of a tensor are 64-bit integers; no network can have a larger one."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -14,6 +14,7 @@ from capsaudit.catalogue.variants import load_variant
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.families import layers
 from capsaudit.published import Figure, parse_figure
+from capsaudit.spec import Data
 from capsaudit.validation import faults_of, nearest
 
 
@@ -26,7 +27,7 @@ class Test(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     kind: Literal["knobs", "layers", "loss", "no source"]
-    knobs: dict[str, Any] = {}
+    knobs: Data = {}
     against: str | None = None
     layers: dict[str, str] = {}
     loss: Literal["margin", "reconstruction"] | None = None

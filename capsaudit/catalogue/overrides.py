@@ -9,7 +9,8 @@ import msgspec
 from capsaudit.catalogue.variant import Variant
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.families import impossible
-from capsaudit.knobs import Data, changed, known_knobs, parse_setting, to_data
+from capsaudit.knobs import changed, known_knobs, parse_setting, to_data
+from capsaudit.spec import Data
 from capsaudit.validation import faults_of, nearest
 
 

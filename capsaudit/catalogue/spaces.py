@@ -1,7 +1,7 @@
 """A space of interpretations: for each knob the values it may have, where each comes from and what it asks a reader to assume."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -10,6 +10,7 @@ from capsaudit.catalogue.variant import Variant
 from capsaudit.conventions import CONVENTIONS, PREFIX
 from capsaudit.errors import FileError
 from capsaudit.families import family_of
+from capsaudit.spec import Value
 from capsaudit.validation import faults_of, nearest, shown
 
 AssumptionCost = Annotated[int, Meta(ge=0, le=9, description="an integer from 0 to 9")]
@@ -20,7 +21,7 @@ class Alternative(Struct, frozen=True, forbid_unknown_fields=True):
     change that always gives the same count.
     """
 
-    value: Any
+    value: Value
     assumption_cost: AssumptionCost
     source: str
     same_count: str | None = None

@@ -6,9 +6,10 @@ import stat
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from capsaudit.errors import CapsauditError, FileError, UnknownVariantError
+from capsaudit.spec import Data
 from capsaudit.validation import nearest
 
 LARGEST_FILE_BYTES = 1_000_000
@@ -47,7 +48,7 @@ def locate(name: str, kind: Kind = "variants") -> tuple[str, Path]:
     raise error(f"no {_NOUN[kind]} {name!r}; {hint}shipped: {', '.join(known)}; or give the path of a .toml file")
 
 
-def read_table(label: str, path: Path) -> dict[str, Any]:
+def read_table(label: str, path: Path) -> Data:
     """The TOML of one file; `label` is what messages call it.
 
     Raises:

@@ -1,11 +1,11 @@
 """A variant: one interpretation of a network, the source of each value, and what was stated about it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from capsaudit.published import Figure, Rounding, parse_figure
-from capsaudit.spec import Spec
+from capsaudit.spec import Data, Spec
 
 Digits = Annotated[int, Meta(ge=1, le=40, description="an integer from 1 to 40")]
 RoundingName = Annotated[Rounding, Meta(description='"half up" or "cut"')]
@@ -66,7 +66,7 @@ class Expected(Struct, frozen=True, forbid_unknown_fields=True):
     total: int
     frozen: int = 0
     layers: dict[str, ExpectedLayer] = {}
-    knobs: dict[str, Any] = {}
+    knobs: Data = {}
 
 
 class Header(Struct, frozen=True, forbid_unknown_fields=True):

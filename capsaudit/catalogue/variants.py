@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -14,8 +13,8 @@ from capsaudit.catalogue.toml_files import exists, locate, read_table, shipped
 from capsaudit.catalogue.variant import Header, Stated, StatedTable, Variant
 from capsaudit.errors import FigureError, FileError
 from capsaudit.families import FAMILIES, family_of, impossible, layers
-from capsaudit.knobs import Data, flatten, known_knobs, merged, to_data
-from capsaudit.spec import Spec
+from capsaudit.knobs import flatten, known_knobs, merged, to_data
+from capsaudit.spec import Data, Spec
 from capsaudit.validation import Fault, faults_of, nearest, shown
 
 
@@ -24,12 +23,12 @@ class VariantFile(Struct, frozen=True):
 
     label: str
     path: Path
-    table: dict[str, Any]
+    table: Data
     header: Header | None
     faults: tuple[str, ...]
 
     @property
-    def knobs(self) -> dict[str, Any]:
+    def knobs(self) -> Data:
         """The tables that are settings of the network."""
         return {key: value for key, value in self.table.items() if key not in Header.__struct_fields__}
 

@@ -52,17 +52,13 @@ def count(variant: Variant, *, witnesses: Sequence[str] = WITNESSES) -> Count:
     )
 
 
-def mismatch(what: str, figure: Figure | None, count: int) -> tuple[Reason, ...]:
-    """Why the count of something does not agree with a figure; nothing where it does."""
-    if figure is None or judge(figure, count) == "agrees":
+def mismatch(what: str, figure: Figure | None, exact: int, *, count: str | None = None) -> tuple[Reason, ...]:
+    """Why the count of something does not agree with a figure; nothing where it does. `count`: which values of a model were counted."""
+    if figure is None or judge(figure, exact) == "agrees":
         return ()
-    read_as = approximation(figure, count)
-    rounded = figure.round(count)
-    return (
-        reason(
-            "rounds otherwise", what=what, stated=figure.text, exact=count, rounds_to=rounded, approximation=read_as
-        ),
-    )
+    read_as, rounded = approximation(figure, exact), figure.round(exact)
+    values = {"stated": figure.text, "exact": exact, "rounds_to": rounded, "approximation": read_as, "count": count}
+    return (reason("rounds otherwise", what=what, **values),)
 
 
 def _counts(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
-from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -23,6 +22,7 @@ from capsaudit.interpretations.tables import Array, Table, spread, tables
 from capsaudit.knobs import KnobChange
 from capsaudit.published import Figure, judge
 from capsaudit.results import Excluded, Joint, JointFigure, Question
+from capsaudit.spec import Data, Value
 
 LARGEST_GRID = 20_000_000
 
@@ -131,7 +131,7 @@ class _Answers:
     def _question(self, place: int, knob: str) -> Question:
         axis = self._axes[place]
         assumed = next(change.before for option in axis.options for change in option if change.knob == knob)
-        values: dict[str, Any] = {}
+        values: Data = {}
         for option in axis.options:
             values.setdefault(str(_set(option, knob, assumed)), _set(option, knob, assumed))
         others = tuple(i for i in range(len(self._axes)) if i != place)
@@ -145,7 +145,7 @@ class _Answers:
             excluded=tuple(self._excluded(axis, knob, value) for name, value in values.items() if name not in possible),
         )
 
-    def _excluded(self, axis: Axis, knob: str, value: Any) -> Excluded:
+    def _excluded(self, axis: Axis, knob: str, value: Value) -> Excluded:
         """Shown by the plainest option that has this value, everything else as in the variants."""
         options = [option for option in axis.options if any(c.knob == knob and c.after == value for c in option)]
         option = axis.options.index(min(options, key=len, default=axis.options[0]))
@@ -177,7 +177,7 @@ def _distinct(groups: Iterable[Sequence[Axis]]) -> tuple[Axis, ...]:
     return tuple(found)
 
 
-def _set(option: Sequence[KnobChange], knob: str, assumed: Any) -> Any:
+def _set(option: Sequence[KnobChange], knob: str, assumed: Value) -> Value:
     """The value that an option gives a knob."""
     return next((change.after for change in option if change.knob == knob), assumed)
 

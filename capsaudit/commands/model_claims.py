@@ -70,4 +70,5 @@ def _reasons(
         names = {tensor.layer for tensor in inventory.tensors} | {tensor.name for tensor in inventory.tensors}
         return (reason("nothing selected", layer=claim.layer, hint=nearest(claim.layer or "", names - {""})),)
     what = claim.layer or "the model"
-    return mismatch(what, claim.figure, found) or (reason("selected", what=what, found=found, count=claim.count),)
+    selected = (reason("selected", what=what, found=found, count=claim.count),)
+    return mismatch(what, claim.figure, found, count=claim.count) or selected

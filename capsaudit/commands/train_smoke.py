@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,7 +16,6 @@ from capsaudit.data.mnist import fetch_mnist, load_mnist
 from capsaudit.errors import CapsauditError
 from capsaudit.results import Run, Runs
 from capsaudit.train.loop import Progress
-from capsaudit.train.losses import Objective
 from capsaudit.train.pictures import draw
 from capsaudit.train.smoke import Plan, smoke
 
@@ -35,7 +34,7 @@ def train_smoke(
     runs: list[Run] = []
     try:
         for variant in variants:
-            trained = smoke(variant, dataset, plan, lambda progress, name=variant.id: watch(name, progress))  # type: ignore[misc]
+            trained = smoke(variant, dataset, plan, partial(watch, variant.id))
             runs.append(trained.run)
             if pictures is not None:
                 draw(trained, pictures)
@@ -44,19 +43,18 @@ def train_smoke(
     return Runs(runs=tuple(runs))
 
 
-def plan_of(*, losses: tuple[bool, bool], threads: int | None, device: str, **plan: Any) -> Plan:
-    """How runs train; sets the number of threads of this process.
+def prepare(plan: Plan, *, threads: int | None) -> None:
+    """Check the device of a plan, and set the number of threads of this process.
 
     Raises:
         CapsauditError: no such device.
     """
     try:
-        torch.empty(1, device=device)
+        torch.empty(1, device=plan.device)
     except (RuntimeError, AssertionError) as error:
-        raise CapsauditError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+        raise CapsauditError(f"device {plan.device!r} cannot be used: {str(error).splitlines()[0]}") from error
     if threads:
         torch.set_num_threads(threads)
-    return Plan(device=device, objective=Objective(*losses), **plan)
 
 
 def dataset_of(data: str, folder: Path | None, fetching: FetchProgress | None) -> Dataset:

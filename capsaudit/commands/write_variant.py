@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 
 from capsaudit.atomic_write import write_atomically
 from capsaudit.errors import CapsauditError
 from capsaudit.families import layers
-from capsaudit.inventory import Inventory
+from capsaudit.inventory import Inventory, InventoryTensor
 from capsaudit.knobs import IMAGE_SIZE, KnobChange, changed, counted_changes, to_data
 from capsaudit.recognition.base import Match
+from capsaudit.spec import Data
 
 
 def write_variant(match: Match | None, inventory: Inventory, path: Path) -> None:
@@ -42,7 +43,7 @@ def variant_toml(match: Match, inventory: Inventory) -> str:
         names = ", ".join(tensor.name for tensor in match.network.unassigned) or "its layers"
         raise CapsauditError(f"{inventory.target}: no variant file can describe it: no knob accounts for {names}")
     made = counted_changes(match.variant.spec, match.network.spec)
-    data: dict[str, Any] = {"extends": match.variant.id, "summary": f"the network of {inventory.target}"}
+    data: Data = {"extends": match.variant.id, "summary": f"the network of {inventory.target}"}
     data = reduce(_set, [change for change in made if not change.knob.startswith("layers")], data)
     if any(change.knob.startswith("layers") for change in made):
         data["layers"] = list(to_data(match.network.spec)["layers"])  # a list of tables is written whole
@@ -56,7 +57,7 @@ def variant_toml(match: Match, inventory: Inventory) -> str:
     return tomli_w.dumps(data)
 
 
-def _set(data: dict[str, Any], change: KnobChange) -> dict[str, Any]:
+def _set(data: Data, change: KnobChange) -> Data:
     value = change.after
     if isinstance(value, tuple | list):
         value = [dict(item) if isinstance(item, dict) else item for item in value]
@@ -70,7 +71,7 @@ def _sides(knob: str) -> tuple[str, ...]:
     return ("image.height", "image.width") if knob == IMAGE_SIZE else (knob,)
 
 
-def _expected(trainable: int, tensors: Any, output: tuple[int, ...]) -> dict[str, Any]:
+def _expected(trainable: int, tensors: Sequence[InventoryTensor], output: tuple[int, ...]) -> Data:
     counts = {
         "frozen": sum(tensor.count for tensor in tensors if not tensor.trainable and not tensor.buffer),
         "buffers": sum(tensor.count for tensor in tensors if tensor.buffer),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 
 from capsaudit.arithmetic import LayerArithmetic, Shape
-from capsaudit.spec import Spec
+from capsaudit.spec import Spec, Value
 
 S = TypeVar("S", bound=Spec)
+
+Values = Mapping[str, Sequence[Value]]
+"""The values that knobs may have, by knob."""
 
 POSSIBLE = "possible"
 """The entry of `scopes` for whether a network can exist."""
@@ -30,7 +33,7 @@ class Family(Struct, Generic[S], frozen=True, kw_only=True):
     impossible: Callable[[S], str | None]
     sides: Callable[[S], Iterator[tuple[int, int]]]
     classes: Callable[[S], int]
-    scopes: Callable[[S, Mapping[str, Sequence[Any]]], dict[str, frozenset[str]]]
+    scopes: Callable[[S, Values], dict[str, frozenset[str]]]
     """The knobs that each part of a count depends on, given the values that knobs may have beside those of the spec.
 
     A part is a tensor (`conv1.weight`), a layer (`conv1`) or all layers of a kind (`fc`); the name of a table includes all knobs in it.

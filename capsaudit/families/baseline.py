@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from capsaudit.arithmetic import (
     LayerArithmetic,
@@ -14,7 +13,7 @@ from capsaudit.arithmetic import (
     fully_connected,
     image_shape,
 )
-from capsaudit.families.base import POSSIBLE, Family
+from capsaudit.families.base import POSSIBLE, Family, Values
 from capsaudit.spec import Convolution, Padding, Settings, Share, Size, Spec, Widths
 
 
@@ -81,7 +80,7 @@ def _impossible(spec: Baseline) -> str | None:
     return None
 
 
-def _scopes(spec: Baseline, values: Mapping[str, Sequence[Any]]) -> dict[str, frozenset[str]]:
+def _scopes(spec: Baseline, values: Values) -> dict[str, frozenset[str]]:
     """One part for each convolution of the deepest network: lists of layers may have several lengths."""
     scopes: dict[str, frozenset[str]] = {}
     for number in range(1, max(map(len, (spec.layers, *values.get("layers", ())))) + 1):

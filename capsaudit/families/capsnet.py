@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from capsaudit.arithmetic import (
     LayerArithmetic,
+    Parameter,
     Shape,
     conv_fault,
     conv_formula,
@@ -19,7 +20,7 @@ from capsaudit.arithmetic import (
     parameter,
     reconstruction,
 )
-from capsaudit.families.base import POSSIBLE, Family
+from capsaudit.families.base import POSSIBLE, Family, Values
 from capsaudit.formula import Formula, product
 from capsaudit.spec import Convolution, Decoder, Flag, Padding, Settings, Size, Spec
 
@@ -121,7 +122,7 @@ def _digit_caps(digit: DigitCaps, shape: Shape, *, types: int) -> LayerArithmeti
     )
 
 
-def _digit_parameters(digit: DigitCaps, weight: Shape, pairs: Shape) -> Iterator[Any]:
+def _digit_parameters(digit: DigitCaps, weight: Shape, pairs: Shape) -> Iterator[Parameter]:
     yield parameter("weight", weight)
     if digit.bias:
         yield parameter("bias", (digit.classes, digit.dimension))
@@ -131,7 +132,7 @@ def _digit_parameters(digit: DigitCaps, weight: Shape, pairs: Shape) -> Iterator
         yield parameter("coupling", pairs)
 
 
-def _computed(digit: DigitCaps, pairs: Shape) -> Iterator[Any]:
+def _computed(digit: DigitCaps, pairs: Shape) -> Iterator[Parameter]:
     """The logits b where they start from zero, the coupling coefficients c where routing computes them: one for each pair."""
     if digit.logits == "zero":
         yield parameter("logits", pairs, trainable=False)
@@ -220,7 +221,7 @@ _SCOPES = {
 }
 
 
-def _scopes(_spec: CapsNet, _values: Mapping[str, Sequence[Any]]) -> dict[str, frozenset[str]]:
+def _scopes(_spec: CapsNet, _values: Values) -> dict[str, frozenset[str]]:
     return _SCOPES
 
 

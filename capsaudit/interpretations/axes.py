@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import product
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -21,8 +20,8 @@ from capsaudit.catalogue.spaces import Alternative, Knob, Space
 from capsaudit.conventions import CONVENTIONS, PREFIX, ROUNDING
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.families import family_of, layers
-from capsaudit.knobs import IMAGE_SIZE, Data, KnobChange, changed, known_knobs, to_data
-from capsaudit.spec import Spec
+from capsaudit.knobs import IMAGE_SIZE, KnobChange, changed, known_knobs, to_data
+from capsaudit.spec import Data, Spec, Value
 from capsaudit.validation import faults_of, nearest
 
 LARGEST_AXIS = 100_000
@@ -105,13 +104,13 @@ def _changes(knob: Knob, data: Data) -> tuple[KnobChange, ...]:
     )
 
 
-def _value(data: Data, knob: str) -> Any:
+def _value(data: Data, knob: str) -> Value:
     if knob in CONVENTIONS:
         return CONVENTIONS[knob].usual
     if knob == IMAGE_SIZE:
         height, width = data["image"]["height"], data["image"]["width"]
         return height if height == width else [height, width]
-    value: Any = data
+    value: Value = data
     for part in knob.split("."):
         if not isinstance(value, dict | list | tuple):
             return None

@@ -10,7 +10,7 @@ from capsaudit.families import sides
 from capsaudit.families.baseline import Baseline, BaselineLayer, FullyConnected
 from capsaudit.inventory import Inventory
 from capsaudit.recognition.base import Match, RecognisedNetwork, best
-from capsaudit.recognition.roles import Group, chain, groups_of, is_convolution, is_linear
+from capsaudit.recognition.roles import Group, as_padding, chain, groups_of, is_convolution, is_linear
 from capsaudit.spec import Image, Padding
 
 _LARGEST_IMAGE = 512
@@ -50,8 +50,7 @@ def _padding(convolutions: Sequence[Group], inventory: Inventory) -> Padding:
     known = [inventory.geometry.get(group.tensors[0].layer, (1, 0))[1] for group in convolutions]
     if all(padding == group.weight[2] // 2 for padding, group in zip(known, convolutions, strict=True)):
         return "same"
-    first = known[0]
-    return "valid" if first == 0 or len(set(known)) > 1 else first  # type: ignore[return-value]
+    return "valid" if len(set(known)) > 1 else as_padding(known[0])
 
 
 def _spec(

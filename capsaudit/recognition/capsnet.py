@@ -10,10 +10,10 @@ import msgspec
 
 from capsaudit.arithmetic import conv_output
 from capsaudit.catalogue import Variant
-from capsaudit.families.capsnet import CapsNet, DigitCaps, PrimaryCaps
+from capsaudit.families.capsnet import CapsNet, DigitCaps, PrimaryCaps, SharedW
 from capsaudit.inventory import Inventory, InventoryTensor
 from capsaudit.recognition.base import Match, RecognisedNetwork, best
-from capsaudit.recognition.roles import Group, Roles, WeightLayout, roles, sizes
+from capsaudit.recognition.roles import Group, Roles, WeightLayout, as_padding, roles, sizes
 from capsaudit.spec import Convolution, Decoder, Image
 
 _LARGEST_IMAGE = 1024
@@ -70,7 +70,7 @@ def _convolution(group: Group, inventory: Inventory, like: Convolution) -> Convo
         channels=group.weight[0],
         kernel=group.weight[2],
         stride=stride,
-        padding=like.padding if padding == _PADDED_OUTSIDE else "valid" if padding == 0 else padding,  # type: ignore[arg-type]
+        padding=like.padding if padding == _PADDED_OUTSIDE else as_padding(padding),
         bias=group.has_bias,
     )
 
@@ -130,13 +130,13 @@ def _digit(
     found: Roles, w: WeightLayout, capsules: int, types: int, like: DigitCaps
 ) -> tuple[DigitCaps, list[InventoryTensor]]:
     """DigitCaps, and the tensors beside W that belong to it."""
-    shared = {capsules: "none", types: "grid", 1: "all"}.get(w.matrices, "none")
+    layouts: dict[int, SharedW] = {capsules: "none", types: "grid", 1: "all"}
     bias = _first(found.others, (w.classes, w.dimension))
     pairs = [t for t in found.others if _fits(t, (capsules, w.classes)) and t is not bias]
     digit = DigitCaps(
         classes=w.classes,
         dimension=w.dimension,
-        shared_w=shared,  # type: ignore[arg-type]
+        shared_w=layouts.get(w.matrices, "none"),
         bias=bias is not None,
         logits="zero" if not pairs else "trainable" if pairs[0].trainable else "frozen",
         coupling="trainable" if len(pairs) > 1 and pairs[1].trainable else "computed",

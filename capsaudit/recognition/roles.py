@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from capsaudit.arithmetic import Shape
 from capsaudit.inventory import Inventory, InventoryTensor
+from capsaudit.spec import Padding
 
 _LAYOUTS = 8
 """How many layouts of one W are tried, the likeliest first."""
@@ -130,6 +131,11 @@ def _rest_is_bias(group: Group) -> bool:
         and len(group.tensors) == len(rest) + 1
         and all(shape == group.weight[:1] for shape in rest)
     )
+
+
+def as_padding(found: int | str) -> Padding:
+    """The padding of a torch convolution as a knob: none at all is `valid`."""
+    return "same" if found == "same" else found if isinstance(found, int) and found else "valid"
 
 
 def chain(groups: Sequence[Group]) -> Iterator[Group]:

@@ -57,19 +57,17 @@ def _number(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _rounded(exact: int, rounds_to: str) -> str:
-    """A count, and what it rounds to where that is something else."""
-    return f"{exact:,}" if rounds_to == f"{exact:,}" else f"{exact:,}, which rounds to {rounds_to},"
-
-
-def _rounds(what: str, stated: str, exact: int, rounds_to: str, approximation: str | None) -> str:
-    counted = _rounded(exact, rounds_to)
-    return f"{what} has {counted} not {stated}" + _READ_OTHERWISE[approximation].format(stated=stated)
+def _rounds(what: str, stated: str, exact: int, rounds_to: str, approximation: str | None, count: str | None) -> str:
+    """`count`: which values of a model these are, where that was asked for."""
+    number = f"{exact:,}"
+    counted = f"{number} {_VALUES[count]}" if count else number
+    rounded = "" if rounds_to == number else f", which round{'' if count else 's'} to {rounds_to}"
+    return f"{what} has {counted}{rounded}, not {stated}" + _READ_OTHERWISE[approximation].format(stated=stated)
 
 
 def _knobs_disagree(what: str, exact: int, rounds_to: str, stated: str, source: str, place: str) -> str:
-    counted = _rounded(exact, rounds_to).removesuffix(",")
-    return f"then {what} would have {counted}, but the {source} states {stated} ({place})"
+    rounded = "" if rounds_to == f"{exact:,}" else f", which rounds to {rounds_to}"
+    return f"then {what} would have {exact:,}{rounded}, but the {source} states {stated} ({place})"
 
 
 def _true_of(stated: str, variants: list[str], approximate: bool) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
+
+from capsaudit.spec import Data
 
 SCHEMA = 2
 """The version of the JSON keys."""
@@ -47,7 +49,7 @@ class Reason(Struct, frozen=True):
     """Why a verdict is what it is: a code, and the values that its sentence is made from. `capsaudit.render.reasons` has the sentences."""
 
     code: ReasonCode
-    values: dict[str, Any]
+    values: Data
 
 
 def reason(code: ReasonCode, **values: object) -> Reason:

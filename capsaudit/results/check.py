@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import Struct
 
 from capsaudit.results.base import Result
+from capsaudit.spec import Value
 
 
 class Failure(Struct, frozen=True, kw_only=True):
@@ -15,8 +14,8 @@ class Failure(Struct, frozen=True, kw_only=True):
     variant: str
     layer: str | None
     what: str
-    expected: Any
-    found: Any
+    expected: Value
+    found: Value
 
 
 class Check(Result, frozen=True, kw_only=True):

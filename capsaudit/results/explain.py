@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from msgspec import Struct
 
 from capsaudit.results.base import Result
+from capsaudit.spec import Value
 
 
 class LayerDifference(Struct, frozen=True, kw_only=True):
@@ -24,8 +23,8 @@ class Step(Struct, frozen=True, kw_only=True):
     """
 
     knob: str
-    before: Any = msgspec.field(name="from")
-    after: Any = msgspec.field(name="to")
+    before: Value = msgspec.field(name="from")
+    after: Value = msgspec.field(name="to")
     difference: int
     total: int
     layers: tuple[LayerDifference, ...]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from msgspec import Struct
 
 from capsaudit.published import Verdict
 from capsaudit.results.base import Result
+from capsaudit.spec import Value
 
 
 class Excluded(Struct, frozen=True, kw_only=True):
     """A value that no interpretation of all figures can have: which claims exclude it, and the total it would give for the first of them."""
 
-    value: Any
+    value: Value
     by: tuple[str, ...]
     total: int
     stated: str
@@ -31,8 +30,8 @@ class Question(Struct, frozen=True, kw_only=True):
 
     knob: str
     about: tuple[str, ...]
-    assumed: Any
-    allowed: tuple[Any, ...]
+    assumed: Value
+    allowed: tuple[Value, ...]
     excluded: tuple[Excluded, ...]
 
     @property

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from capsaudit.knobs import KnobChange
 from capsaudit.render.document import Cell
+from capsaudit.spec import Value
 
 BLANK = Cell("", None)
 
 
-def setting(value: Any) -> str:
+def setting(value: Value) -> str:
     """A knob's value as people write it: `28`, `512, 1024`, `true`, a table as `key value` pairs."""
     match value:
         case bool():
