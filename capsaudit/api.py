@@ -161,6 +161,7 @@ def audit(
     """
     from capsaudit.commands.audit import audit_module
 
+    chosen = _variant(against) if against else None
     model_name = name or type(model).__name__
     return audit_module(model, model_name, inputs, kwargs, against=chosen, claims=claims, policy=policy)
 
