@@ -58,20 +58,17 @@ def figures() -> None:
     """The figures of the paper and of the article as a table, with the verdicts that `capsaudit claims` computes."""
     claims = json.loads(output("capsaudit claims --format json", code=1))["claims"]
     wanted = ("article-total", "article-official-figure")
-    told = [c for c in claims if c["id"] in wanted or (c["source"] == "paper" and c["layer"] is None and c["exact"])]
-    print("\n| who states | figure | of | exact | verdict |\n| --- | ---: | --- | ---: | --- |")
-    for claim in told:
+    shown = [c for c in claims if c["id"] in wanted or (c["source"] == "paper" and c["layer"] is None and c["exact"])]
+    print("\n| source | figure | variant | exact | verdict |\n| --- | ---: | --- | ---: | --- |")
+    for claim in shown:
         verdict = _verdict(claim)
-        print(f"| {claim['source']} | {claim['stated']} | `{claim['about']}` | {claim['exact']:,} | {verdict} |")
+        stated = f"{int(claim['stated']):,}" if claim["stated"].isdecimal() else claim["stated"]
+        print(f"| {claim['source']} | {stated} | `{claim['about']}` | {claim['exact']:,} | {verdict} |")
     print()
 
 
 def _verdict(claim: dict[str, Any]) -> str:
-    others = [name for name in claim["true_of"] if name != claim["about"]]
-    match claim["verdict"]:
-        case "misattributed":
-            return f"**misattributed**: true of `{others[0]}`"
-        case "undecided":
-            return "true, but printed as well by " + ", ".join(f"`{name}`" for name in others)
-        case verdict:
-            return str(verdict)
+    if claim["verdict"] == "misattributed":
+        return f"**misattributed**: true of `{claim['true_of'][0]}`"
+    also = ", ".join(f"`{name}`" for name in claim["also"])
+    return f"{claim['verdict']}; also the totals of {also}" if also else str(claim["verdict"])
