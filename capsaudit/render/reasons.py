@@ -84,9 +84,7 @@ _SENTENCES: dict[ReasonCode, Callable[..., str]] = {
     "true of": _true_of,
     "true of none": "no shipped variant rounds to {stated}".format,
     "rows add up": "the source's own rows add up to {total:,}".format,
-    "also": lambda stated, totals: (
-        f"{listed(totals)} also round{'s' * (len(totals) == 1)} to {stated}, so it is no proof"
-    ),
+    "also": lambda stated, totals: f"{listed(totals)} also round{'s' * (len(totals) == 1)} to {stated}",
     "shape": lambda what, stated, exact: f"the {what} is {'×'.join(map(str, exact))}, not {stated}",
     "shapes agree": "these are the shapes of {layer}".format,
     "knobs agree": "then {what} has {exact:,} parameters, and {claim} states {stated}".format,
@@ -101,9 +99,7 @@ _SENTENCES: dict[ReasonCode, Callable[..., str]] = {
     "loss disagrees": (
         "{where}, it is {stated:.6g}; the paper's loss, which the networks are trained with, is {trained:.6g}"
     ).format,
-    "losses agree": (
-        "it equals the loss that the networks are trained with on {examples} examples, with and without a loss"
-    ).format,
+    "losses agree": ("on {examples} examples it equals the loss that the networks are trained with").format,
     "no source": "no value of any shipped variant comes from the {source}".format,
     "source": "{count} values of shipped variants come from it, such as {knob} of {variant} ({text})".format,
     "selected": lambda what, found, count: f"{what} has {found:,} {_VALUES[count]}",

@@ -69,7 +69,7 @@ def _sentences(result: Ledger) -> Iterator[str]:
     for step in result.steps:
         if step.alone is not None and step.alone != step.difference:
             alone = number(step.alone, signed=True).text
-            yield f"{step.knob} interacts with earlier changes: changed alone, it makes {alone} from {result.start}."
+            yield f"{step.knob} interacts with earlier changes: changed alone from {result.start}, its difference is {alone}."
 
 
 def _direction(difference: int) -> Tone:

@@ -46,7 +46,7 @@ def joint(result: Joint) -> Document:
 
 def _question_row(question: Question) -> tuple[Cell, ...]:
     excluded = "\n".join(
-        f"{setting(each.value)}: {each.stated} would be {each.rounds_to}" for each in question.excluded
+        f"{setting(each.value)}: {each.rounds_to} instead of {each.stated}" for each in question.excluded
     )
     allowed = ", ".join(map(setting, question.allowed))
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from capsaudit.render.document import Cell, Column, Document, Grid, Tone, number, separated, word
+from capsaudit.render.document import ABSENT, Cell, Column, Document, Grid, Tone, number, separated, word
 from capsaudit.render.tables.base import changes, setting
 from capsaudit.results import Evidence, Explanation, Reconciliation
 
@@ -18,17 +18,22 @@ def reconcile(result: Reconciliation) -> Document:
         Column("what changes", wraps=True),
         Column("total", right=True),
         Column("variant", hyphens=True),
-        Column("assumption cost", right=True),
+        Column("cost", right=True),
         Column("evidence"),
         Column("torch"),
     )
-    listed = result.explanations or tuple(each for each in (result.below, result.above) if each is not None)
+    listed = _listed(result)
     elsewhere = tuple(each for each in result.shipped if each not in listed)
     rows = tuple(_row(each) for each in (*listed, *elsewhere))
     rules = (len(listed),) if elsewhere and listed else ()
     grid = Grid(name="explanations", columns=columns, rows=rows, rules=rules)
     parts: tuple[Grid | str, ...] = (grid, *_sentences(result), _histogram(result))
     return Document(title=_title(result), parts=parts, data=lambda: _data(result))
+
+
+def _listed(result: Reconciliation) -> tuple[Explanation, ...]:
+    """The explanations; the nearest interpretations where there are none."""
+    return result.explanations or tuple(each for each in (result.below, result.above) if each is not None)
 
 
 def _title(result: Reconciliation) -> str:
@@ -43,7 +48,7 @@ def _title(result: Reconciliation) -> str:
 
 
 def _row(explanation: Explanation) -> tuple[Cell, ...]:
-    confirmed = {True: "agrees", False: "differs", None: "not\nselected"}[explanation.confirmed]
+    confirmed = {True: "agrees", False: "differs", None: ABSENT}[explanation.confirmed]
     return (
         number(len(explanation.changes)),
         word(changes(explanation.changes, "\n") or "nothing"),
@@ -90,7 +95,9 @@ def _sentences(result: Reconciliation) -> Iterator[str]:
     )
     if result.shipped:
         yield f"Shipped variants further down the list: {', '.join(each.variant or '' for each in result.shipped)}."
-    if any(each.confirmed is None for each in (*result.explanations, *result.shipped)):
+    if listed := (*_listed(result), *result.shipped):
+        yield "Cost: the assumption cost, how much a reader has to assume for these changes."
+    if any(each.confirmed is None for each in listed):
         yield "Not confirmed: the torch witness was not selected."
     for explanation in result.explanations[:1]:
         yield from (f"{change.knob} = {setting(change.after)}: {change.source}." for change in explanation.changes)
