@@ -72,8 +72,8 @@ def _render(renderer: str, result: Result) -> str:
 def destinations(formats: Sequence[str], outputs: Sequence[str]) -> list[tuple[Format, Path | None]]:
     """Formats and outputs in pairs, in the order given; None is standard output, which takes one.
 
-    >>> destinations(["sarif", "github"], ["log.sarif"])
-    [('sarif', PosixPath('log.sarif')), ('github', None)]
+    >>> [(format, path and path.name) for format, path in destinations(["sarif", "github"], ["log.sarif"])]
+    [('sarif', 'log.sarif'), ('github', None)]
 
     Raises:
         CapsauditError: an unknown format, more outputs than formats, or more than one format without an output of its own.

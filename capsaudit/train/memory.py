@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 import sys
 from pathlib import Path
 
@@ -19,12 +18,16 @@ def forget_peak() -> None:
 
 
 def peak_bytes(device: str) -> int:
-    """Peak since `forget_peak`: of the device's memory on an accelerator, of the process otherwise."""
+    """Peak since `forget_peak`: of the device's memory on an accelerator, of the process otherwise; 0 where the system reports none."""
     if device.startswith("cuda"):
         return int(torch.cuda.max_memory_allocated())
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM"):
                 return int(line.split()[1]) * 1024
+    try:
+        import resource  # Unix only
+    except ImportError:
+        return 0
     kilobyte = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kilobyte
