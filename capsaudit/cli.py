@@ -23,7 +23,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="capsaudit",
-    help="Count a network layer by layer, compare every published figure with the count, and explain the difference.",
+    help="Count a network's parameters layer by layer, compare published figures with the counts, and explain differences.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -38,7 +38,7 @@ FormatOptions = Annotated[
         "--format",
         "-f",
         metavar=f"[{'|'.join(FORMATS)}]",
-        help="Output format. Repeatable, with an --output for each but one.",
+        help="Output format. Repeatable; all but one need an --output.",
     ),
 ]
 Witnesses = Annotated[
@@ -46,17 +46,24 @@ Witnesses = Annotated[
     typer.Option(
         "--witness",
         metavar="NAME",
-        help="Count by this witness: formula, torch or torchinfo. Repeatable; all by default. formula alone imports no torch.",
+        help="Witness to count with, an independent method: formula, torch or torchinfo. Repeatable; all by default. With "
+        "formula only, torch is not imported.",
     ),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KNOB=VALUE", help="Change a knob, for example image.size=36. Repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KNOB=VALUE",
+        help="Change a knob, a setting of the variant, for example image.size=36. Repeatable.",
+    ),
 ]
 OneVariant = Annotated[
     str | None, typer.Argument(metavar="[ID_OR_FILE]", help="A shipped variant, or a .toml file of your own.")
 ]
-OneVariantOption = Annotated[str | None, typer.Option("--variant", metavar="ID_OR_FILE", help="The same as an option.")]
+OneVariantOption = Annotated[
+    str | None, typer.Option("--variant", metavar="ID_OR_FILE", help="The same as the argument.")
+]
 SomeVariants = Annotated[
     list[str] | None, typer.Argument(metavar="[ID_OR_FILE]...", help="Variants. All shipped ones by default.")
 ]
@@ -93,7 +100,9 @@ def _options(
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    _debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks. Before or after the command.")] = False,
+    _debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks of errors. May be given before or after the command.")
+    ] = False,
 ) -> None:
     """Both are handled before any command: the version above, --debug by `main`."""
 
@@ -114,11 +123,11 @@ def count(
     witnesses: Witnesses = None,
     format: TableOption = "rich",
 ) -> None:
-    """Count one variant, layer by layer, beside what was stated. Exit code 1 if they disagree."""
+    """Count the parameters of one variant, layer by layer. Exit code 1 if a stated figure disagrees."""
     from capsaudit import api
 
     if (variant is None) == (option is None):
-        raise CapsauditError("count: expected one variant, for example: capsaudit count paper")
+        raise CapsauditError("count: expected exactly one variant, for example: capsaudit count paper")
     result = api.count(api.load_variant(variant or option or "", settings=settings or ()), witnesses=witnesses)
     _print(result, format)
     _exit(agrees=result.agrees)
@@ -128,7 +137,7 @@ def count(
 def compare(
     variants: SomeVariants = None, settings: Settings = None, witnesses: Witnesses = None, format: TableOption = "rich"
 ) -> None:
-    """Show variants side by side, with the stated figures that each total agrees with. Exit code 1 if one disagrees."""
+    """Show variants side by side, with the stated figures that each total agrees with. Exit code 1 if a figure disagrees."""
     from capsaudit import api
 
     chosen = [api.load_variant(name, settings=settings or ()) for name in variants or _shipped()]
@@ -143,7 +152,7 @@ def explain(
     end: Annotated[str, typer.Argument(metavar="TO", help="A variant, or a .toml file.")],
     format: TableOption = "rich",
 ) -> None:
-    """Explain the difference of two totals: one line for each changed knob."""
+    """Explain the difference between the totals of two variants, one changed knob at a time."""
     from capsaudit import api
 
     _print(api.explain(start, end), format)
@@ -157,14 +166,19 @@ def reconcile(
         int | None, typer.Option(min=1, metavar="N", help="At most this many changes. Any number by default.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, max=10_000, metavar="K", help="How many explanations to list.")] = 10,
-    space: Annotated[str | None, typer.Option(metavar="FILE", help="A space of interpretations of your own.")] = None,
+    space: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A search space of your own: the values that knobs may have.")
+    ] = None,
     joint: Annotated[
-        bool, typer.Option("--joint", help="Use all of the paper's figures at once: what they decide, knob by knob.")
+        bool,
+        typer.Option(
+            "--joint", help="Use all of the paper's figures together, and report which values of each knob they allow."
+        ),
     ] = False,
     witnesses: Witnesses = None,
     format: TableOption = "rich",
 ) -> None:
-    """Find all interpretations that round to a figure. Exit code 1 if there is none."""
+    """Find all interpretations whose totals round to a figure. Exit code 1 if there are none."""
     from capsaudit import api
     from capsaudit.render.progress import bars
 
@@ -205,7 +219,7 @@ def audit(
         str | None, typer.Option(metavar="ID_OR_FILE", help="Compare with this variant. The closest one by default.")
     ] = None,
     claims: Annotated[
-        list[str] | None, typer.Option("--claims", metavar="FILE", help="Figures stated for it. Repeatable.")
+        list[str] | None, typer.Option("--claims", metavar="FILE", help="File of claims about the model. Repeatable.")
     ] = None,
     kwargs: Annotated[
         list[str] | None,
@@ -218,9 +232,15 @@ def audit(
         ),
     ] = None,
     policy: Annotated[
-        str | None, typer.Option(metavar="NAME", help="How values are counted where several ways are right.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="How to count parameters that have several right counts: tied, pruned, quantised, …",
+        ),
     ] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Time limit for building and running it, in seconds.")] = 300,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Time limit for building and running the model, in seconds.")
+    ] = 300,
     write_variant: Annotated[
         Path | None, typer.Option("--write-variant", metavar="FILE", help="Write the model as a variant file.")
     ] = None,
@@ -228,11 +248,13 @@ def audit(
     outputs: Annotated[
         list[str] | None,
         typer.Option(
-            "--output", metavar="FILE", help="Output file of the format at the same position; - is standard output."
+            "--output",
+            metavar="FILE",
+            help="Output file. The first --output belongs to the first --format, and so on; - is standard output.",
         ),
     ] = None,
 ) -> None:
-    """Count somebody's model, find the variant that it is, and judge claims about it. A Python target runs its code."""
+    """Count the parameters of a model, find the closest variant, and judge claims about it. Auditing Python code runs it."""
     from capsaudit import api
     from capsaudit.render.formats import destinations
 
@@ -250,7 +272,9 @@ def audit(
     for form, path in written:
         _print(result, form) if path is None else _write(result, form, path)
     if result.verdict == "unstated":
-        raise CapsauditError("there is nothing to compare the model with; give --claims FILE or --against ID")
+        raise CapsauditError(
+            "no variant matches the model, so there is nothing to compare it with; give --claims FILE or --against ID_OR_FILE"
+        )
     _exit(agrees=result.agrees)
 
 
@@ -262,7 +286,7 @@ def claims(
     witnesses: Witnesses = None,
     format: FormatOption = "rich",
 ) -> None:
-    """Judge every claim of every source. Exit code 1 if one does not agree."""
+    """Judge every claim of every source. Exit code 1 if a claim does not agree."""
     from capsaudit import api
 
     result = api.claims(*(sources or ()), witnesses=witnesses)
@@ -272,7 +296,7 @@ def claims(
 
 @app.command()
 def check(variants: SomeVariants = None, witnesses: Witnesses = None, format: FormatOption = "rich") -> None:
-    """Assert every stated count and shape, for CI. Exit code 1 if one disagrees."""
+    """Assert every stated or expected count and shape, for CI. Exit code 1 if one of them disagrees."""
     from capsaudit import api
 
     result = api.check(*(variants or ()), witnesses=witnesses)
@@ -288,7 +312,7 @@ def report(
     ] = False,
     format: TableOption = "rich",
 ) -> None:
-    """Write the report: Markdown, one HTML page, JSON and pictures. The same data give the same bytes."""
+    """Write the report: Markdown, one HTML page, JSON and pictures. The same variants always give identical files."""
     from capsaudit import api
 
     result = api.report(folder, check=check)
@@ -302,7 +326,8 @@ def train_smoke(
         list[str] | None, typer.Argument(metavar="[ID_OR_FILE]...", help="Variants. article and paper by default.")
     ] = None,
     options: Annotated[
-        list[str] | None, typer.Option("--variant", metavar="ID_OR_FILE", help="The same as an option. Repeatable.")
+        list[str] | None,
+        typer.Option("--variant", metavar="ID_OR_FILE", help="The same as an argument. Repeatable."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All shipped variants.")] = False,
     settings: Settings = None,
@@ -317,7 +342,8 @@ def train_smoke(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**62, help="Random seed.")] = 0,
     rate: Annotated[
-        float, typer.Option("--learning-rate", min=0, help="Of Adam. It rises over 40 steps, then decays.")
+        float,
+        typer.Option("--learning-rate", min=0, help="Peak learning rate of Adam: it rises over 40 steps, then decays."),
     ] = 0.001,
     margin: Annotated[bool, typer.Option(help="Use the margin loss.")] = True,
     reconstruction: Annotated[bool, typer.Option(help="Use the reconstruction loss.")] = True,
@@ -327,11 +353,14 @@ def train_smoke(
     ] = None,
     pictures: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Output directory for a loss curve, reconstructions and varied dimensions."),
+        typer.Option(
+            metavar="DIR",
+            help="Output directory for plots: loss curve, reconstructions, and the effect of each capsule dimension.",
+        ),
     ] = None,
     format: TableOption = "rich",
 ) -> None:
-    """Validate variants by a short training run on real digits. Exit code 1 if one does not learn."""
+    """Validate variants by a short training run on real digits. Exit code 1 if the verdict on a variant is not `learns`."""
     from capsaudit import api
     from capsaudit.commands.train_smoke import prepare
     from capsaudit.render.progress import bars

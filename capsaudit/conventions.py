@@ -15,6 +15,7 @@ from capsaudit.arithmetic import LayerArithmetic, Parameter
 PREFIX = "counting."
 ROUNDING = "counting.rounding"
 _FROZEN = "counting.frozen"
+_BIASES = "counting.biases"
 
 Counting = Mapping[str, str]
 """Conventions other than the usual ones, by knob."""
@@ -35,11 +36,13 @@ class Convention(Struct, frozen=True, kw_only=True):
     adds: Callable[[LayerArithmetic], Sequence[Parameter]] = lambda _layer: ()
 
     def applies(self, rows: Sequence[LayerArithmetic]) -> bool:
-        """Whether it makes a difference for these layers. Rounding always may."""
+        """Whether it makes a difference for these layers. Rounding always may, and so may biases: which there are is up to several knobs."""
+        if self.knob in (ROUNDING, _BIASES):
+            return True
         if self.knob == _FROZEN:
             return any(not tensor.trainable for row in rows for tensor in row.parameters)
         leaves_out = any(self.leaves_out(row, tensor) for row in rows for tensor in row.parameters)
-        return self.knob == ROUNDING or leaves_out or any(map(self.adds, rows))
+        return leaves_out or any(map(self.adds, rows))
 
 
 def _computed(name: str) -> Callable[[LayerArithmetic], Sequence[Parameter]]:
@@ -56,7 +59,7 @@ CONVENTIONS = {
             leaves_out=lambda layer, _tensor: layer.bare,
         ),
         Convention(
-            knob="counting.biases",
+            knob=_BIASES,
             usual="counted",
             other="left out",
             leaves_out=lambda _layer, tensor: tensor.name == "bias",

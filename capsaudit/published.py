@@ -98,7 +98,7 @@ def approximation(figure: Figure, count: int) -> Approximation | None:
     if figure.value <= count < figure.value + figure.step:
         return "cut"
     step = figure.step * 10
-    while figure.value and figure.value % step == 0:
+    while figure.value >= 10 * step and figure.value % step == 0:  # at least two digits stay significant
         if figure.value - step // 2 <= count < figure.value + step // 2:
             return "trailing zeros"
         step *= 10
@@ -119,7 +119,7 @@ def parse_figure(text: str, *, rounding: Rounding = "half up", digits: int | Non
     decimals = match["decimals"] or ""
     power = int(match["power"] or _SUFFIXES[suffix])
     if len(decimals) > power:
-        raise FigureError(f"{text!r} is not a whole number of parameters; is its M or K missing?")
+        raise FigureError(f"{text!r} is not a whole number of parameters; is a unit missing, as in 11.36M?")
     tail = f"e{match['power']}" if match["power"] else match["suffix"] or ""
     unit = 10 ** (power - len(decimals))
     figure = Figure(

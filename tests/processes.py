@@ -3,10 +3,13 @@
 import gc
 import io
 import os
+import re
+import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -36,31 +39,86 @@ def invoke(
 ) -> subprocess.CompletedProcess[str]:
     """The same within this process, as far as Python itself writes: output of native code is not captured.
 
-    An error that the command line does not turn into an exit code is raised.
+    Raised is what a user would see as a traceback or a warning: an error that the command line does not turn into an exit code, and any
+    warning that Python does not hide.
     """
     variables = _environment(columns, environment)
     encoding = variables["PYTHONIOENCODING"]
     stdout, stderr = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True) for _ in range(2))
     with (
         _restored(),
+        warnings.catch_warnings(),
         mock.patch.object(sys, "argv", ["capsaudit", *arguments]),
         mock.patch.object(sys, "stdout", stdout),
         mock.patch.object(sys, "stderr", stderr),
         mock.patch.dict(os.environ, variables, clear=True),
     ):
+        warnings.simplefilter("ignore", DeprecationWarning)
         os.chdir(cwd or Path.cwd())
         code = _exit_code()
     printed, messages = (_text(stream, encoding) for stream in (stdout, stderr))
     return subprocess.CompletedProcess(["capsaudit", *arguments], code, printed, messages)
 
 
-def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]", *, seconds: float = 60) -> None:
-    """Wait for something that a running process does; fail if it ends before or takes too long."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, "the process ended before it could be interrupted"
-        assert time.monotonic() < deadline, "the process took too long"
-        time.sleep(0.02)
+def imported_by(arguments: Sequence[str]) -> set[str]:
+    """Modules that a command imports, as the interpreter itself reports; the command must succeed."""
+    command = [sys.executable, "-X", "importtime", "-m", "capsaudit", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+class Terminal:
+    """A terminal of 80 columns that a process may write to: progress bars are shown in terminals alone. Not on Windows."""
+
+    def __init__(self) -> None:
+        import pty
+
+        self._reader, self.end = pty.openpty()
+        self._read = b""
+
+    def text(self) -> str:
+        """Everything that was written so far."""
+        while select.select([self._reader], [], [], 0)[0]:
+            self._read += os.read(self._reader, 65_536)
+        return self._read.decode(errors="replace")
+
+    def wait_for(self, text: str, process: "subprocess.Popen[str]", *, seconds: float = 60) -> None:
+        """Wait until a running process writes this; fail if it ends before or takes too long."""
+        deadline = time.monotonic() + seconds
+        while text not in self.text():
+            assert process.poll() is None, f"the process ended before it wrote {text!r}: {self.text()}"
+            assert time.monotonic() < deadline, f"the process did not write {text!r}: {self.text()}"
+            time.sleep(0.02)
+        assert process.poll() is None
+
+    def close(self) -> None:
+        """Close both ends."""
+        os.close(self._reader)
+        os.close(self.end)
+
+
+@contextmanager
+def start(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", Terminal]]:
+    """A command in a process of its own that goes on running, with the terminal that its messages go to."""
+    terminal = Terminal()
+    command = [sys.executable, "-m", "capsaudit", *arguments]
+    try:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=terminal.end, text=True, env=_environment(80, {"TERM": "xterm"})
+        ) as process:
+            try:
+                yield process, terminal
+            finally:
+                process.kill()
+    finally:
+        terminal.close()
+
+
+def lines(shown: str) -> list[str]:
+    """What a terminal shows, line by line, without colours; a line that is drawn again is there again."""
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\n", shown)
+    return [line.strip() for line in re.split(r"[\r\n]+", plain) if line.strip()]
 
 
 def _environment(columns: int, added: dict[str, str]) -> dict[str, str]:

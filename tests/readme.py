@@ -71,4 +71,4 @@ def _verdict(claim: dict[str, Any]) -> str:
     if claim["verdict"] == "misattributed":
         return f"**misattributed**: true of `{claim['true_of'][0]}`"
     also = ", ".join(f"`{name}`" for name in claim["also"])
-    return f"{claim['verdict']}; also the totals of {also}" if also else str(claim["verdict"])
+    return f"{claim['verdict']}; {also} too" if also else str(claim["verdict"])

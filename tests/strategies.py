@@ -1,7 +1,9 @@
-"""Random small networks of both families, all of them possible."""
+"""Random small networks of every family, all of them possible."""
+
+from collections.abc import Callable
 
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.strategies import SearchStrategy
 
 from capsaudit.families import impossible
 from capsaudit.families.baseline import Baseline, BaselineLayer, FullyConnected
@@ -71,7 +73,11 @@ def baselines() -> SearchStrategy[Spec]:
     )
 
 
-@st.composite
-def specs(draw: DrawFn) -> Spec:
-    """A network of either family that can exist."""
-    return draw(st.one_of(capsnets(), baselines()).filter(lambda spec: impossible(spec) is None))
+NETWORKS: dict[type[Spec], Callable[[], SearchStrategy[Spec]]] = {CapsNet: capsnets, Baseline: baselines}
+"""Random networks of each family, possible or not."""
+
+
+def specs(*families: type[Spec]) -> SearchStrategy[Spec]:
+    """A network of one of these families, of any without one, that can exist."""
+    networks = st.one_of(*(NETWORKS[family]() for family in families or NETWORKS))
+    return networks.filter(lambda spec: impossible(spec) is None)

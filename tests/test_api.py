@@ -1,18 +1,30 @@
 """The Python API: lazy, frozen, and at home in a notebook."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import capsaudit
+from capsaudit import api
+from capsaudit.render.formats import write
+from capsaudit.results import Result
+from capsaudit.train.smoke import Plan
+from tests.expected import TOTALS
+from tests.processes import invoke
+from tests.train.tiny import write_tiny
+
+EXAMPLES = Path(__file__).parent / "examples"
 
 
 def test_every_name_is_there() -> None:
-    for name in capsaudit.__all__:
+    assert capsaudit.__all__ == api.__all__
+    for name in api.__all__:
         assert getattr(capsaudit, name) is not None
-    assert set(capsaudit.__all__) <= set(dir(capsaudit))
+    assert set(api.__all__) <= set(dir(capsaudit))
 
 
 def test_unknown_names_are_refused() -> None:
@@ -25,20 +37,85 @@ def test_results_are_frozen() -> None:
         capsaudit.count("paper", witnesses=["formula"]).trainable = 0  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(
-    "expression",
-    [
-        "capsaudit.variants()",
-        "capsaudit.count('article', witnesses=['formula'])",
-        "capsaudit.compare('paper', 'article', witnesses=['formula'])",
-        "capsaudit.explain('article', 'multimnist')",
-        "capsaudit.check('article', witnesses=['formula'])",
-    ],
-)
-def test_notebooks_show_tables(expression: str) -> None:
-    shown = eval(expression)._repr_html_()
-    assert shown.startswith("<section>")
-    assert "<script" not in shown
+RESULTS = {
+    "Audit": f"api.audit_target({str(EXAMPLES / 'capsnets.claims.toml')!r})",
+    "Check": "api.check({wrong!r}, witnesses=['formula'])",
+    "Claims": "api.claims(witnesses=['formula'])",
+    "Comparison": "api.compare('paper', 'article', witnesses=['formula'])",
+    "Count": "api.count('article', witnesses=['formula'])",
+    "Joint": "api.reconcile_jointly()",
+    "Ledger": "api.explain('article', 'multimnist')",
+    "Reconciliation": "api.reconcile('11.36M', witnesses=['formula'])",
+    "Report": "api.report('nowhere', check=True)",
+    "Runs": "api.train_smoke({tiny!r}, plan=__import__('capsaudit.train.smoke').train.smoke.Plan(steps=1))",
+    "VariantList": "api.variants()",
+}
+"""A call that returns each type of result."""
+
+SHOW = """
+from capsaudit import api
+import json, sys
+results = {name: eval(call) for name, call in json.loads(sys.argv[1]).items()}
+print(json.dumps({name: [type(r).__name__, r._repr_html_(), str(r), repr(r)] for name, r in results.items()}))
+"""
+
+
+def result_types(base: type[Result] = Result) -> set[str]:
+    """Every type of result of the package, however it is derived."""
+    derived = [kind for kind in base.__subclasses__() if kind.__module__.startswith("capsaudit.")]
+    return {kind.__name__ for kind in derived} | {name for kind in derived for name in result_types(kind)}
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("files")
+    tiny, wrong = write_tiny(folder, "article"), folder / "wrong.toml"
+    wrong.write_text('extends = "paper"\nsummary = "mine"\n[stated]\nsource = "me"\ntotal = "11.36M"\n')
+    return {name: call.format(tiny=str(tiny), wrong=str(wrong)) for name, call in RESULTS.items()}
+
+
+@pytest.fixture(scope="module")
+def shown(calls: dict[str, str]) -> dict[str, list[str]]:
+    """Each result as a fresh process shows it that has imported the API and nothing else: its type, HTML, text and one line."""
+    command = [sys.executable, "-c", SHOW, json.dumps(calls)]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    return found
+
+
+def test_every_type_of_result_is_tested_here(shown: dict[str, list[str]]) -> None:
+    assert result_types() == set(RESULTS)
+    assert {name: kind for name, (kind, *_) in shown.items()} == {name: name for name in RESULTS}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_notebooks_show_tables(name: str, shown: dict[str, list[str]]) -> None:
+    _, html, text, line = shown[name]
+    assert html.startswith("<section>")
+    assert html.endswith("</section>")
+    assert "<table>" in html
+    assert "<script" not in html
+    assert "\n" in text
+    assert "\x1b" not in text
+    assert "\n" not in line
+    assert line.startswith(f"<{name} ")
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_print_shows_what_a_terminal_of_120_columns_shows(
+    name: str, calls: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result: Any = eval(calls[name], {"api": api})
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    write(result, "rich")
+    assert str(result) == capsys.readouterr().out.rstrip()
+
+
+def test_print_shows_what_the_command_prints() -> None:
+    printed = invoke("count", "article", "--witness", "formula", columns=120).stdout
+    assert str(api.count("article", witnesses=["formula"])) == printed.rstrip()
+    assert repr(api.count("article", witnesses=["formula"])) == f"<Count {printed.splitlines()[0]}>"
 
 
 def test_what_a_notebook_shows_is_escaped(tmp_path: Path) -> None:
@@ -53,6 +130,27 @@ def test_importing_the_package_imports_nothing_slow() -> None:
     code = "import sys, capsaudit; print('torch' in sys.modules, 'rich' in sys.modules, 'msgspec' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False False False\n"
+
+
+def test_without_arguments_all_that_is_shipped_is_meant() -> None:
+    assert {v.variant: v.trainable for v in api.compare(witnesses=["formula"]).variants} == TOTALS
+    assert set(api.check(witnesses=["formula"]).variants) == set(TOTALS)
+    assert {claim.source for claim in api.claims(witnesses=["formula"]).claims} >= {"article", "paper"}
+
+
+def test_a_variant_is_named_by_id_by_path_or_is_a_value(tmp_path: Path) -> None:
+    path = write_tiny(tmp_path, "article")
+    named: list[api.AnyVariant] = ["article", api.load_variant("article")]
+    assert [api.count(variant, witnesses=["formula"]).trainable for variant in named] == [TOTALS["article"]] * 2
+    named = [path, str(path), api.load_variant(path)]
+    assert [api.count(variant, witnesses=["formula"]).variant for variant in named] == ["tiny"] * 3
+
+
+def test_training_without_a_plan_is_that_of_the_command_line() -> None:
+    """80 steps of 32 images, both losses."""
+    plan = Plan()
+    assert (plan.steps, plan.batch_size, plan.seed, plan.rate) == (80, 32, 0, 0.001)
+    assert (plan.objective.margin, plan.objective.reconstruction) == (True, True)
 
 
 def test_build_gives_a_working_module() -> None:

@@ -1,20 +1,58 @@
-"""The real command line, in real processes."""
+"""The command line as a whole. What a command answers is tested in tests/commands."""
 
-import csv
-import io
-import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import pytest
+import typer
 
-from capsaudit import __version__
-from capsaudit.catalogue import shipped
-from tests.processes import run
+from capsaudit import __version__, cli
 from tests.expected import TOTALS
+from tests.processes import imported_by, invoke, run
+
+EXAMPLES = Path(__file__).parent / "examples"
+
+COMMANDS = {
+    "audit",
+    "check",
+    "claims",
+    "compare",
+    "count",
+    "explain",
+    "reconcile",
+    "report",
+    "train-smoke",
+    "variants",
+}
+"""Those of the contract, as far as there are any yet."""
+
+
+def listed_commands(printed: str) -> set[str]:
+    """The first words in the box that `--help` draws around the commands."""
+    box = printed[printed.index("─ Commands") :]
+    return set(re.findall(r"^│ (\S+)", box, re.MULTILINE))
+
+
+def test_help_names_every_command() -> None:
+    registered = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    assert set(registered) == COMMANDS
+    for option in ("--help", "-h"):
+        assert listed_commands(invoke(option).stdout) == COMMANDS
+    assert listed_commands(run().stdout) == COMMANDS  # nothing asked: the help, and exit code 2
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_has_a_help(command: str) -> None:
+    printed = invoke(command, "--help").stdout
+    assert f"capsaudit {command}" in printed
+    assert invoke(command, "-h").stdout == printed
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"capsaudit {__version__}\n"
+
 
 NO_TORCH = (
     ["--help"],
@@ -27,15 +65,6 @@ NO_TORCH = (
 )
 
 
-def imported_by(arguments: list[str]) -> set[str]:
-    """Modules that a command imports, as the interpreter itself tells."""
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "capsaudit", *arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-
-
 @pytest.mark.parametrize("arguments", NO_TORCH, ids=" ".join)
 def test_commands_that_need_no_torch_do_not_import_it(arguments: list[str]) -> None:
     imported = imported_by(arguments)
@@ -43,8 +72,18 @@ def test_commands_that_need_no_torch_do_not_import_it(arguments: list[str]) -> N
     assert not {"torch", "torchinfo", "numpy"} & imported
 
 
-def test_the_test_above_can_fail() -> None:
+@pytest.mark.parametrize(
+    "arguments", [["reconcile", "8.2M", "--witness", "formula"], ["reconcile", "--joint"]], ids=" ".join
+)
+def test_searches_need_numpy_but_no_torch(arguments: list[str]) -> None:
+    imported = imported_by(arguments)
+    assert "typer" in imported
+    assert "torch" not in imported
+
+
+def test_the_tests_above_can_fail() -> None:
     assert {"torch", "torchinfo"} <= imported_by(["count", "--variant", "paper"])
+    assert "torch" in imported_by(["reconcile", "8.2M", "--top", "1"])
 
 
 @pytest.mark.parametrize(
@@ -64,52 +103,115 @@ def test_the_test_above_can_fail() -> None:
         (["explain", "paper"], 2),
         (["check", "paper"], 0),
         (["check", "nowhere.toml"], 2),
+        (["reconcile", "11.36M", "--witness", "formula"], 0),
+        (["reconcile", "12.00M", "--changes", "1", "--witness", "formula"], 1),
+        (["reconcile", "--joint"], 0),
+        (["claims", "--witness", "formula"], 1),
+        (["claims", "paper", "--witness", "torch"], 0),
+        (["reconcile"], 2),
+        (["reconcile", "8.2M", "--joint"], 2),
+        (["reconcile", "--joint", "--from", "multimnist"], 2),
+        (["reconcile", "--joint", "--changes", "2"], 2),
+        (["reconcile", "many"], 2),
+        (["reconcile", "11.36"], 2),
+        (["reconcile", "8.2M", "--changes", "0"], 2),
+        (["reconcile", "8.2M", "--top", "0"], 2),
+        (["reconcile", "8.2M", "--from", "papr"], 2),
+        (["reconcile", "8.2M", "--space", "nowhere.toml"], 2),
+        (["reconcile", "8.2M", "--space", "baseline"], 2),
+        (["reconcile", "8.2M", "--witness", "thop"], 2),
+        (["claims", "nowhere.toml"], 2),
+        (["claims", "nowhere"], 2),
+        (["audit", "nowhere.py:Net"], 2),
+        (["report", "--check", "--output", __file__], 2),
+        (["train-smoke", "papr"], 2),
         (["frobnicate"], 2),
     ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_exit_codes(arguments: list[str], code: int) -> None:
-    done = run(*arguments)
+    done = invoke(*arguments)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert bool(done.stdout) == (code != 2)
     assert bool(done.stderr) == (code == 2)
 
 
-def test_debug_shows_the_traceback_wherever_it_stands() -> None:
+@pytest.mark.parametrize("arguments", [["count", "papr"], ["variants"], ["compare", "paper", "--witness", "formula"]])
+def test_a_process_does_what_the_tests_within_this_one_see(arguments: list[str]) -> None:
+    real, within = run(*arguments), invoke(*arguments)
+    assert (real.returncode, real.stdout, real.stderr) == (within.returncode, within.stdout, within.stderr)
+
+
+def test_debug_shows_the_traceback_wherever_it_is_given() -> None:
     for arguments in (["--debug", "count", "--variant", "papr"], ["count", "--variant", "papr", "--debug"]):
         assert "Traceback" in run(*arguments).stderr
 
 
-def test_version() -> None:
-    assert run("--version").stdout == f"capsaudit {__version__}\n"
-
-
 def test_several_faults_are_listed() -> None:
-    stderr = run("count", "--variant", "paper", "--set", "conv1.kernel=0", "--set", "conv1.strde=1").stderr
+    stderr = invoke("count", "--variant", "paper", "--set", "conv1.kernel=0", "--set", "conv1.strde=1").stderr
     assert stderr.startswith("capsaudit: 2 faults\n  --set conv1.strde=1: ")
 
 
 def numbers(text: str) -> set[str]:
     """Whole figures of four digits or more, as printed."""
-    return set(re.findall(r"(?<![\d,])\d{1,3}(?:,\d{3})+(?![\d,])", text))
+    return set(re.findall(r"(?<![\d,])\d{1,3}(?:,\d{3})+(?!,?\d)", text))
 
 
-@pytest.mark.parametrize("columns", [20, 40, 60, 80, 100, 200, 400])
-def test_no_number_is_cut_short_at_any_width(columns: int) -> None:
-    printed = run("compare", "--witness", "formula", columns=columns).stdout
-    assert {f"{total:,}" for total in TOTALS.values()} <= numbers(printed)
+SHOWN = [
+    (["compare", "--witness", "formula"], {f"{total:,}" for total in TOTALS.values()}),
+    (
+        ["count", "--variant", "article", "--witness", "formula"],
+        {"20,992", "5,308,672", "1,497,600", "82,432", "525,312", "803,600", "8,238,608"},
+    ),
+    (["explain", "article", "multimnist"], {"8,238,608", "8,227,088", "8,215,568", "11,361,808", "3,146,240"}),
+    (["variants"], {f"{total:,}" for total in TOTALS.values()}),
+    # 11,361,808; + 160 biases; − 256 biases
+    (["reconcile", "11.36M", "--witness", "formula"], {"11,361,808", "11,361,968", "11,361,552"}),
+    (["reconcile", "--joint"], {"8,215,568", "11,361,808", "35,445,522", "11,393,808"}),
+    (["claims", "--witness", "formula"], {"8,215,568", "8,215,728", "8,227,088", "8,238,608", "11,425,808"}),
+]
+"""Commands, and numbers that each of them shows."""
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 100, 120, 200, 400])
+@pytest.mark.parametrize(
+    ("arguments", "expected"), SHOWN, ids=lambda value: value[0] if isinstance(value, list) else ""
+)
+def test_no_number_is_cut_short_at_any_width(arguments: list[str], expected: set[str], columns: int) -> None:
+    printed = invoke(*arguments, columns=columns).stdout
+    assert expected <= numbers(printed)
     assert "…" not in printed
-    article = run("count", "--variant", "article", "--witness", "formula", columns=columns).stdout
-    assert {"20,992", "5,308,672", "1,497,600", "82,432", "525,312", "803,600", "8,238,608"} <= numbers(article)
-    ledger = run("explain", "article", "multimnist", columns=columns).stdout
-    assert {"8,238,608", "8,227,088", "8,215,568", "11,361,808", "3,146,240"} <= numbers(ledger)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_no_number_of_an_audit_is_cut_short(columns: int) -> None:
+    """Names of tensors are left out between the first and the last of a layer; numbers never are."""
+    printed = invoke("audit", "capsnets.py:OtherWidths", "--input", "1,28,28", cwd=EXAMPLES, columns=columns).stdout
+    assert {"8,426,082", "8,215,568", "5,308,672", "210,514"} <= numbers(printed)
+    assert "…" not in printed.replace(" … ", "").replace("…\n", "\n")
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-def test_tables_keep_within_the_terminal(columns: int) -> None:
-    for arguments in (["compare", "--witness", "formula"], ["variants"], ["explain", "article", "multimnist"]):
-        printed = run(*arguments, columns=columns).stdout
-        assert max(map(len, printed.splitlines())) <= columns
+@pytest.mark.parametrize(
+    ("arguments", "title_fits"),
+    [
+        (["compare", "--witness", "formula"], True),
+        (["variants"], True),
+        (["explain", "article", "multimnist"], True),
+        (["reconcile", "22.48M", "--witness", "formula"], False),
+        (["reconcile", "14.36M"], False),
+        (["reconcile", "--joint"], False),
+        (["claims", "--witness", "formula"], True),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_tables_keep_within_the_terminal(arguments: list[str], title_fits: bool, columns: int) -> None:
+    """A title is a line of its own, which the terminal may wrap; a table that does not fit is no table any more."""
+    title, *lines = invoke(*arguments, columns=columns).stdout.splitlines()
+    assert max(map(len, [title, *lines] if title_fits else lines)) <= columns
+    first = next(line for line in lines if line.strip())
+    assert any("───" in line for line in lines[lines.index(first) :][:5]), f"no table: {title}"
 
 
 def test_piped_output_is_plain() -> None:
@@ -151,80 +253,3 @@ def test_a_terminal_without_unicode_gets_an_answer() -> None:
     ledger = run("explain", "article", "multimnist", PYTHONIOENCODING="ascii").stdout
     assert "-11,520" in ledger
     assert "?" not in ledger
-
-
-def test_json_of_every_command() -> None:
-    compared = json.loads(run("compare", "--format", "json").stdout)
-    assert {v["variant"]: v["trainable"] for v in compared["variants"]} == TOTALS
-    assert all(
-        set(v["witnesses"].values()) == {v["trainable"]} and len(v["witnesses"]) == 3 for v in compared["variants"]
-    )
-    ledger = json.loads(run("explain", "article", "multimnist", "--format", "json").stdout)
-    assert (ledger["from"], ledger["to"], ledger["difference"]) == ("article", "multimnist", 11_361_808 - 8_238_608)
-    assert set(ledger["steps"][0]) >= {"knob", "from", "to", "difference", "total"}
-    checked = json.loads(run("check", "paper", "--format", "json").stdout)
-    assert checked["agrees"] is True
-    assert checked["failures"] == []
-    listed = json.loads(run("variants", "--format", "json").stdout)
-    assert {v["id"] for v in listed["variants"]} == set(shipped())
-
-
-def test_csv_holds_raw_numbers() -> None:
-    rows = list(csv.DictReader(io.StringIO(run("count", "--variant", "article", "--format", "csv").stdout)))
-    assert {row["layer"]: row["trainable"] for row in rows}["total"] == "8238608"
-    compared = list(csv.DictReader(io.StringIO(run("compare", "--witness", "formula", "--format", "csv").stdout)))
-    total = next(row for row in compared if row["layer"] == "total")
-    assert {name: int(total[name]) for name in TOTALS} == TOTALS
-
-
-def test_markdown_is_a_table() -> None:
-    printed = run("count", "--variant", "article", "--format", "markdown").stdout
-    assert "| conv1 | 1×28×28 | 256×20×20 | (9·9·1 + 1)·256 | 20,992 | 20992 | agrees |" in printed
-
-
-def failing_file(tmp_path: Path) -> str:
-    path = tmp_path / "mine,%.toml"
-    path.write_text('extends = "paper"\nsummary = "m"\n[stated]\nsource = "me"\ntotal = "11.36M"\nlayers.conv1 = "1"\n')
-    return str(path)
-
-
-@pytest.mark.parametrize("form", ["rich", "json", "markdown", "csv", "github", "junit"])
-def test_the_exit_code_of_check_does_not_depend_on_the_format(form: str, tmp_path: Path) -> None:
-    assert run("check", "paper", "--witness", "formula", "--format", form).returncode == 0
-    assert run("check", "paper", failing_file(tmp_path), "--witness", "formula", "--format", form).returncode == 1
-
-
-def test_github_annotations(tmp_path: Path) -> None:
-    lines = run("check", failing_file(tmp_path), "--witness", "formula", "--format", "github").stdout.splitlines()
-    assert lines == [
-        "::error title=capsaudit mine%2C%25 conv1::stated: expected 1, found 20,992",
-        "::error title=capsaudit mine%2C%25::stated: expected 11.36M, found 8,215,568",
-    ]
-    assert run("check", "paper", "--witness", "formula", "--format", "github").stdout.startswith(
-        "::notice title=capsaudit::"
-    )
-
-
-def test_junit_has_a_case_for_each_variant(tmp_path: Path) -> None:
-    suite = ET.fromstring(
-        run("check", "paper", failing_file(tmp_path), "--witness", "formula", "--format", "junit").stdout
-    )[0]
-    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
-    cases = {case.get("name"): case.find("failure") for case in suite}
-    assert cases["paper"] is None
-    assert "expected 11.36M, found 8,215,568" in str(cases["mine,%"].text)  # type: ignore[union-attr]
-
-
-def test_the_waterfall_stands_on_its_numbers() -> None:
-    printed = run("explain", "article", "multimnist").stdout
-    up = next(line for line in printed.splitlines() if "█" in line)
-    down = [line for line in printed.splitlines() if "▒" in line]
-    assert "+3,146,240" in up
-    assert len(down) == 2
-    assert all("−11,520" in line for line in down)
-
-
-def test_help_names_every_command() -> None:
-    printed = run("--help").stdout
-    for command in ("variants", "count", "compare", "explain", "check"):
-        assert command in printed

@@ -16,7 +16,7 @@ LARGEST_FILE_BYTES = 1_000_000
 
 Kind = Literal["variants", "spaces", "claims"]
 
-_NOUN: dict[Kind, str] = {"variants": "variant", "spaces": "space", "claims": "claims"}
+_NOUN: dict[Kind, str] = {"variants": "variant", "spaces": "space", "claims": "source of claims"}
 
 
 @cache

@@ -31,7 +31,7 @@ def judge_reconstruction_loss(test: Test) -> Reason:
     trained = float(reconstruction_loss(reconstructed, images))
     squares = sum(difference**2 for difference in _DIFFERENCES)
     stated = test.scale * (math.sqrt(squares) if test.form == "Euclidean distance" else squares)
-    return _compared(stated, trained, "where two pixels differ by 0.3 and 0.4")
+    return _compared(stated, trained, "for an image with one pixel off by 0.3 and another by 0.4")
 
 
 def judge_margin_loss(test: Test) -> Reason:

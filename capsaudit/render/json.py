@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from capsaudit.render.reasons import because, sentence
 from capsaudit.results import Reason
+from capsaudit.results.base import SCHEMA
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SENTENCE = {"type": "string"}
@@ -41,15 +42,17 @@ def _with_sentences(value: Any) -> Any:
 
 
 def _schema(kind: type[Struct]) -> dict[str, Any]:
+    """A document has every field, those with defaults too, and no other."""
     (root,), components = msgspec.json.schema_components((kind,), ref_template="#/$defs/{name}")
     for name, component in components.items():
-        properties = component.get("properties", {})
-        added = "message" if name == "Reason" else "because" if "reasons" in properties else None
-        if added:
+        properties = component["properties"]
+        for each in properties.values():
+            each.pop("default", None)
+        if added := "message" if name == "Reason" else "because" if "reasons" in properties else None:
             properties[added] = _SENTENCE
-            component["required"] = [*component.get("required", []), added]
         if "schema" in properties:
-            properties["schema"] = {"const": properties["schema"]["default"]}
-            component["required"] = ["schema", *component.get("required", [])]
-        component["additionalProperties"] = False
+            properties["schema"] = {"const": SCHEMA}
+        description = " ".join(component["description"].split())
+        closed = {"description": description, "required": list(properties), "additionalProperties": False}
+        components[name] = component | closed
     return {"$schema": _DIALECT, **root, "$defs": components}

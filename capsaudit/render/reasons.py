@@ -67,7 +67,7 @@ def _rounds(what: str, stated: str, exact: int, rounds_to: str, approximation: s
 
 def _knobs_disagree(what: str, exact: int, rounds_to: str, stated: str, source: str, place: str) -> str:
     rounded = "" if rounds_to == f"{exact:,}" else f", which rounds to {rounds_to}"
-    return f"then {what} would have {exact:,}{rounded}, but the {source} states {stated} ({place})"
+    return f"if so, {what} would have {exact:,} parameters{rounded}, but the {source} states {stated} ({place})"
 
 
 def _true_of(stated: str, variants: list[str], approximate: bool) -> str:
@@ -79,15 +79,15 @@ _SENTENCES: dict[ReasonCode, Callable[..., str]] = {
     "witnesses differ": _differ,
     "unknown layer": "{layer}: the formula has no such layer".format,
     "formula": "{formula} = {exact:,}".format,
-    "total": "the layers add up to {exact:,}".format,
+    "total": "the layers add up to {exact:,} parameters".format,
     "rounds otherwise": _rounds,
     "true of": _true_of,
     "true of none": "no shipped variant rounds to {stated}".format,
     "rows add up": "the source's own rows add up to {total:,}".format,
     "also": lambda stated, totals: f"{listed(totals)} also round{'s' * (len(totals) == 1)} to {stated}",
     "shape": lambda what, stated, exact: f"the {what} is {'×'.join(map(str, exact))}, not {stated}",
-    "shapes agree": "these are the shapes of {layer}".format,
-    "knobs agree": "then {what} has {exact:,} parameters, and {claim} states {stated}".format,
+    "shapes agree": "{layer} has this shape, up to the order of its axes".format,
+    "knobs agree": "if so, {what} has {exact:,} parameters, and {claim} states {stated}".format,
     "knobs disagree": _knobs_disagree,
     "no row": "the source has no row for {layer} with its input, output and count".format,
     "rows agree": "the source's own rows count these layers like this".format,
@@ -99,13 +99,13 @@ _SENTENCES: dict[ReasonCode, Callable[..., str]] = {
     "loss disagrees": (
         "{where}, it is {stated:.6g}; the paper's loss, which the networks are trained with, is {trained:.6g}"
     ).format,
-    "losses agree": ("on {examples} examples it equals the loss that the networks are trained with").format,
+    "losses agree": "on {examples} test cases it has the value of the loss that the networks are trained with".format,
     "no source": "no value of any shipped variant comes from the {source}".format,
     "source": "{count} values of shipped variants come from it, such as {knob} of {variant} ({text})".format,
     "selected": lambda what, found, count: f"{what} has {found:,} {_VALUES[count]}",
     "nothing selected": "no layer or tensor matches {layer!r}; {hint}".format,
     "not finite": "the loss was not finite in step {step}".format,
-    "unreachable": lambda tensors, count: f"no gradient reaches {', '.join(tensors)}: {count:,} values",
+    "unreachable": lambda tensors, count: f"no gradient reaches {', '.join(tensors)} ({count:,} values)",
     "not updated": lambda tensors: f"training did not change {', '.join(tensors)}",
     "accuracy": "accuracy {before:.1%} → {after:.1%}".format,
     "gained too little": "accuracy {before:.1%} → {after:.1%}, a gain of less than {least:.0%}".format,

@@ -101,7 +101,7 @@ def _near(low: int, high: int, known: dict[int, tuple[str, ...]]) -> Iterator[Ma
 def _in_words(panel: Panel) -> str:
     inside = ", ".join(f"{mark.total:,} ({mark.label})" for mark in panel.inside) or "no total"
     near = ", ".join(f"{mark.total:,} ({mark.label})" for mark in panel.outside)
-    outside = f"; just outside: {near}" if near else ""
+    outside = f"; nearest totals that do not: {near}" if near else ""
     return f"{panel.stated.stated}, {panel.low:,} to {panel.high:,}, agrees with {inside}{outside}."
 
 

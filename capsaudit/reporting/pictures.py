@@ -104,7 +104,7 @@ def layers(comparison: Comparison) -> Picture:
     return picture(
         "layers.svg",
         "The parameters of each network, layer by layer",
-        f"Bars of layers, in totals: {described}. The table of networks has all numbers.",
+        f"Stacked bars of the parameters of each layer. Totals: {described}. The table of networks has all numbers.",
         height,
         _layers(comparison, legend, first, height),
     )

@@ -56,13 +56,13 @@ def answer(contents: ReportContents) -> tuple[str, ...]:
     where = " and ".join(f"{number(part.difference, signed=True).text} in {part.layer}" for part in image.layers)
     return (
         f"The article counts {start:,} parameters in the capsule network and remarks that the paper gives "
-        f"{totals['multimnist'].stated}. Both figures are right, each for another network.",
-        f"The article's sum is exact for what it counts, but {start - paper.trainable:,} of it are routing logits and coupling "
+        f"{totals['multimnist'].stated}. Both figures are right, but for different networks.",
+        f"The article's arithmetic is right, but {start - paper.trainable:,} of the values that it counts are routing logits and coupling "
         f"coefficients, which the paper does not train. The paper's network for MNIST has {paper.trainable:,} parameters, which "
         f"rounds to {paper.stated}; so does the article's total.",
-        f"{totals['multimnist'].stated} is the paper's network for MultiMNIST: the same layers on images of "
+        f"{totals['multimnist'].stated} is the count of the paper's network for MultiMNIST: the same layers on images of "
         f"{setting(image.after)}×{setting(image.after)} pixels instead of {setting(image.before)}×{setting(image.before)}, "
-        f"{end:,} parameters. The larger image adds {number(image.difference, signed=True).text}: {where}.",
+        f"{end:,} parameters. The larger image adds {image.difference:,} parameters: {where}.",
     )
 
 
@@ -102,12 +102,15 @@ def _claims(contents: ReportContents) -> Section:
     counts = ", ".join(f"{verdict} {count}" for verdict, count in verdicts.items())
     judged = f"{len(claims)} claims were compared with the networks. Verdicts: {counts}."
     legend = (
-        "Misattributed: true, but of another network. Contradicted: the source's own numbers, or the paper, say otherwise. Approximate: only "
-        "when the figure is cut instead of rounded, or if its trailing zeros are not significant."
+        "Misattributed: true, but of another network. Contradicted: another statement of the same source says otherwise. Disagrees: the count, "
+        "or the paper, says otherwise. Approximate: the count agrees only if the figure was cut instead of rounded, or if its trailing zeros "
+        "are not significant."
     )
     tables = (claims_of(contents, source) for source in dict.fromkeys(claim.source for claim in claims))
     notes = Notes(tuple(evidence(contents)))
-    return Section("claims", "Claim by claim", (judged, legend, *tables, "Evidence that the sources say so:", notes))
+    return Section(
+        "claims", "Claim by claim", (judged, legend, *tables, "How it is known that a source states it:", notes)
+    )
 
 
 def _questions(contents: ReportContents) -> Section:
@@ -115,7 +118,7 @@ def _questions(contents: ReportContents) -> Section:
     undecided = sum(not question.decided for question in questions)
     counted = (
         f"The paper's text leaves {len(questions)} questions open that affect a count. Its figures together decide "
-        f"{len(questions) - undecided} of them; the other {undecided} cannot be decided by any figure."
+        f"{len(questions) - undecided} of them; the other {undecided} stay open."
     )
     table = Table(
         "Each question, the answers that all figures allow, and those that a figure excludes",
@@ -143,10 +146,10 @@ def _intervals(contents: ReportContents, picture: Picture) -> Section:
 def _interpretations(contents: ReportContents) -> Section:
     method = (
         "For each figure all interpretations of a network were counted, and those that round to it are listed, those with "
-        "the fewest changes first, beside the number that would be expected by chance. Evidence is strong where chance would hardly give as "
-        "many explanations with so few changes, weak where it might, none where it would; an explanation is redundant if an earlier one makes "
-        "only some of its changes. The assumption cost adds up what the changes ask a reader to assume: 0 where the paper says so, 1 where a "
-        "published source does, 2 where the text merely leaves it open."
+        "the fewest changes first, beside the number that would be expected by chance. Evidence is strong if fewer than 0.1 explanations with "
+        "as many changes are expected by chance, weak if fewer than 1, none otherwise; an explanation is redundant if an earlier one needs only a "
+        "subset of its changes. The assumption cost is a sum over the changes: 0 for a value that the paper states, 1 for one that another "
+        "published source states, 2 for one that the text merely leaves open."
     )
     parts = (part for found in contents.reconciliations for part in _search(found))
     return Section("interpretations", "Every interpretation that would explain a figure", (method, *parts))
@@ -168,7 +171,7 @@ def _method(contents: ReportContents) -> Section:
         (
             f"By capsaudit {contents.capsaudit}. Each network is a small data file; its layers are counted by witnesses that "
             f"share no code: {witnesses} (closed-form arithmetic, the parameters of the built module, and a tool that summarises it).",
-            f"The data have the SHA-256 {contents.digest}. The same data give the same bytes, on any machine.",
+            f"SHA-256 of the variant, space and claims files: {contents.digest}. The same files always give an identical report.",
             "Written by capsaudit report. To check that it is up to date: capsaudit report --check. All numbers on this page are "
             "in audit.json.",
         ),

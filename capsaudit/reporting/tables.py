@@ -102,14 +102,14 @@ def agreeing(comparison: Comparison) -> Table:
     """Each stated figure, the totals that round to it, and the variants among them."""
     columns = (
         Column("figure"),
-        Column("from", right=True),
-        Column("to", right=True),
+        Column("smallest total", right=True),
+        Column("largest total", right=True),
         Column("stated for", hyphens=True),
         Column("agrees with", wraps=True, hyphens=True),
     )
     totals = {counted.variant: counted.trainable for counted in comparison.variants}
     rows = tuple(_figure_row(stated, totals) for stated in comparison.figures)
-    return Table("Figures as intervals", Grid(name="intervals", columns=columns, rows=rows))
+    return Table("The totals that round to each figure", Grid(name="intervals", columns=columns, rows=rows))
 
 
 def _figure_row(stated: StatedFigure, totals: dict[str, int]) -> tuple[Cell, ...]:

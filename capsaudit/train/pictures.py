@@ -102,7 +102,7 @@ def _dimensions(trained: Trained) -> Figure:
 
 def _tile(figure: Figure, rows: int, columns: int, place: int, image: Tensor, label: str) -> None:
     axes = figure.add_subplot(rows, columns, place)
-    axes.imshow(image.mean(0).clamp(0, 1).cpu(), cmap="gray", vmin=0, vmax=1)
+    axes.imshow(image.mean(0).clamp(0, 1).cpu().numpy(), cmap="gray", vmin=0, vmax=1)
     axes.set_title(label, fontsize=7, pad=2)
     axes.axis("off")
 

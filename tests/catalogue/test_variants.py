@@ -1,17 +1,16 @@
 """Whatever a variant file holds, it loads or is refused with everything that is wrong with it."""
 
-import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capsaudit.catalogue import load_variant
+from capsaudit.catalogue import load_all, load_variant, shipped
 from capsaudit.errors import CapsauditError, FileError, UnknownVariantError
+from capsaudit.families import FAMILIES, family_of
 
 CHILD = 'extends = "paper"\nsummary = "mine"\n'
-SOURCED = '[sources]\n"{knob}" = "me"\n'
 
 
 def faults_in(tmp_path: Path, text: str | bytes) -> str:
@@ -68,7 +67,7 @@ def knob(table: str, name: str, value: str) -> str:
             knob("image", "height", "8"), "conv1.kernel (=9) is larger than its input (=8×28)", id="impossible shape"
         ),
         pytest.param('summary = "mine"\n', "family is missing", id="no family"),
-        pytest.param('extends = "paper"\n', "summary is missing; expected a text", id="no summary"),
+        pytest.param('extends = "paper"\n', "summary is missing; expected a string", id="no summary"),
         pytest.param(CHILD.replace("paper", "papr"), "extends is 'papr'", id="missing parent"),
         pytest.param(CHILD.replace("paper", "papr"), "did you mean 'paper'?", id="missing parent, nearest name"),
         pytest.param(CHILD.replace("paper", "mine.toml"), "extends goes in a circle: mine → mine", id="its own parent"),
@@ -78,16 +77,26 @@ def knob(table: str, name: str, value: str) -> str:
         pytest.param(b"\xff\xfe", "is not UTF-8 (byte 0", id="not UTF-8"),
         pytest.param(CHILD + "#" * 1_000_001, "is larger than 1,000,000 bytes", id="huge"),
         pytest.param(
-            f'{CHILD}[stated]\nsource = "me"\ntotal = "lots"\n', "stated.total: 'lots' is no figure", id="stated"
+            f'{CHILD}[stated]\nsource = "me"\ntotal = "lots"\n', "stated.total: 'lots' is not a figure", id="stated"
         ),
         pytest.param(
             f'{CHILD}[stated]\nsource = "me"\ntotal = 8215568\n',
-            "stated.total is 8215568; expected a text",
+            "stated.total is 8215568; expected a string",
             id="number",
         ),
         pytest.param(
+            f'{CHILD}[stated]\nsource = "me"\ntotal = "6804K"\ndigits = 2\n',
+            "stated.total: '6804K' has more than 2 significant digits",
+            id="digits",
+        ),
+        pytest.param(
+            f'{CHILD}[stated]\nsource = "me"\ntotal = "8.2M"\nrounding = "down"\n',
+            'stated.rounding is "down"; expected "half up" or "cut"',
+            id="rounding",
+        ),
+        pytest.param(
             f'{CHILD}[stated]\nsource = "me"\nlayers.conv2 = "8M"\n',
-            "stated.layers.conv2 is no layer of this network; did you mean 'conv1'?",
+            "stated.layers.conv2 is not a layer of this network; did you mean 'conv1'?",
             id="stated of no layer",
         ),
         pytest.param(
@@ -131,7 +140,7 @@ def test_all_faults_of_a_file_are_reported_together(tmp_path: Path) -> None:
         assert part in text
 
 
-def test_a_fault_is_told_at_the_file_that_has_it(tmp_path: Path) -> None:
+def test_a_fault_is_reported_for_the_file_that_has_it(tmp_path: Path) -> None:
     (tmp_path / "parent.toml").write_text(knob("conv1", "kernel", "0"))
     child = tmp_path / "child.toml"
     child.write_text('extends = "parent.toml"\nsummary = "child"\n')
@@ -169,43 +178,46 @@ def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
         load_variant("a" * 5000)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
+def test_a_child_takes_from_its_parents_what_it_does_not_set(tmp_path: Path) -> None:
+    (tmp_path / "parent.toml").write_text(f'data = "multimnist"\n{knob("image", "height", "36")}image = "its own"\n')
+    child = tmp_path / "child.toml"
+    child.write_text('extends = "parent.toml"\nsummary = "child"\n[image]\nwidth = 40\n[sources]\n"image.width" = "the child"\n')
+    variant, paper = load_variant(child), load_variant("paper")
+    assert (variant.id, variant.parent, variant.depth, variant.data) == ("child", "parent", paper.depth + 2, "multimnist")
+    assert (variant.spec.image.channels, variant.spec.image.height, variant.spec.image.width) == (1, 36, 40)
+    assert (variant.source("image.height"), variant.source("image.width")) == ("me", "the child")
+    assert variant.source("conv1.kernel") == paper.source("conv1.kernel")
+    assert (variant.stated, variant.expected) == (None, None)
+
+
+def test_a_file_of_your_own_that_has_a_shipped_name_keeps_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "paper.toml"
+    path.write_text(CHILD)
+    assert load_variant(path).id == str(path)
+    assert load_variant("paper").id == "paper"
+
+
+def test_shipped_variants_are_read_once_and_files_of_your_own_each_time(tmp_path: Path) -> None:
+    assert load_variant("paper") is load_variant("paper")
     path = tmp_path / "mine.toml"
     path.write_text(CHILD)
-    path.chmod(0)
-    with pytest.raises(FileError, match="Permission denied"):
-        load_variant(path)
+    before = load_variant(path)
+    path.write_text(knob("conv1", "kernel", "7"))
+    assert load_variant(path).spec != before.spec
 
 
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ("conv1.strde=2", "there is no knob 'conv1.strde'; did you mean 'conv1.stride'?"),
-        ("conv1.kernel=nine", 'conv1.kernel is "nine"; expected a positive integer'),
-        ("conv1.kernel=", 'conv1.kernel is ""'),
-        ("conv1.kernel", "expected knob.path=value"),
-        ("=9", "expected knob.path=value"),
-        ("image.size=-1", "image.height is -1"),
-        ("decoder.hidden.3=5", "there is no knob"),
-        ("decoder=many", 'decoder is "many"; expected a table'),
-    ],
-)
-def test_bad_settings(setting: str, message: str) -> None:
-    with pytest.raises(FileError) as caught:
-        load_variant("paper", settings=[setting])
-    assert message in str(caught.value)
+def test_settings_are_applied_to_any_variant(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(CHILD)
+    assert load_variant(path, settings=["image.size=36"]).spec == load_variant("multimnist").spec
 
 
-def test_settings_reach_every_kind_of_knob() -> None:
-    spec = load_variant(
-        "paper", settings=["decoder.hidden=256,300,400", "decoder.input=selected", "image.size=36"]
-    ).spec
-    assert spec.decoder.hidden == (256, 300, 400)  # type: ignore[union-attr]
-    assert (spec.image.height, spec.image.width) == (36, 36)
-    assert load_variant("paper", settings=["decoder=none"]).spec.decoder is None  # type: ignore[union-attr]
-    added = load_variant("paper-no-decoder", settings=["decoder.hidden=[512]", "decoder.input=masked"]).spec
-    assert added.decoder.hidden == (512,)  # type: ignore[union-attr]
+def test_all_variants_family_by_family() -> None:
+    variants = load_all()
+    families = [family_of(variant.spec).name for variant in variants]
+    assert list(dict.fromkeys(families)) == list(FAMILIES)
+    assert families == sorted(families, key=list(FAMILIES).index)
+    assert {variant.id for variant in variants} == shipped().keys()
 
 
 TOML_LIKE = st.lists(

@@ -1,12 +1,15 @@
 """check: it fails where it should, and never passes having checked nothing."""
 
+import json
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from capsaudit import api
 from capsaudit.catalogue import load_variant, shipped
 from capsaudit.errors import CapsauditError
+from tests.processes import invoke, run
 
 MINE = 'extends = "paper"\nsummary = "mine"\n'
 
@@ -69,3 +72,43 @@ def test_shapes_are_those_of_a_forward_pass(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(tracing, "traced_shapes", lambda _: real | {"fc1": ((160,), (511,))})
     (failure,) = api.check("paper").failures
     assert (failure.layer, failure.what) == ("fc1", "shapes of a forward pass")
+
+
+def test_json() -> None:
+    checked = json.loads(invoke("check", "paper", "--format", "json").stdout)
+    assert checked["agrees"] is True
+    assert checked["failures"] == []
+
+
+def failing_file(tmp_path: Path) -> str:
+    path = tmp_path / "mine,%.toml"
+    path.write_text(MINE + '[stated]\nsource = "me"\ntotal = "11.36M"\nlayers.conv1 = "1"\n')
+    return str(path)
+
+
+@pytest.mark.parametrize("form", ["rich", "json", "markdown", "csv", "github", "junit", "sarif"])
+def test_the_exit_code_does_not_depend_on_the_format(form: str, tmp_path: Path) -> None:
+    assert invoke("check", "paper", "--witness", "formula", "--format", form).returncode == 0
+    assert invoke("check", "paper", failing_file(tmp_path), "--witness", "formula", "--format", form).returncode == 1
+
+
+def test_github_annotations(tmp_path: Path) -> None:
+    lines = invoke("check", failing_file(tmp_path), "--witness", "formula", "--format", "github").stdout.splitlines()
+    assert lines == [
+        "::error title=capsaudit mine%2C%25 conv1::stated: expected 1, found 20,992",
+        "::error title=capsaudit mine%2C%25::stated: expected 11.36M, found 8,215,568",
+    ]
+    assert run("check", "paper", "--witness", "formula", "--format", "github").stdout.startswith(
+        "::notice title=capsaudit::"
+    )
+
+
+def test_junit_has_a_case_for_each_variant(tmp_path: Path) -> None:
+    printed = invoke("check", "paper", failing_file(tmp_path), "--witness", "formula", "--format", "junit").stdout
+    suite = ET.fromstring(printed)[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    cases = {case.get("name"): case.find("failure") for case in suite}
+    assert cases["paper"] is None
+    failure = cases["mine,%"]
+    assert failure is not None
+    assert "expected 11.36M, found 8,215,568" in str(failure.text)

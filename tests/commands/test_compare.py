@@ -1,6 +1,12 @@
-"""compare: which stated figures each total prints as."""
+"""compare: layers and totals side by side, and which stated figures each total rounds to."""
+
+import csv
+import io
+import json
 
 from capsaudit import api
+from tests.expected import TOTALS
+from tests.processes import invoke, run
 
 
 def test_what_each_figure_can_and_cannot_tell_apart() -> None:
@@ -26,3 +32,17 @@ def test_layers_of_both_families_in_order() -> None:
 def test_one_variant_may_be_compared_with_the_figures_alone() -> None:
     comparison = api.compare("multimnist", witnesses=["formula"])
     assert [figure.stated for figure in comparison.figures if figure.agreeing] == ["11.36M"]
+
+
+def test_all_witnesses_agree_on_every_total() -> None:
+    compared = json.loads(invoke("compare", "--format", "json").stdout)
+    assert {v["variant"]: v["trainable"] for v in compared["variants"]} == TOTALS
+    assert all(
+        set(v["witnesses"].values()) == {v["trainable"]} and len(v["witnesses"]) == 3 for v in compared["variants"]
+    )
+
+
+def test_csv_holds_raw_numbers() -> None:
+    compared = list(csv.DictReader(io.StringIO(run("compare", "--witness", "formula", "--format", "csv").stdout)))
+    total = next(row for row in compared if row["layer"] == "total")
+    assert {name: int(total[name]) for name in TOTALS} == TOTALS

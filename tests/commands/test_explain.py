@@ -1,5 +1,6 @@
 """explain: the ledger adds up."""
 
+import json
 from itertools import permutations
 
 import pytest
@@ -8,12 +9,12 @@ from hypothesis import strategies as st
 
 from capsaudit import api
 from capsaudit.catalogue import Variant, load_variant, shipped
-from capsaudit.commands.explain import total
 from capsaudit.errors import CapsauditError
-from capsaudit.families import impossible
+from capsaudit.families import impossible, total
 from capsaudit.spec import Spec
-from tests.strategies import baselines, capsnets
 from tests.expected import TOTALS
+from tests.processes import invoke, run
+from tests.strategies import baselines, capsnets
 
 
 def test_from_the_article_to_11_36_million() -> None:
@@ -90,3 +91,18 @@ def test_a_decoder_that_only_one_has_is_one_knob() -> None:
 def test_the_other_family_is_one_knob() -> None:
     steps = api.explain("paper", "baseline-multimnist").steps
     assert [step.knob for step in steps] == ["image.size", "family"]
+
+
+def test_json_has_the_keys_of_the_contract() -> None:
+    ledger = json.loads(run("explain", "article", "multimnist", "--format", "json").stdout)
+    assert (ledger["from"], ledger["to"], ledger["difference"]) == ("article", "multimnist", 11_361_808 - 8_238_608)
+    assert set(ledger["steps"][0]) >= {"knob", "from", "to", "difference", "total"}
+
+
+def test_the_waterfall_stands_on_its_numbers() -> None:
+    printed = invoke("explain", "article", "multimnist").stdout
+    up = next(line for line in printed.splitlines() if "█" in line)
+    down = [line for line in printed.splitlines() if "▒" in line]
+    assert "+3,146,240" in up
+    assert len(down) == 2
+    assert all("−11,520" in line for line in down)

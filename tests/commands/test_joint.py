@@ -1,5 +1,8 @@
-"""The paper's figures together. Every expected number is derived beside it."""
+"""reconcile --joint: the paper's figures together. Every expected number is derived beside it."""
 
+import csv
+import io
+import json
 from itertools import product
 from typing import Any
 
@@ -7,13 +10,17 @@ import pytest
 
 from capsaudit import api
 from capsaudit.catalogue import load_variant
-from capsaudit.catalogue.claims import joint_claims, load_all_claims
+from capsaudit.catalogue.claims import claims_of, joint_claims
 from capsaudit.catalogue.spaces import load_space
-from capsaudit.commands.joint import joint_testimony, witnessed
+from capsaudit.commands import joint as command
+from capsaudit.commands.joint import FigureOf
 from capsaudit.conventions import counted
 from capsaudit.families import impossible, layers
 from capsaudit.interpretations.axes import applied, axes
+from capsaudit.knobs import KnobChange
+from capsaudit.published import judge, parse_figure
 from capsaudit.results import Joint, Question
+from tests.processes import invoke, run
 
 CAPSNETS = ["paper-mnist", "paper-no-reconstruction", "paper-multimnist"]
 BASELINES = ["paper-baseline-mnist", "paper-baseline-multimnist"]
@@ -24,9 +31,9 @@ def joint() -> Joint:
     return api.reconcile_jointly()
 
 
-def question(joint: Joint, knob: str, of: str = "paper") -> Question:
+def question(joint: Joint, knob: str, about: str = "paper") -> Question:
     """The question as asked of a network: of `paper`, all three capsule networks answer it."""
-    return next(q for q in joint.questions if q.knob == knob and (of in q.of))
+    return next(q for q in joint.questions if q.knob == knob and about in q.about)
 
 
 def test_all_five_can_be_true_together(joint: Joint) -> None:
@@ -41,7 +48,7 @@ def test_all_five_can_be_true_together(joint: Joint) -> None:
 
 
 @pytest.mark.parametrize(
-    ("knob", "of", "value", "by", "total", "prints"),
+    ("knob", "about", "value", "by", "total", "rounds_to"),
     [
         # 3200·10 logits more than 11,361,808
         pytest.param("digit_caps.logits", "paper", "trainable", ["paper-multimnist"], 11_393_808, "11.39M", id="b"),
@@ -56,9 +63,11 @@ def test_all_five_can_be_true_together(joint: Joint) -> None:
         pytest.param("layers.1.kernel", "baseline-multimnist", 5, ["paper-baseline-multimnist"], 24_535_306, "24.54M", id="5×5"),
     ],
 )  # fmt: skip
-def test_excluded(joint: Joint, knob: str, of: str, value: object, by: list[str], total: int, prints: str) -> None:
-    found = next(each for each in question(joint, knob, of).excluded if each.value == value)
-    assert (list(found.by), found.total, found.rounds_to) == (by, total, prints)
+def test_excluded(
+    joint: Joint, knob: str, about: str, value: object, by: list[str], total: int, rounds_to: str
+) -> None:
+    found = next(each for each in question(joint, knob, about).excluded if each.value == value)
+    assert (list(found.by), found.total, found.rounds_to) == (by, total, rounds_to)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +86,8 @@ def test_what_no_figure_decides(joint: Joint, knob: str, allowed: tuple[object, 
 def test_equal_to_brute_force() -> None:
     """Every joint answer of the capsule networks, one after the other."""
     space = load_space("capsnet").open_questions()
-    figures = [witnessed(c.id, c.source, c.stated or "", v) for c, v in joint_claims(load_all_claims())][:3]
+    figures = [FigureOf(c.id, c.source, figure, v) for c, figure, v in joint_claims(claims_of(()))][:3]
+    assert [each.claim for each in figures] == CAPSNETS
     asked = {each.claim: axes(space, each.variant) for each in figures}
     every: list[Any] = []
     for found in asked.values():
@@ -87,28 +97,54 @@ def test_equal_to_brute_force() -> None:
     for chosen in product(*(axis.options for axis in every)):
         answer = list(zip(every, chosen, strict=True))
         if all(
-            holds(each, [t for axis, option in answer if axis in asked[each.claim] for t in option]) for each in figures
+            agrees(each, [c for axis, option in answer if axis in asked[each.claim] for c in option])
+            for each in figures
         ):
             satisfying += 1
             for axis, option in answer:
                 for knob in axis.knobs:
-                    before = next(t.before for o in axis.options for t in o if t.knob == knob)
-                    allowed.setdefault(knob, set()).add(str(next((t.after for t in option if t.knob == knob), before)))
+                    before = next(c.before for o in axis.options for c in o if c.knob == knob)
+                    allowed.setdefault(knob, set()).add(str(next((c.after for c in option if c.knob == knob), before)))
     spaces = {name: load_space(name) for name in ("capsnet", "baseline")}
-    found_jointly = joint_testimony(figures, spaces)
+    found_jointly = command.joint(figures, spaces)
     assert found_jointly.satisfying == satisfying
     assert {q.knob: set(map(str, q.allowed)) for q in found_jointly.questions} == allowed
 
 
-def holds(each: Any, turns: list[Any]) -> bool:
-    spec, counting = applied(each.variant.spec, turns)
-    return impossible(spec) is None and each.figure.agrees_with(sum(n for _, _, n in counted(layers(spec), counting)))
+def agrees(each: FigureOf, changes: list[KnobChange]) -> bool:
+    spec, counting = applied(each.variant.spec, changes)
+    if impossible(spec) is not None:
+        return False
+    return judge(each.figure, sum(tensor.count for _, tensor in counted(layers(spec), counting))) == "agrees"
 
 
 def test_figures_that_contradict_each_other() -> None:
-    """8,215,568 cannot be 8.2M and 8.3M."""
+    """8,215,568 cannot be 8.2M and 9.3M."""
     figures = [
-        witnessed("one", "me", "8.2M", load_variant("paper")),
-        witnessed("two", "me", "9.3M", load_variant("paper")),
+        FigureOf("one", "me", parse_figure("8.2M"), load_variant("paper")),
+        FigureOf("two", "me", parse_figure("9.3M"), load_variant("paper")),
     ]
-    assert not joint_testimony(figures, {"capsnet": load_space("capsnet")}).satisfied
+    assert not command.joint(figures, {"capsnet": load_space("capsnet")}).satisfied
+
+
+def test_json_has_the_keys_of_the_contract() -> None:
+    found = json.loads(run("reconcile", "--joint", "--format", "json").stdout)
+    assert (found["schema"], found["satisfied"]) == (2, True)
+    assert found["claims"][0] == "paper-mnist"
+    logits = next(knob for knob in found["knobs"] if knob["knob"] == "digit_caps.logits")
+    assert logits["allowed"] == ["zero", "frozen"]
+    assert [(e["value"], e["by"], e["total"]) for e in logits["excluded"]] == [
+        ("trainable", ["paper-multimnist"], 11_393_808)
+    ]
+
+
+def test_csv_has_one_value_a_column() -> None:
+    rows = list(csv.DictReader(io.StringIO(invoke("reconcile", "--joint", "--format", "csv").stdout)))
+    selected = next(row for row in rows if row["value"] == "selected")
+    assert {"knob": "decoder.input", "value": "selected", "allowed": "no"}.items() <= selected.items()
+
+
+def test_markdown() -> None:
+    printed = invoke("reconcile", "--joint", "--format", "markdown").stdout
+    assert printed.startswith("### ")
+    assert "| --- |" in printed or "| ---: |" in printed

@@ -1,4 +1,4 @@
-"""Claims about a model: verdicts, formats, the pytest plugin. The model is a classifier that is no capsule network."""
+"""Claims about a model: verdicts and formats. The model is a classifier that is no capsule network."""
 
 import json
 import re
@@ -10,15 +10,11 @@ import pytest
 from junitparser import JUnitXml
 from sarif_pydantic import Sarif
 
-from tests.processes import run
-
-pytest_plugins = ["pytester"]
-
-EXAMPLES = Path(__file__).parents[1] / "examples"
-MODEL = (EXAMPLES / "classifier.py").read_text()
-CLAIMS = (EXAMPLES / "classifier.claims.toml").read_text().replace("classifier.py:", "net.py:")
-WRONG = CLAIMS + '\n[[claims]]\nlayer = "head"\nstated = "27,051"\n'
-LINE = WRONG[: WRONG.index('layer = "head"')].count("\n")
+from capsaudit.commands.model_claims import judge_counts, select
+from capsaudit.errors import CapsauditError
+from capsaudit.inventory import Inventory, InventoryTensor
+from tests.examples.claims import CLAIMS, LINE, MODEL, WRONG
+from tests.processes import invoke, run
 
 
 @pytest.fixture
@@ -30,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def audited(folder: Path, *arguments: str) -> tuple[int, str]:
-    done = run("audit", *arguments, cwd=folder)
+    done = invoke("audit", *arguments, cwd=folder)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout
 
@@ -58,10 +54,12 @@ def test_verdicts(folder: Path) -> None:
         ("27,051", 27_050, "disagrees"),
     ]
     assert claims[3]["line"] == LINE
-    assert "head has 27,050" in claims[3]["because"]
+    assert claims[3]["because"] == "head has 27,050 trainable values, not 27,051"
+    assert claims[0]["because"] == "the model has 27,098 trainable values"
+    assert claims[2]["because"] == "body.1 has 9 values in buffers"
 
 
-def test_options_go_before_what_the_file_says(folder: Path) -> None:
+def test_options_take_precedence_over_the_file(folder: Path) -> None:
     """Twenty classes: 20·(4·26·26 + 1) = 54,100 in the head; and claims of another file beside its own."""
     (folder / "more.claims.toml").write_text('source = "me"\n[[claims]]\nlayer = "head"\nstated = "54,100"\n')
     options = ("--kwarg", "classes=20", "--claims", "more.claims.toml", "--format", "json")
@@ -75,7 +73,7 @@ def test_options_go_before_what_the_file_says(folder: Path) -> None:
     assert audited(folder, "right.claims.toml", "--against", "paper")[0] == 2
 
 
-def test_annotations_stand_at_the_claims_line(folder: Path) -> None:
+def test_annotations_are_at_the_line_of_the_claim(folder: Path) -> None:
     _, printed = audited(folder, "wrong.claims.toml", "--format", "github")
     errors = [line for line in printed.splitlines() if line.startswith("::error")]
     assert len(errors) == 1
@@ -99,7 +97,7 @@ def test_junit_has_a_case_for_each_claim(folder: Path) -> None:
 def test_sarif_is_what_its_schema_wants(folder: Path) -> None:
     _, printed = audited(folder, "wrong.claims.toml", "--format", "sarif")
     log = Sarif.model_validate_json(printed)
-    (result,) = log.runs[0].results or ()
+    (result,) = list(log.runs[0].results or [])
     place = (result.locations or [])[0].physical_location
     assert place is not None
     assert place.artifact_location is not None
@@ -128,7 +126,7 @@ def test_claims_with_faults(folder: Path) -> None:
     path = folder / "faulty.claims.toml"
     for text, message in (
         ('source = "me"\nclaims = []\n', "claims is empty; expected at least one"),
-        ('source = "me"\n[[claims]]\nstated = "many"\n', "claims.1.stated: 'many' is no figure"),
+        ('source = "me"\n[[claims]]\nstated = "many"\n', "claims.1.stated: 'many' is not a figure"),
         (
             'source = "me"\n[[claims]]\nstated = "1"\npolicy = "strored"\n',
             "claims.1.policy is 'strored'; did you mean 'stored'?",
@@ -138,7 +136,7 @@ def test_claims_with_faults(folder: Path) -> None:
         ('[[claims]]\nstated = 1\nlayers = "x"\n', "3 faults"),
     ):
         path.write_text(text)
-        done = run("audit", "faulty.claims.toml", cwd=folder)
+        done = invoke("audit", "faulty.claims.toml", cwd=folder)
         assert done.returncode == 2
         assert message in done.stderr
         assert "faulty.claims.toml" in done.stderr
@@ -148,75 +146,7 @@ def test_a_name_that_matches_nothing_disagrees(folder: Path) -> None:
     (folder / "wrong.claims.toml").write_text(CLAIMS.replace('"body.*"', '"bodi.*"').replace('"48"', '"0"'))
     code, printed = audited(folder, "wrong.claims.toml", "--format", "json")
     assert code == 1
-    assert "nothing is called 'bodi.*'" in json.loads(printed)["claims"][1]["because"]
-
-
-def test_files_of_claims_are_tests(pytester: pytest.Pytester) -> None:
-    pytester.path.joinpath("net.py").write_text(MODEL)
-    pytester.path.joinpath("wrong.claims.toml").write_text(WRONG)
-    done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-v")
-    done.assert_outcomes(passed=3, failed=1)
-    text = done.stdout.str()
-    assert f"wrong.claims.toml:{LINE}: stated 27,051, but head has 27,050" in text
-    assert "27,098" in text
-
-
-def test_a_file_of_claims_with_faults_is_an_error(pytester: pytest.Pytester) -> None:
-    pytester.path.joinpath("faulty.claims.toml").write_text('source = "me"\nclaims = []\n')
-    done = pytester.runpytest_subprocess("-p", "no:cacheprovider")
-    assert done.ret != 0
-    assert "claims is empty" in done.stdout.str()
-
-
-MARKED = """
-import pytest
-from net import SmallClassifier
-
-@pytest.fixture
-def model():
-    return SmallClassifier()
-
-@pytest.fixture
-def wide():
-    return SmallClassifier(classes=100)
-
-@pytest.mark.capsaudit(total="27.1K", layers={"head": 27_050})
-def test_right(model): ...
-
-@pytest.mark.capsaudit(total="27.2K")
-def test_wrong(model): ...
-
-@pytest.mark.capsaudit(layers={"head": 270_500}, model="wide")
-def test_another_fixture(wide): ...
-
-@pytest.mark.capsaudit(total=27_098, target="net.py:SmallClassifier")
-def test_target(): ...
-
-@pytest.mark.capsaudit()
-def test_nothing_stated(model): ...
-
-@pytest.mark.capsaudit(total="1")
-def test_no_model(): ...
-"""
-
-
-def test_the_marker(pytester: pytest.Pytester) -> None:
-    pytester.path.joinpath("net.py").write_text(MODEL)
-    pytester.makepyfile(test_marked=MARKED)
-    done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--strict-markers", f"--rootdir={pytester.path}")
-    done.assert_outcomes(passed=3, failed=3)
-    text = done.stdout.str()
-    assert "total: stated 27.2K, but the model has 27,098 trainable values, which prints as 27.1K" in text
-    assert re.search(r"head +27,050", text)
-    assert "states nothing" in text
-    assert "no fixture 'model'" in text
-
-
-def test_the_plugin_imports_nothing_until_it_is_asked(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        "import sys\ndef test(): assert 'torch' not in sys.modules and 'capsaudit.api' not in sys.modules"
-    )
-    pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:jaxtyping").assert_outcomes(passed=1)
+    assert "no layer or tensor matches 'bodi.*'" in json.loads(printed)["claims"][1]["because"]
 
 
 def test_what_a_target_prints_goes_to_standard_error(folder: Path) -> None:
@@ -235,6 +165,63 @@ def test_a_forward_that_hangs(folder: Path) -> None:
     (folder / "slow.py").write_text(
         "import time\nfrom net import SmallClassifier\nclass Slow(SmallClassifier):\n    def forward(self, x):\n        time.sleep(60)\n"
     )
-    done = run("audit", "slow.py:Slow", "--input", "1,28,28", "--timeout", "3", cwd=folder)
+    done = run("audit", "slow.py:Slow", "--input", "1,28,28", "--timeout", "1", cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "slow.py:Slow took longer than 3 s; set a longer limit with --timeout" in done.stderr
+    assert "slow.py:Slow took longer than 1 s; set a longer limit with --timeout" in done.stderr
+
+
+def tensor(layer: str, name: str, count: int, *, trainable: bool = True, buffer: bool = False) -> InventoryTensor:
+    path = f"{layer}.{name}" if layer else name
+    return InventoryTensor(
+        name=path, layer=layer, kind="", shape=(count,), count=count, trainable=trainable, buffer=buffer,
+        dtype="float32", bytes=4 * count,
+    )  # fmt: skip
+
+
+INVENTORY = Inventory(
+    target="mine",
+    tensors=(
+        tensor("", "scale", 1),
+        tensor("body", "weight", 20),
+        tensor("body.norm", "weight", 3),
+        tensor("body.norm", "running_mean", 3, trainable=False, buffer=True),
+        tensor("head", "weight", 70),
+        tensor("head", "bias", 7, trainable=False),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        pytest.param(None, [t.name for t in INVENTORY.tensors], id="the whole model"),
+        pytest.param("head", ["head.weight", "head.bias"], id="a layer"),
+        pytest.param("head.bias", ["head.bias"], id="a tensor"),
+        pytest.param("*.weight", ["body.weight", "body.norm.weight", "head.weight"], id="a pattern"),
+        pytest.param("body", ["body.weight", "body.norm.weight", "body.norm.running_mean"], id="a layer and those in it"),
+        pytest.param("bod", [], id="not the beginning of a name"),
+    ],
+)  # fmt: skip
+def test_what_a_name_selects(pattern: str | None, names: list[str]) -> None:
+    assert [found.name for found in select(INVENTORY.tensors, pattern)] == names
+
+
+def test_figures_by_layer_are_about_trainable_values() -> None:
+    """1 + 20 + 3 + 70 in all; 70 of the head's 77 are trained; the body has 20 + 3, and 3 in a buffer."""
+    found = judge_counts(INVENTORY, {"total": "94", "head": 70, "body": "21"}, "stored")
+    assert [(claim.layer, claim.found, claim.verdict) for claim in found] == [
+        (None, 94, "agrees"),
+        ("head", 70, "agrees"),
+        ("body", 23, "disagrees"),
+    ]
+
+
+def test_figures_that_cannot_be_judged_are_errors() -> None:
+    faulty: list[tuple[dict[str, str | int], str]] = [
+        ({}, "stored"),
+        ({"total": "many"}, "stored"),
+        ({"total": "94"}, "strored"),
+    ]
+    for stated, policy in faulty:
+        with pytest.raises(CapsauditError):
+            judge_counts(INVENTORY, stated, policy)

@@ -1,28 +1,39 @@
-"""Figures and their explanations. Every expected total is derived beside it."""
+"""reconcile: figures and their explanations. Every expected total is derived beside it."""
+
+import csv
+import io
+import json
+import signal
+import sys
+from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
 
-from capsaudit.catalogue import Variant, load_all, load_variant
+from capsaudit.catalogue import load_all, load_variant
 from capsaudit.catalogue.spaces import Alternative, Knob, Space, load_space
 from capsaudit.commands.confirm import confirm
 from capsaudit.commands.reconcile import reconcile
 from capsaudit.errors import CapsauditError
 from capsaudit.families import family_of
-from capsaudit.interpretations.axes import axes
-from capsaudit.interpretations.search import Search
-from capsaudit.interpretations.tables import tables
-from capsaudit.published import parse_figure
-from capsaudit.results import CHANCE_WOULD_DO, MORE_THAN_NEEDED, TELLING, Explanation, Reconciliation
-from tests.interpretations.spaces import spaces
+from capsaudit.published import judge, parse_figure
+from capsaudit.results import Explanation, Reconciliation
+from tests.interpretations.large import write_large_space
+from tests.processes import invoke, lines, run, start
 
 
-def reconciled(figure: str, start: str = "paper", *, torch: bool = True, **options: int) -> Reconciliation:
+def reconciled(
+    figure: str, start: str = "paper", *, torch: bool = True, changes_at_most: int | None = None, top: int = 10
+) -> Reconciliation:
     variant = load_variant(start)
-    asked = {"confirm": confirm} if torch else {}
     return reconcile(
-        parse_figure(figure), variant, load_space(family_of(variant.spec).name), load_all(), **asked, **options
-    )  # type: ignore[arg-type]
+        parse_figure(figure),
+        variant,
+        load_space(family_of(variant.spec).name),
+        load_all(),
+        confirm=confirm if torch else lambda *_: None,
+        changes_at_most=changes_at_most,
+        top=top,
+    )
 
 
 BOTH_TRAINED = {"digit_caps.logits": "trainable", "digit_caps.coupling": "trainable"}
@@ -59,7 +70,7 @@ def test_the_first_explanation(
     assert found.found == sum(group.found for group in found.by_changes)
 
 
-def test_two_readings_of_6_8_million() -> None:
+def test_two_interpretations_of_6_8_million() -> None:
     """Without the decoder: 8,215,568 − 82,432 − 525,312 − 803,600; with W shared over the grid: 8,215,568 − 1120·1280."""
     single = [e for e in reconciled("6.8M").explanations if len(e.changes) == 1]
     assert [(made(e), e.total, e.variant) for e in single] == [
@@ -69,25 +80,25 @@ def test_two_readings_of_6_8_million() -> None:
     assert single[0].changes[0].same_count == "counting.decoder = left out"
 
 
-def test_a_shipped_variant_far_down_the_list_is_told_too() -> None:
+def test_a_shipped_variant_far_down_the_list_is_named_too() -> None:
     """22,476,448 = (81·3 + 1)·256 + (81·256 + 1)·512 + 9216·1280 + 160: 24×24×3, SAME, 64 types of 8, a bias, no decoder."""
     assert (81 * 3 + 1) * 256 + (81 * 256 + 1) * 512 + 12 * 12 * 64 * 1280 + 160 == 22_476_448
     found = reconciled("22.48M", top=3)
     assert [(each.variant, each.total) for each in found.shipped] == [("cifar10-released-code", 22_476_448)]
-    assert found.shipped[0].weight == CHANCE_WOULD_DO
+    assert found.shipped[0].evidence == "none"
     assert all(each.confirmed for each in found.shipped)
 
 
-def test_weights() -> None:
+def test_evidence() -> None:
     found = reconciled("11.36M")
-    assert found.explanations[0].weight == TELLING
+    assert found.explanations[0].evidence == "strong"
     bias = next(e for e in found.explanations if "digit_caps.bias" in made(e))
-    assert bias.weight == MORE_THAN_NEEDED
+    assert bias.evidence == "redundant"
     assert {
-        e.weight
+        e.evidence
         for e in reconciled("6.8M").explanations
         if len(e.changes) == 2 and e.changes[0].knob == "conv1.channels"
-    } == {CHANCE_WOULD_DO}
+    } == {"none"}
 
 
 def test_what_chance_would_give() -> None:
@@ -100,7 +111,7 @@ def test_what_chance_would_give() -> None:
     found = reconcile(figure, start, Space("s", "capsnet", "", tuple(channels)), load_all())
     width = 100_000 / (2 * figure.high - figure.low // 2 + 1)
     assert [group.expected_by_chance for group in found.by_changes] == pytest.approx([width, 2 * width])
-    assert found.found == sum(figure.agrees_with(total) for total in totals)
+    assert found.found == sum(judge(figure, total) == "agrees" for total in totals)
 
 
 def test_nothing_found_shows_the_nearest() -> None:
@@ -123,14 +134,14 @@ def test_limits() -> None:
     assert [e.confirmed for e in limited.explanations] == [None] * len(limited.explanations)
 
 
-def test_ranked_by_changes_then_by_how_assumption_cost() -> None:
+def test_ranked_by_changes_then_by_assumption_cost() -> None:
     for figure in ("8.2M", "6.8M", "22.48M"):
         ranks = [(len(e.changes), e.assumption_cost) for e in reconciled(figure, torch=False, top=200).explanations]
         assert ranks == sorted(ranks)
         assert len(ranks) == 200 or figure == "22.48M"
 
 
-def test_a_torch_that_disagrees_is_told() -> None:
+def test_a_torch_that_disagrees_is_reported() -> None:
     found = reconcile(
         parse_figure("11.36M"),
         load_variant("paper"),
@@ -142,15 +153,62 @@ def test_a_torch_that_disagrees_is_told() -> None:
     assert found.explanations[0].confirmed is False
 
 
-def test_confirming_can_fail() -> None:
-    assert confirm(load_variant("paper").spec, (), 8_215_568)
-    assert not confirm(load_variant("paper").spec, (), 8_215_567)
+def test_the_first_line_answers() -> None:
+    first = run("reconcile", "11.36M", "--witness", "formula").stdout.splitlines()[0]
+    assert first == "11.36M: one change, image.size 28 → 36: 11,361,808 = multimnist"
 
 
-@given(spaces(knobs_at_most=4))
-@settings(max_examples=25, deadline=None)
-def test_the_built_module_confirms_whatever_is_found(drawn: tuple[Space, Variant]) -> None:
-    space, start = drawn
-    search = Search(tables(start.spec, axes(space, start)))
-    for found in list(search.within((0, 10**9), changes=9))[:20]:
-        assert confirm(start.spec, found.turns, found.total)
+def test_json_has_the_keys_of_the_contract() -> None:
+    found = json.loads(invoke("reconcile", "11.36M", "--witness", "formula", "--format", "json").stdout)
+    assert (found["schema"], found["figure"], found["interval"], found["from"]) == (
+        2,
+        "11.36M",
+        [11_355_000, 11_364_999],
+        "paper",
+    )
+    assert found["complete"] is True
+    assert found["examined"] == found["space_size"]
+    first = found["explanations"][0]
+    assert first["total"] == 11_361_808
+    assert [(c["knob"], c["from"], c["to"]) for c in first["changes"]] == [("image.size", 28, 36)]
+
+
+def test_csv_has_one_value_a_column() -> None:
+    printed = invoke("reconcile", "6.8M", "--witness", "formula", "--top", "2", "--format", "csv").stdout
+    assert [(row["total"], row["variant"]) for row in csv.DictReader(io.StringIO(printed))] == [
+        ("6804224", "paper-no-decoder"),
+        ("6781968", "shared-w-grid"),
+    ]
+
+
+def test_markdown() -> None:
+    printed = invoke("reconcile", "8.2M", "--witness", "formula", "--format", "markdown").stdout
+    assert printed.startswith("### ")
+    assert "| --- |" in printed or "| ---: |" in printed
+
+
+def test_a_space_of_ones_own(tmp_path: Path) -> None:
+    """5·5 kernels: (25 + 1)·256 + (81·256 + 1)·256 + 1152·1280·… : 28 − 4 = 24, ⌊15/2⌋ + 1 = 8, 2048 capsules: 2048·1280."""
+    total = 26 * 256 + (81 * 256 + 1) * 256 + 2048 * 1280 + 82_432 + 525_312 + 803_600
+    space = tmp_path / "mine.toml"
+    space.write_text(
+        'family = "capsnet"\nsummary = "mine"\n[[knobs]]\nknob = "conv1.kernel"\n'
+        'alternatives = [{ value = 5, assumption_cost = 1, source = "me" }]\n'
+    )
+    done = invoke("reconcile", str(total), "--space", "mine.toml", "--format", "json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert (found["examined"], found["found"], found["explanations"][0]["total"]) == (2, 1, total)
+    assert found["explanations"][0]["confirmed"] is True
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="interrupts are sent as a POSIX signal")
+def test_an_interrupt_is_reported_in_one_line(tmp_path: Path) -> None:
+    """It is sent when the bar of the search appears."""
+    space = write_large_space(tmp_path / "large.toml")
+    with start("reconcile", "11.36M", "--space", str(space), "--witness", "formula") as (process, terminal):
+        terminal.wait_for("searching", process)
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=60)
+        *bars, message = lines(terminal.text())
+    assert (process.returncode, printed, message) == (130, "", "capsaudit: interrupted")
+    assert "Traceback" not in " ".join(bars)

@@ -8,17 +8,20 @@ from hypothesis.strategies import DrawFn
 from capsaudit.catalogue import Variant
 from capsaudit.catalogue.spaces import Alternative, Knob, Space
 from capsaudit.conventions import CONVENTIONS, ROUNDING
-from capsaudit.families import family_of
+from capsaudit.families import FAMILIES, family_of
 from capsaudit.families.baseline import Baseline
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.spec import Spec
 from tests.strategies import PADDING, specs
 
 SMALL = st.integers(1, 4)
+SIDES: dict[str, st.SearchStrategy[Any]] = {"image.height": st.integers(3, 12), "image.width": st.integers(3, 12)}
+"""Knobs that no space may have beside `image.size`, which sets both."""
 SHARED: dict[str, st.SearchStrategy[Any]] = {
     "image.size": st.integers(3, 12),
     "image.channels": SMALL,
     "counting.biases": st.just("left out"),
+    "counting.running_statistics": st.just("counted"),
 }
 CAPSNET = SHARED | {
     "conv1.channels": SMALL,
@@ -54,17 +57,21 @@ BASELINE = SHARED | {
     "layers": st.lists(LAYER, max_size=3),
     "layers.1.channels": SMALL,
     "layers.1.kernel": SMALL,
+    "layers.1.stride": SMALL,
     "layers.1.pool": st.integers(1, 2),
     "fully_connected.hidden": st.lists(SMALL, max_size=2),
     "fully_connected.classes": SMALL,
 }
+
+KNOBS: dict[type[Spec], dict[str, st.SearchStrategy[Any]]] = {CapsNet: CAPSNET, Baseline: BASELINE}
+"""The knobs of each family, with values that they may have."""
 
 
 @st.composite
 def spaces(draw: DrawFn, *, knobs_at_most: int = 5) -> tuple[Space, Variant]:
     """A space that fits its network, and the network."""
     spec = draw(specs())
-    possible = CAPSNET if isinstance(spec, CapsNet) else BASELINE
+    possible = KNOBS[type(spec)]
     usable = sorted(knob for knob in possible if not missing(knob, spec))
     names = draw(st.lists(st.sampled_from(usable), min_size=1, max_size=knobs_at_most, unique=True))
     knobs = tuple(Knob(name, draw(alternatives(possible[name]))) for name in names)
@@ -75,10 +82,10 @@ def spaces(draw: DrawFn, *, knobs_at_most: int = 5) -> tuple[Space, Variant]:
 @st.composite
 def spaces_of(draw: DrawFn, knob: str) -> tuple[Space, Variant]:
     """A space of one knob, around a network that has it."""
-    kinds = [kind for kind, possible in ((CapsNet, CAPSNET), (Baseline, BASELINE)) if knob in possible]
-    spec = draw(specs().filter(lambda spec: isinstance(spec, tuple(kinds)) and not missing(knob, spec)))
-    values = (CAPSNET if isinstance(spec, CapsNet) else BASELINE)[knob]
-    space = Space("random.toml", family_of(spec).name, "random", (Knob(knob, draw(alternatives(values))),))
+    families = [family for family, knobs in KNOBS.items() if knob in knobs | SIDES]
+    spec = draw(specs(*families).filter(lambda spec: not missing(knob, spec)))
+    values = draw(alternatives((KNOBS[type(spec)] | SIDES)[knob]))
+    space = Space("random.toml", family_of(spec).name, "random", (Knob(knob, values),))
     return space, Variant(id="start", summary="", parent=None, depth=0, spec=spec, sources={})
 
 
@@ -89,9 +96,10 @@ def alternatives(draw: DrawFn, values: st.SearchStrategy[Any]) -> tuple[Alternat
 
 
 def missing(knob: str, spec: Spec) -> bool:
-    if isinstance(spec, CapsNet):
-        return knob.startswith("decoder.") and spec.decoder is None
-    return knob.startswith("layers.") and not spec.layers
+    """Part of a table or a list that this network does not have."""
+    table, _, part = knob.partition(".")
+    return bool(part) and getattr(spec, table, True) in (None, ())
 
 
-assert CONVENTIONS.keys() - {ROUNDING} <= (CAPSNET | BASELINE).keys()
+assert {family.spec for family in FAMILIES.values()} == KNOBS.keys()
+assert CONVENTIONS.keys() - {ROUNDING} <= {knob for knobs in KNOBS.values() for knob in knobs}

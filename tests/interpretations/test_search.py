@@ -1,7 +1,7 @@
 """The search finds what the plain product finds: all of it, and nothing else."""
 
 from collections import Counter
-from typing import Any
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
@@ -9,17 +9,14 @@ from hypothesis import strategies as st
 
 from capsaudit.catalogue import Variant, load_all, load_variant
 from capsaudit.catalogue.spaces import Alternative, Knob, Space, load_space
-from capsaudit.conventions import ROUNDING, counted
-from capsaudit.errors import CapsauditError
-from capsaudit.families import family_of, impossible, layers, sides
-from capsaudit.families.baseline import Baseline
+from capsaudit.conventions import counted
+from capsaudit.families import family_of, impossible, layers, total
 from capsaudit.interpretations.axes import applied, axes, size
-from capsaudit.interpretations.search import Found, Search
+from capsaudit.interpretations.search import Interpretation, Search
 from capsaudit.interpretations.tables import tables
-from capsaudit.spec import Spec
-from tests.interpretations.brute import interpretations
-from tests.interpretations.spaces import BASELINE, CAPSNET, spaces, spaces_of
-from tests.strategies import specs
+from capsaudit.knobs import KnobChange
+from tests.interpretations.brute import Change, interpretations
+from tests.interpretations.spaces import spaces
 
 ALL = 99
 
@@ -28,12 +25,12 @@ def search(space: Space, start: Variant) -> Search:
     return Search(tables(start.spec, axes(space, start)))
 
 
-def key(turned: Any) -> str:
-    return str(sorted((knob, str(value)) for knob, value in turned))
+def key(made: Iterable[Change]) -> str:
+    return str(sorted((knob, str(value)) for knob, value in made))
 
 
-def keys(found: list[Found]) -> dict[str, int]:
-    named = {key((turn.knob, turn.after) for turn in each.turns): each.total for each in found}
+def keys(found: list[Interpretation]) -> dict[str, int]:
+    named = {key((change.knob, change.after) for change in each.changes): each.total for each in found}
     assert len(named) == len(found), "an interpretation was found twice"
     return named
 
@@ -42,7 +39,7 @@ def keys(found: list[Found]) -> dict[str, int]:
 @settings(max_examples=300, deadline=None)
 def test_equal_to_brute_force(drawn: tuple[Space, Variant], low: int, width: int, changes: int) -> None:
     space, start = drawn
-    every = {key(turned): (len(turned), total) for turned, total in interpretations(space, start.spec)}
+    every = {key(made): (len(made), total) for made, total in interpretations(space, start.spec)}
     possible = {name: (made, total) for name, (made, total) in every.items() if total is not None}
     inside = {name: pair for name, pair in possible.items() if low <= pair[1] <= low + width}
     found = search(space, start)
@@ -64,43 +61,28 @@ def test_equal_to_brute_force(drawn: tuple[Space, Variant], low: int, width: int
         assert found.nearest(interval, changes=limit) == (below, above)
 
 
-@given(specs())
-def test_sides_are_positive_where_a_network_is_possible(spec: Spec) -> None:
-    assert all(side >= 1 for pair in sides(spec) for side in pair)
-
-
-@pytest.mark.parametrize("knob", sorted(CAPSNET.keys() | BASELINE.keys()))
-@given(st.data())
-@settings(max_examples=40, deadline=None)
-def test_no_part_depends_on_a_knob_outside_its_scope(knob: str, data: st.DataObject) -> None:
-    """Each option of one knob is built as a network: a part whose table lacks its axis counts as it does without the option."""
-    space, start = data.draw(spaces_of(knob))
-    built = tables(start.spec, axes(space, start))
-    before = counts_by_part(start.spec, {})
-    for option in (option for axis in built.axes for option in axis.options):
-        spec, counting = applied(start.spec, option)
-        if impossible(spec) is None:
-            after = counts_by_part(spec, counting)
-            apart = [part.part for part in built.parts if not part.axes]
-            assert {name: after[name] for name in apart} == {name: before[name] for name in apart}
-            assert after.keys() <= {part.part for part in built.parts}
-
-
-def counts_by_part(spec: Spec, counting: dict[str, str]) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for layer, tensor, count in counted(layers(spec), counting):
-        whole = layer.startswith("fc") or isinstance(spec, Baseline)
-        found[("fc" if layer.startswith("fc") else layer) if whole else f"{layer}.{tensor}"] += count
-    return found
+@pytest.mark.parametrize(("start", "after"), [("true", "false"), ("false", "true")])
+def test_biases_may_be_left_out_whether_or_not_another_change_makes_or_removes_them(start: str, after: str) -> None:
+    """Two knobs of two values each: four interpretations. Without a decoder only the convolutions can have a bias."""
+    settings = [f"conv1.bias={start}", "primary_caps.bias=false"]
+    variant = load_variant("paper-no-decoder", settings=settings)
+    knobs = (
+        Knob("conv1.bias", (Alternative(after == "true", 0, ""),)),
+        Knob("counting.biases", (Alternative("left out", 0, ""),)),
+    )
+    found = search(Space("", "capsnet", "", knobs), variant)
+    bare = 6_804_224 - 256 - 256
+    totals = sorted(each.total for each in found.within((0, 10**9), changes=2))
+    assert totals == [bare, bare, bare, bare + 256]
+    assert found.sizes(changes=None) == (4, 4)
 
 
 @pytest.mark.parametrize("variant", load_all(), ids=lambda variant: variant.id)
 def test_every_shipped_variant_can_start(variant: Variant) -> None:
     space = load_space(family_of(variant.spec).name)
-    found = axes(space, variant)
-    total = sum(layer.formula.value for layer in layers(variant.spec))
-    assert any(not each.turns for each in search(space, variant).within((total, total), changes=0))
-    assert size(found) == search(space, variant).sizes(changes=None)[0]
+    found, reached = search(space, variant), total(variant.spec)
+    assert any(not each.changes for each in found.within((reached, reached), changes=0))
+    assert size(axes(space, variant)) == found.sizes(changes=None)[0]
 
 
 def test_every_found_one_comes_to_its_total() -> None:
@@ -109,9 +91,9 @@ def test_every_found_one_comes_to_its_total() -> None:
     found = list(search(load_space("capsnet"), start).within((8_150_000, 8_249_999), changes=4))
     assert len(found) > 50
     for each in found:
-        spec, counting = applied(start.spec, each.turns)
+        spec, counting = applied(start.spec, each.changes)
         assert impossible(spec) is None
-        assert each.total == sum(count for _, _, count in counted(layers(spec), counting))
+        assert each.total == sum(tensor.count for _, tensor in counted(layers(spec), counting))
 
 
 def test_larger_than_the_integers_of_the_machine() -> None:
@@ -130,20 +112,20 @@ def test_larger_than_the_integers_of_the_machine() -> None:
     )
 
 
-def test_a_space_too_large_says_so() -> None:
-    """400 values each for five knobs that all meet in DigitCaps' W."""
-    values = tuple(Alternative(value, 0, "") for value in range(1, 401))
-    names = (
-        "image.channels",
-        "digit_caps.classes",
-        "digit_caps.dimension",
-        "primary_caps.types",
-        "primary_caps.dimension",
+def test_what_an_interpretation_assumes_adds_up() -> None:
+    made = (
+        KnobChange(knob="image.size", before=28, after=36, assumption_cost=1),
+        KnobChange(knob="digit_caps.bias", before=False, after=True, assumption_cost=2),
     )
-    space = Space("huge.toml", "capsnet", "", tuple(Knob(name, values) for name in names))
-    with pytest.raises(CapsauditError, match=r"the space is too large: .* list fewer alternatives"):
-        search(space, load_variant("paper"))
+    assert Interpretation(made, 11_361_968).assumption_cost == 3
+    assert Interpretation((), 8_215_568).assumption_cost == 0
 
 
-def test_rounding_is_no_axis() -> None:
-    assert ROUNDING not in {knob for axis in axes(load_space("capsnet"), load_variant("paper")) for knob in axis.knobs}
+def test_progress_goes_from_nothing_to_everything() -> None:
+    seen: list[tuple[int, int]] = []
+    start = load_variant("paper")
+    built = tables(start.spec, axes(load_space("capsnet"), start))
+    Search(built, lambda done, every: seen.append((done, every))).by_changes((0, 10**9))
+    assert seen[0][0] == 0
+    assert seen[-1][0] == seen[-1][1] > 0
+    assert seen == sorted(seen)

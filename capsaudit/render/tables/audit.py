@@ -146,7 +146,7 @@ def _claim_grid(result: Audit) -> Grid:
             figure(c.stated),
             number(c.found),
             verdict(c.verdict),
-            word(f"{because(c.reasons)} ({c.policy}; {c.source})"),
+            word(f"{because(c.reasons)} (policy {c.policy}; stated by: {c.source})"),
         )
         for c in result.claims
     )

@@ -142,7 +142,7 @@ def _comparison_sentences(result: Comparison) -> Iterator[str]:
     for each in result.figures:
         if each.agreeing or each.about in compared:
             agreeing = ", ".join(each.agreeing) or "none of them"
-            yield f"{separated(each.stated)}, stated for {each.about} ({each.source}), agrees with: {agreeing}."
+            yield f"{separated(each.stated)}, stated for variant {each.about} by: {each.source}. Totals that agree: {agreeing}."
     for counted in result.variants:
         yield from (f"{counted.variant}: {sentence(found)}." for found in counted.all_disagreements)
         yield from (f"{sentence(why)}." for why in counted.reasons)

@@ -33,8 +33,8 @@ def explain(result: Ledger) -> Document:
 def order_sentence(result: Ledger) -> str:
     """In which order knobs are changed, and why it matters."""
     return (
-        f"Knobs are changed one after another, in the order {', '.join(result.order)}. Where two of them enter one product, the order "
-        "determines how the difference is divided between them."
+        f"Knobs are changed one after another, by group, in the order {', '.join(result.order)}. Where a count contains the product of two "
+        "changed values, the order determines how their joint effect is divided."
     )
 
 
@@ -69,7 +69,7 @@ def _sentences(result: Ledger) -> Iterator[str]:
     for step in result.steps:
         if step.alone is not None and step.alone != step.difference:
             alone = number(step.alone, signed=True).text
-            yield f"{step.knob} interacts with earlier changes: changed alone from {result.start}, its difference is {alone}."
+            yield f"{step.knob} interacts with earlier changes: as the only change to {result.start}, it would make {alone}."
 
 
 def _direction(difference: int) -> Tone:

@@ -84,5 +84,5 @@ def _sentences(result: Joint) -> Iterator[str]:
             )
     undecided = [f"{q.knob} ({' or '.join(map(setting, q.allowed))})" for q in result.questions if not q.decided]
     if undecided and result.satisfied:
-        yield f"No figure decides: {', '.join(undecided)}."
-    yield f"{result.examined:,} interpretations were counted, every network answering each question alike."
+        yield f"The figures leave open: {', '.join(undecided)}."
+    yield f"{result.examined:,} interpretations were counted, each with the same value of a knob in all networks that the question is about."

@@ -24,7 +24,7 @@ def reconcile(result: Reconciliation) -> Document:
     )
     listed = _listed(result)
     elsewhere = tuple(each for each in result.shipped if each not in listed)
-    rows = tuple(_row(each) for each in (*listed, *elsewhere))
+    rows = tuple(_row(each, explains=bool(result.found)) for each in (*listed, *elsewhere))
     rules = (len(listed),) if elsewhere and listed else ()
     grid = Grid(name="explanations", columns=columns, rows=rows, rules=rules)
     parts: tuple[Grid | str, ...] = (grid, *_sentences(result), _histogram(result))
@@ -39,7 +39,11 @@ def _listed(result: Reconciliation) -> tuple[Explanation, ...]:
 def _title(result: Reconciliation) -> str:
     if not result.explanations:
         limit = _at_most(result.changes_at_most)
-        return f"{separated(result.figure)}: no interpretation rounds to it{limit}; the nearest from below and above"
+        nearest = [f"{each.total:,}" for each in (result.below, result.above) if each is not None]
+        found = (
+            f"; the nearest total{' is' if len(nearest) == 1 else 's are'} {' and '.join(nearest)}" if nearest else ""
+        )
+        return f"{separated(result.figure)}: no interpretation rounds to it{limit}{found}"
     first = result.explanations[0]
     made = {0: "no change", 1: "one change"}.get(len(first.changes), f"{len(first.changes)} changes")
     named = f" = {first.variant}" if first.variant else ""
@@ -47,7 +51,7 @@ def _title(result: Reconciliation) -> str:
     return f"{separated(result.figure)}: {made}{what}: {first.total:,}{named}"
 
 
-def _row(explanation: Explanation) -> tuple[Cell, ...]:
+def _row(explanation: Explanation, *, explains: bool) -> tuple[Cell, ...]:
     confirmed = {True: "agrees", False: "differs", None: ABSENT}[explanation.confirmed]
     return (
         number(len(explanation.changes)),
@@ -55,7 +59,7 @@ def _row(explanation: Explanation) -> tuple[Cell, ...]:
         number(explanation.total),
         word(explanation.variant),
         number(explanation.assumption_cost),
-        Cell(explanation.evidence, explanation.evidence, _TONES[explanation.evidence]),
+        Cell(explanation.evidence, explanation.evidence, _TONES[explanation.evidence]) if explains else word(None),
         Cell(confirmed, confirmed, "bad" if explanation.confirmed is False else ""),
     )
 
@@ -85,18 +89,24 @@ def _at_most(limit: int | None) -> str:
 
 def _sentences(result: Reconciliation) -> Iterator[str]:
     low, high = result.interval
-    totals = f"is the total {low:,} only" if low == high else f"is the rounded form of {low:,} to {high:,}"
-    yield f"{separated(result.figure)} {totals}. Changes are relative to {result.start}, {result.start_total:,}."
+    figure = separated(result.figure)
+    totals = (
+        f"Only a total of exactly {low:,} agrees"
+        if low == high
+        else f"Totals from {low:,} to {high:,} round to {figure}"
+    )
+    yield f"{totals}. Changes are relative to {result.start}, {result.start_total:,}."
     limit = "" if result.changes_at_most is None else f", {result.examined:,} of them{_at_most(result.changes_at_most)}"
-    impossible = f", {result.impossible:,} of which no network can have" if result.impossible else ""
+    impossible = f" {result.impossible:,} of them describe no possible network." if result.impossible else ""
     yield (
-        f"The space ({result.space}) has {result.space_size:,} interpretations{limit}. All were examined{impossible}. "
-        f"{result.found:,} round to {separated(result.figure)}."
+        f"The space ({result.space}) has {result.space_size:,} interpretations{limit}. All were examined.{impossible} "
+        f"{result.found:,} agree."
     )
     if result.shipped:
-        yield f"Shipped variants further down the list: {', '.join(each.variant or '' for each in result.shipped)}."
+        names = ", ".join(each.variant or "" for each in result.shipped)
+        yield f"Shipped variants that agree, but are not among the first: {names}."
     if listed := (*_listed(result), *result.shipped):
-        yield "Cost: the assumption cost, how much a reader has to assume for these changes."
+        yield "Cost: the assumption cost, a sum over the changes; 0 means that the paper states every changed value."
     if any(each.confirmed is None for each in listed):
         yield "Not confirmed: the torch witness was not selected."
     for explanation in result.explanations[:1]:

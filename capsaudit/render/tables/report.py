@@ -14,7 +14,7 @@ def report(result: Report) -> Document:
     if not result.outdated:
         return Document(title=f"{result.folder}: up to date", parts=(grid,))
     if result.checked:
-        hint = f"{outdated} are missing or out of date. To write them: capsaudit report --output {result.folder}"
+        hint = f"{outdated} are missing or out of date. To update them: capsaudit report --output {result.folder}"
         return Document(title=f"{result.folder}: out of date", parts=(grid, hint))
     return Document(title=f"{result.folder}: {outdated} written, the others were up to date", parts=(grid,))
 

@@ -73,7 +73,8 @@ def _loss(value: float | None) -> str:
 
 def _sentences(result: Runs) -> Iterator[str]:
     for run in result.runs:
-        yield f"{run.variant}: {run.verdict}, {because(run.reasons)}. {run.steps:,} steps of {run.batch_size:,}, seed {run.seed}, {run.device}."
+        how = f"{run.steps:,} steps with batch size {run.batch_size:,}, seed {run.seed}, on {run.device}"
+        yield f"{run.variant}: {run.verdict}, {because(run.reasons)}. {how}."
     for data in dict.fromkeys(run.data for run in result.runs):
         yield f"Data: {data}."
 

@@ -1,0 +1,89 @@
+"""Claims about somebody's model as a file: parsed once, with their lines, and every fault at once."""
+
+from pathlib import Path
+
+import pytest
+
+from capsaudit.catalogue.model_claims import ModelClaims, claims_from, load_model_claims
+from capsaudit.errors import CapsauditError, FileError
+from capsaudit.published import judge
+
+HEAD = 'source = "a readme"\ntarget = "models.py:Net"\n'
+
+
+def loaded(tmp_path: Path, text: str) -> ModelClaims:
+    path = tmp_path / "net.claims.toml"
+    path.write_text(text)
+    return load_model_claims(path)
+
+
+def claim(text: str = 'stated = "8.2M"') -> str:
+    return f"[[claims]]\n{text}\n"
+
+
+def test_what_a_claim_does_not_say_is_as_the_file_says(tmp_path: Path) -> None:
+    text = HEAD + 'policy = "effective"\n' + claim() + claim('stated = "1"\nlayer = "fc.*"\npolicy = "stored"\nsource = "a figure"\ncount = "buffers"')
+    one, two = loaded(tmp_path, text).claims
+    assert (one.layer, one.count, one.policy, one.source) == (None, "trainable", "effective", "a readme")
+    assert (two.layer, two.count, two.policy, two.source) == ("fc.*", "buffers", "stored", "a figure")
+
+
+def test_the_line_of_each_claim(tmp_path: Path) -> None:
+    """Three lines of heading and policy, then claims of two lines each with an empty line between them."""
+    text = HEAD + "\n" + claim() + "\n" + claim() + " [[ claims ]]\nstated = '1'\n"
+    found = loaded(tmp_path, text)
+    assert [each.line for each in found.claims] == [4, 7, 9]
+    assert {each.file for each in found.claims} == {str(tmp_path / "net.claims.toml")}
+
+
+def test_claims_written_as_a_list_are_all_at_the_first_line(tmp_path: Path) -> None:
+    found = loaded(tmp_path, HEAD + 'claims = [{ stated = "1" }, { stated = "2" }]\n')
+    assert [each.line for each in found.claims] == [1, 1]
+
+
+def test_figures_are_read_as_their_source_prints_them(tmp_path: Path) -> None:
+    cut, filled = loaded(tmp_path, HEAD + claim('stated = "161K"\nrounding = "cut"') + claim('stated = "6800K"\ndigits = 2')).claims
+    assert judge(cut.figure, 161_824) == "agrees"
+    assert judge(filled.figure, 6_804_224) == "agrees"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("claims = []\n" + HEAD, "claims is empty; expected at least one"),
+        (HEAD, "claims is missing"),
+        (HEAD + claim('stated = "lots"'), "claims.1.stated: 'lots' is not a figure"),
+        (HEAD + claim("stated = 8"), "claims.1.stated is 8; expected a string"),
+        (HEAD + claim('stated = "6804K"\ndigits = 2'), "claims.1.stated: '6804K' has more than 2 significant digits"),
+        (HEAD + claim() + claim('stated = "1"\nrounding = "up"'), 'claims.2.rounding is "up"; expected "half up" or "cut"'),
+        (HEAD + claim('stated = "1"\npolicy = "efective"'), "claims.1.policy is 'efective'; did you mean 'effective'?"),
+        (HEAD + 'policy = "x"\n' + claim(), "policy is 'x'; expected one of: effective"),
+        (HEAD + claim('stated = "1"\ncount = "some"'), 'claims.1.count is "some"'),
+        (HEAD + claim('stated = "1"\nlayr = "fc"'), "claims.1.layr is unknown; did you mean 'layer'?"),
+    ],
+)  # fmt: skip
+def test_faults(tmp_path: Path, text: str, fault: str) -> None:
+    with pytest.raises(FileError) as caught:
+        loaded(tmp_path, text)
+    assert any(each.startswith(f"{tmp_path}/net.claims.toml: {fault}") for each in caught.value.faults)
+
+
+def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FileError) as caught:
+        loaded(tmp_path, HEAD + 'policy = "x"\n' + claim('stated = "lots"') + claim('stated = "?"\npolicy = "y"'))
+    assert len(caught.value.faults) == 4
+
+
+def test_a_file_without_a_target_says_so_when_it_is_needed(tmp_path: Path) -> None:
+    named, unnamed = loaded(tmp_path, HEAD + claim()), loaded(tmp_path, 'source = "x"\n' + claim())
+    assert named.target == "models.py:Net"
+    with pytest.raises(CapsauditError, match="target is missing; say which model the claims are about"):
+        _ = unnamed.target
+
+
+def test_figures_of_an_assertion_become_claims() -> None:
+    total, layer = claims_from({"total": "8.2M", "conv1": 20_992}, "stored")
+    assert (total.layer, total.figure.text, total.policy) == (None, "8.2M", "stored")
+    assert (layer.layer, layer.figure.value) == ("conv1", 20_992)
+    with pytest.raises(CapsauditError, match="nothing is stated"):
+        claims_from({}, "stored")

@@ -1,0 +1,80 @@
+"""Factored routing computes what the plain form computes, forward and backward, in float64."""
+
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor
+
+from capsaudit.models.kernels.routing import Routing, factored_routing
+from capsaudit.models.routing import route
+
+
+def leaf(*shape: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+
+
+def plain(
+    capsules: Tensor, weight: Tensor, prior: Tensor | None, first: Tensor | None, bias: Tensor | None, how: Routing
+) -> Tensor:
+    grouped = capsules.reshape(len(capsules), -1, len(weight), capsules.shape[2])
+    votes = torch.einsum("bpmd,mcde->bpmce", grouped, weight).flatten(1, 2)
+    return route(
+        votes,
+        iterations=how.iterations,
+        prior=prior,
+        first_coupling=first,
+        bias=bias,
+        none_of_the_above=how.none_of_the_above,
+        last_only=how.last_only,
+    )
+
+
+INTERPRETATIONS = list(product([(1, 6), (2, 3), (6, 1)], [1, 2, 3], *[[False, True]] * 5))
+
+
+@pytest.mark.parametrize(
+    ("grid", "iterations", "prior", "first", "bias", "none_of_the_above", "last_only"), INTERPRETATIONS
+)
+def test_routing_and_its_gradients_equal_the_plain_ones(
+    grid: tuple[int, int],
+    iterations: int,
+    prior: bool,
+    first: bool,
+    bias: bool,
+    none_of_the_above: bool,
+    last_only: bool,
+) -> None:
+    torch.manual_seed(0)
+    places, matrices = grid
+    pairs = (places * matrices, 3)
+    tensors = [leaf(3, pairs[0], 4), leaf(matrices, 3, 4, 5)]
+    tensors += [leaf(*shape) if there else None for shape, there in ((pairs, prior), (pairs, first), ((3, 5), bias))]  # type: ignore[misc]
+    how = Routing(iterations, none_of_the_above, last_only)
+    ours, theirs = factored_routing(*tensors, how), plain(*tensors, how)
+    torch.testing.assert_close(ours, theirs)
+    inputs = [tensor for tensor in tensors if tensor is not None]
+    gradient = torch.randn_like(ours)
+    found = torch.autograd.grad(ours, inputs, gradient, allow_unused=True)
+    expected = torch.autograd.grad(theirs, inputs, gradient, allow_unused=True)
+    for mine, other in zip(found, expected, strict=True):
+        assert (mine is None) == (other is None)  # what no gradient reaches is the same, too
+        if mine is not None:
+            torch.testing.assert_close(mine, other)
+
+
+@pytest.mark.parametrize(("prior", "first", "bias"), list(product([False, True], repeat=3)))
+def test_gradcheck_of_routing(prior: bool, first: bool, bias: bool) -> None:
+    torch.manual_seed(0)
+    tensors = [leaf(2, 4, 3), leaf(2, 3, 3, 2)]
+    tensors += [leaf(*shape) if there else None for shape, there in (((4, 3), prior), ((4, 3), first), ((3, 2), bias))]  # type: ignore[misc]
+    assert torch.autograd.gradcheck(lambda *inputs: factored_routing(*inputs, Routing(3)), tensors)
+
+
+def test_more_images_than_are_routed_at_once() -> None:
+    torch.manual_seed(0)
+    capsules, weight = leaf(70, 6, 4), leaf(6, 3, 4, 5)
+    ours, theirs = (form(capsules, weight, None, None, None, Routing(3)) for form in (factored_routing, plain))
+    torch.testing.assert_close(ours, theirs)
+    for mine, other in zip(*(torch.autograd.grad(o.sum(), (capsules, weight)) for o in (ours, theirs)), strict=True):
+        torch.testing.assert_close(mine, other)

@@ -1,0 +1,148 @@
+"""Capsule networks recognised in somebody's module, and explained. Every difference is derived beside it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import capsaudit
+from capsaudit import api
+from capsaudit.catalogue import Variant, load_variant
+from capsaudit.families.capsnet import CapsNet
+from capsaudit.inspection.load import inventory_of
+from capsaudit.recognition.capsnet import closest
+from tests.examples import capsnets
+from tests.examples.classifier import SmallClassifier
+
+IMAGE = (torch.zeros(1, 1, 28, 28),)
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "closest", "total"),
+    [
+        pytest.param(capsnets.EightConvolutions, 28, "paper", 8_215_568, id="8 of 32, W [10, 1152, 8, 16]"),
+        pytest.param(capsnets.OneConvolution, 28, "trainable-logits", 8_227_088, id="1 of 256, W [1, 1152, 10, 16, 8], b trained"),
+        pytest.param(capsnets.ThirtyTwoConvolutions, 28, "selected-decoder", 8_141_840, id="32 of 8, W [1152, 8, 160], 16 inputs"),
+        pytest.param(capsnets.LargerWithBias, 36, "multimnist-released-code", 11_361_968, id="36×36, a bias"),
+    ],
+)  # fmt: skip
+def test_models_written_in_other_ways_are_recognised(model: type[nn.Module], size: int, closest: str, total: int) -> None:
+    result = api.audit(model(), inputs=(torch.zeros(1, 1, size, size),))
+    assert (result.closest, result.trainable, result.difference) == (closest, total, 0)
+    assert (result.explanations, result.unexplained, result.verdict) == ((), 0, "agrees")
+    assert result.warnings == ()
+    assert sum(layer.trainable for layer in result.layers) == total
+
+
+def test_other_widths_of_a_decoder_are_explained() -> None:
+    """161·522 + 523·1176 + 1177·784 instead of 161·512 + 513·1024 + 1025·784."""
+    difference = 161 * 522 + 523 * 1176 + 1177 * 784 - (161 * 512 + 513 * 1024 + 1025 * 784)
+    result = api.audit(capsnets.OtherWidths(), inputs=IMAGE)
+    (step,) = result.explanations
+    assert (result.closest, result.difference, result.unexplained) == ("paper", difference, 0)
+    assert (step.knob, step.after, step.difference) == ("decoder.hidden", [522, 1176], difference)
+    assert result.verdict == "disagrees"
+
+
+@pytest.mark.parametrize(
+    ("model", "knob", "difference"),
+    [
+        (capsnets.OneConvolution, "digit_caps.logits", 1152 * 10),
+        (capsnets.ThirtyTwoConvolutions, "decoder.input", -9 * 16 * 512),
+    ],
+)
+def test_compared_with_the_paper(model: type[nn.Module], knob: str, difference: int) -> None:
+    result = api.audit(model(), against="paper")
+    assert [(step.knob, step.difference) for step in result.explanations] == [(knob, difference)]
+    assert (result.difference, result.unexplained, result.verdict) == (difference, 0, "disagrees")
+
+
+def test_what_no_knob_explains_is_reported() -> None:
+    """A layer of 5·7 + 7 beside the network."""
+    model = capsnets.EightConvolutions()
+    model.extra = nn.Linear(5, 7)
+    result = api.audit(model)
+    assert (result.closest, result.unexplained, result.difference) == ("paper", 42, 42)
+    assert result.layers[-1].name == "extra"
+    assert result.layers[-1].difference == 42
+
+
+@given(
+    st.sampled_from([6, 8, 16]),
+    st.integers(2, 12),
+    st.sampled_from([8, 12, 16, 24]),
+    st.sampled_from([(), (64,), (300, 200)]),
+    st.sampled_from(["zero", "frozen", "trainable"]),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_changed_network_is_explained_down_to_the_last_value(
+    dimension: int, classes: int, out: int, hidden: tuple[int, ...], logits: str
+) -> None:
+    settings = [
+        f"primary_caps.dimension={dimension}",
+        f"digit_caps.classes={classes}",
+        f"digit_caps.dimension={out}",
+        f"decoder.hidden=[{', '.join(map(str, hidden))}]",
+        f"digit_caps.logits={logits}",
+    ]
+    variant = load_variant("paper", settings=settings)
+    result = api.audit(capsaudit.build(variant, device="meta"), against="paper")
+    assert result.unexplained == 0
+    assert sum(step.difference for step in result.explanations) == result.difference
+
+
+def test_a_state_dict_is_recognised_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt"
+    torch.save(capsnets.OneConvolution().state_dict(), path)
+    result = api.audit_target(str(path))
+    assert (result.closest, result.unexplained) == ("trainable-logits", 0)
+    assert "conv1.stride" in result.assumed
+
+
+def relative(name: str, *settings: str) -> tuple[Variant, CapsNet]:
+    variant = load_variant(name, settings=settings)
+    assert isinstance(variant.spec, CapsNet)
+    return variant, variant.spec
+
+
+def test_of_several_variants_the_one_with_the_fewest_changes_is_the_closest() -> None:
+    """The paper's network is one change from `trainable-logits` and two from `article`."""
+    inventory = inventory_of(capsaudit.build("paper", device="meta"))
+    match = closest(inventory, [relative("article"), relative("trainable-logits")])
+    assert match is not None
+    assert (match.variant.id, match.changes) == ("trainable-logits", 1)
+
+
+def test_what_cannot_be_inferred_from_tensors_is_as_in_the_variant() -> None:
+    """Routing iterations leave no trace in the weights; strides and paddings do so in a module alone."""
+    model = capsaudit.build("paper", device="meta")
+    variant, spec = relative("paper", "digit_caps.iterations=5", "digit_caps.gradient=last")
+    match = closest(inventory_of(model), [(variant, spec)])
+    assert match is not None
+    assert match.network.spec == spec
+    assert match.network.assumed == ("digit_caps.iterations", "digit_caps.gradient")
+
+
+def test_the_image_is_the_one_that_it_was_run_with_or_has_as_many_pixels_as_the_decoder_gives() -> None:
+    with torch.device("meta"):
+        larger = capsnets.LargerWithBias()
+    match = closest(inventory_of(larger), [relative("paper")])
+    assert match is not None
+    assert (match.network.spec.image.height, match.network.spec.image.width) == (36, 36)
+
+
+def test_without_a_decoder_the_image_has_as_many_capsules_as_w_has_matrices() -> None:
+    """1152 capsules of 32 types are 6×6 places, which is 28×28 pixels and 27×27 as well: the nearer to the variant's is taken."""
+    model = capsaudit.build("paper-no-decoder", device="meta")
+    for start, side in (("paper-no-decoder", 28), ("multimnist", 28)):
+        match = closest(inventory_of(model), [relative(start)])
+        assert match is not None
+        assert match.network.spec.image.height == side
+        assert match.unexplained(6_804_224) == 0
+
+
+def test_a_model_of_another_kind_is_no_capsule_network() -> None:
+    assert closest(inventory_of(SmallClassifier()), [relative("paper")]) is None

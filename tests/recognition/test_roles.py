@@ -1,0 +1,118 @@
+"""Roles of tensors, inferred from shapes alone."""
+
+import pytest
+import torch
+from torch import nn
+
+from capsaudit.inspection.load import inventory_of
+from capsaudit.recognition.roles import Group, Roles, WeightLayout, chain, groups_of, is_convolution, is_linear, layouts_of, roles, sizes
+from tests.examples import capsnets
+
+PAPER = WeightLayout(matrices=1152, classes=10, dimension_in=8, dimension=16)
+
+
+def found(model: type[nn.Module]) -> Roles:
+    with torch.device("meta"):
+        result = roles(inventory_of(model()))
+    assert result is not None
+    return result
+
+
+@pytest.mark.parametrize(
+    ("model", "primary", "channels", "w", "decoder"),
+    [
+        (capsnets.EightConvolutions, 16, 256, "route_weights", [160, 512, 1024]),
+        (capsnets.OneConvolution, 2, 256, "W", [160, 512, 1024]),
+        (capsnets.ThirtyTwoConvolutions, 64, 256, "digits.weight", [16, 512, 1024]),
+    ],
+)
+def test_roles_do_not_depend_on_how_a_network_is_written(
+    model: type[nn.Module], primary: int, channels: int, w: str, decoder: list[int]
+) -> None:
+    """Eight, one and thirty-two convolutions, each with a weight and a bias, are the same primary layer."""
+    result = found(model)
+    assert result.conv1.weight == (256, 1, 9, 9)
+    assert (len(result.primary.tensors), result.primary_channels) == (primary, channels)
+    assert result.w.name == w
+    assert result.layouts[0] == PAPER
+    assert [group.weight[1] for group in result.decoder] == decoder
+
+
+def test_trained_logits_are_left_to_others() -> None:
+    assert [tensor.name for tensor in found(capsnets.OneConvolution).others] == ["b"]
+    assert found(capsnets.EightConvolutions).others == ()
+
+
+@pytest.mark.parametrize("shape", [(10, 1152, 8, 16), (1, 1152, 10, 16, 8), (1152, 10, 8, 16, 1), (8, 16, 1152, 10)])
+def test_w_in_any_order_of_axes(shape: tuple[int, ...]) -> None:
+    assert layouts_of(shape)[PAPER] == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "splits"),
+    [
+        ((1152, 8, 160), PAPER, 1),  # 160 = 10·16
+        ((11520, 8, 16), PAPER, 1),  # 11,520 = 1152·10
+        ((10, 8, 16), WeightLayout(1, 10, 8, 16), 0),
+        ((32, 10, 8, 16), WeightLayout(32, 10, 8, 16), 0),
+    ],
+)
+def test_axes_that_have_to_be_split_are_counted(shape: tuple[int, ...], layout: WeightLayout, splits: int) -> None:
+    assert layouts_of(shape)[layout] == splits
+
+
+def test_every_layout_has_as_many_values_as_the_tensor() -> None:
+    for shape in ((1152, 8, 160), (10, 1152, 8, 16)):
+        values = torch.Size(shape).numel()
+        assert all(w.matrices * w.classes * w.dimension_in * w.dimension == values for w in layouts_of(shape))
+
+
+def test_groups_are_the_distinct_parameters_of_a_path() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    model.append(model[0])  # the same layer twice
+    groups = groups_of(inventory_of(model))
+    assert [[tensor.name for tensor in group.tensors] for group in groups] == [["0.weight", "0.bias"], ["1.weight", "1.bias"]]
+
+
+def group(layer: nn.Module) -> Group:
+    (only,) = groups_of(inventory_of(layer))
+    return only
+
+
+@pytest.mark.parametrize(
+    ("layer", "convolution", "linear"),
+    [
+        (nn.Conv2d(1, 2, 3), True, False),
+        (nn.Conv2d(1, 2, 3, bias=False), True, False),
+        (nn.Conv2d(1, 2, (3, 5)), False, False),  # not square
+        (nn.ConvTranspose2d(1, 2, 3), False, False),
+        (nn.Linear(3, 4), False, True),
+        (nn.Linear(3, 4, bias=False), False, True),
+        (nn.Embedding(3, 4), False, False),  # a matrix without a bias that does not say it is one
+        (nn.Bilinear(2, 3, 4), False, False),
+    ],
+)
+def test_kinds_of_layers(layer: nn.Module, convolution: bool, linear: bool) -> None:
+    assert (is_convolution(group(layer)), is_linear(group(layer))) == (convolution, linear)
+
+
+def test_a_chain_takes_what_the_one_before_gives() -> None:
+    layers = [nn.Linear(3, 4), nn.Linear(5, 6), nn.Linear(4, 7), nn.Linear(7, 1)]
+    assert [each.weight for each in chain([group(layer) for layer in layers])] == [(4, 3), (7, 4), (1, 7)]
+
+
+def test_sizes_without_ones() -> None:
+    assert sizes((1, 1152, 1, 8)) == (1152, 8)
+
+
+def test_a_bias_is_a_vector_beside_a_weight() -> None:
+    assert group(nn.Linear(3, 4)).has_bias
+    assert not group(nn.Linear(3, 4, bias=False)).has_bias
+
+
+def test_a_single_convolution_has_no_roles() -> None:
+    assert roles(inventory_of(nn.Conv2d(1, 2, 3))) is None
+
+
+def test_convolutions_without_a_w_have_no_roles() -> None:
+    assert roles(inventory_of(nn.Sequential(nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3), nn.Linear(3, 3)))) is None

@@ -1,0 +1,191 @@
+"""A result of every command on what is shipped, each computed once and by the formula alone where that is enough."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from msgspec import Struct
+
+from capsaudit import api
+from capsaudit.catalogue import load_variant
+from capsaudit.commands.model_claims import judge_counts
+from capsaudit.inspection.load import inventory_of
+from capsaudit.results import (
+    Audit,
+    BeforeAfter,
+    Check,
+    Claims,
+    Comparison,
+    Count,
+    FirstLast,
+    Joint,
+    Ledger,
+    Reason,
+    Reconciliation,
+    Report,
+    Result,
+    Run,
+    Runs,
+    TrainedTensor,
+    VariantList,
+)
+from tests.examples import capsnets
+from tests.examples.classifier import SmallClassifier
+
+FORMULA = ["formula"]
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@cache
+def count(variant: str = "article") -> Count:
+    return api.count(variant, witnesses=FORMULA)
+
+
+@cache
+def comparison() -> Comparison:
+    return api.compare(witnesses=FORMULA)
+
+
+@cache
+def variants() -> VariantList:
+    return api.variants()
+
+
+@cache
+def ledger() -> Ledger:
+    return api.explain("article", "multimnist")
+
+
+@cache
+def check() -> Check:
+    return api.check("paper", "article", witnesses=FORMULA)
+
+
+@cache
+def failed_check() -> Check:
+    """The paper's expectations of a network with another kernel: shapes, counts and totals do not hold."""
+    paper, other = load_variant("paper"), load_variant("paper", settings=["conv1.kernel=7"])
+    return api.check(msgspec.structs.replace(paper, id="wrong", spec=other.spec), witnesses=FORMULA)
+
+
+@cache
+def claims() -> Claims:
+    return api.claims()
+
+
+@cache
+def joint() -> Joint:
+    return api.reconcile_jointly()
+
+
+@cache
+def reconciliation(figure: str = "11.36M") -> Reconciliation:
+    return api.reconcile(figure, witnesses=FORMULA)
+
+
+@cache
+def audit() -> Audit:
+    """Claims that hold, and with them one that does not and one about a layer that is not there."""
+    result = api.audit_target(str(EXAMPLES / "capsnets.claims.toml"))
+    with torch.device("meta"):
+        inventory = inventory_of(capsnets.OneConvolution())
+    wrong = judge_counts(inventory, {"W": "1.48M", "w": 5}, "stored")
+    return msgspec.structs.replace(result, claims=(*result.claims, *wrong), verdict="disagrees")
+
+
+@cache
+def explained_audit() -> Audit:
+    with torch.device("meta"):
+        return api.audit(capsnets.OtherWidths())
+
+
+@cache
+def unknown_audit() -> Audit:
+    return api.audit(SmallClassifier())
+
+
+@cache
+def report() -> Report:
+    return Report(folder="reports", files=("audit.md", "audit.html"), outdated=("audit.html",), checked=True)
+
+
+@cache
+def runs() -> Runs:
+    """One run that learnt and one whose loss was not finite; no training is needed to show them."""
+    tensors = (
+        TrainedTensor(name="conv1.weight", count=20_736, updated=20_736, reached=True, values_changed=20_700),
+        TrainedTensor(name="digit_caps.logits", count=11_520, updated=0, reached=False, values_changed=0),
+    )
+    good = Run(
+        variant="paper",
+        data="scikit-learn's 8×8 digits",
+        seed=0,
+        steps=80,
+        batch_size=32,
+        loss=FirstLast(first=0.5, last=0.25),
+        accuracy=BeforeAfter(before=0.1, after=0.95),
+        images_per_second=123.4,
+        peak_memory_bytes=256 * 2**20,
+        parameters=tensors,
+        counted=32_256,
+        updated=20_736,
+        verdict="unreachable",
+        reasons=(Reason("unreachable", {"tensors": ["digit_caps.logits"], "count": 11_520}),),
+        losses=(0.5, 0.25),
+        device="cpu",
+    )
+    bad = Run(
+        variant="article",
+        data="scikit-learn's 8×8 digits",
+        seed=1,
+        steps=2,
+        batch_size=32,
+        loss=FirstLast(first=0.5, last=None),
+        accuracy=BeforeAfter(before=0.1, after=0.1),
+        images_per_second=99.0,
+        peak_memory_bytes=2**20,
+        parameters=(),
+        counted=0,
+        updated=0,
+        verdict="does not learn",
+        reasons=(Reason("not finite", {"step": 2}),),
+        losses=(0.5, None),
+        device="cpu",
+    )
+    return Runs(runs=(good, bad), interrupted=True)
+
+
+SAMPLES: dict[str, Callable[[], Result]] = {
+    "count": count,
+    "compare": comparison,
+    "variants": variants,
+    "explain": ledger,
+    "check": check,
+    "failed check": failed_check,
+    "claims": claims,
+    "joint": joint,
+    "reconcile": reconciliation,
+    "audit": audit,
+    "explained audit": explained_audit,
+    "unknown audit": unknown_audit,
+    "report": report,
+    "train-smoke": runs,
+}
+
+
+def reasons(value: Any) -> Iterator[Reason]:
+    """Every reason anywhere in a result."""
+    if isinstance(value, Reason):
+        yield value
+    elif isinstance(value, Struct):
+        for name in value.__struct_fields__:
+            yield from reasons(getattr(value, name))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from reasons(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from reasons(item)

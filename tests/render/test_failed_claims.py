@@ -1,0 +1,55 @@
+"""The message of a failed assertion: what does not agree, and the layers as they are counted."""
+
+import pytest
+import torch
+
+from capsaudit import api
+from capsaudit.commands.model_claims import judge_counts
+from capsaudit.errors import CapsauditError
+from capsaudit.inspection.load import inventory_of
+from capsaudit.inventory import Inventory
+from capsaudit.render.failed_claims import failed_claims
+from tests.examples import capsnets
+
+
+@pytest.fixture(scope="module")
+def inventory() -> Inventory:
+    with torch.device("meta"):
+        return inventory_of(capsnets.EightConvolutions())
+
+
+def message(inventory: Inventory, stated: dict[str, str | int]) -> list[str]:
+    return failed_claims(judge_counts(inventory, stated, "stored"), inventory, "stored").splitlines()
+
+
+def test_nothing_is_said_where_all_agree(inventory: Inventory) -> None:
+    assert message(inventory, {"total": "8.2M", "conv_layer": 20_992}) == []
+
+
+def test_each_claim_that_does_not_agree_is_a_line_and_then_come_the_layers(inventory: Inventory) -> None:
+    wrong, empty, *table = message(inventory, {"conv_layer": 20_993, "total": "8.2M"})
+    assert wrong.startswith("conv_layer: stated 20993; conv_layer has 20,992")
+    assert empty == ""
+    counts = {line.split()[0]: line.split()[-1] for line in table if line.split()[0] != "(the"}
+    assert counts["conv_layer"] == "20,992"
+    assert counts["capsules.0"] == "663,584"  # (81·256 + 1)·32
+    assert counts["total"] == "8,215,568"
+    assert len({len(line) for line in table}) == 1  # aligned
+
+
+def test_tensors_of_the_root_are_the_model_s_own(inventory: Inventory) -> None:
+    lines = message(inventory, {"total": 1})
+    assert any(line.split() == ["(the", "model", "itself)", "1,474,560"] for line in lines)
+
+
+def test_assert_counts_raises_with_that_message() -> None:
+    model = capsnets.EightConvolutions()
+    api.assert_counts(model, {"total": "8.2M", "conv_layer": 20_992, "decoder.*": 1_411_344, "route_weights": "1.47M"})
+    with pytest.raises(
+        AssertionError, match=r"(?s)conv_layer: stated 20993; conv_layer has 20,992.*total +8,215,568"
+    ):
+        api.assert_counts(model, {"conv_layer": 20_993})
+    with pytest.raises(AssertionError, match="no layer or tensor matches 'convlayer'; did you mean 'conv_layer'"):
+        api.assert_counts(model, {"convlayer": 20_992})
+    with pytest.raises(CapsauditError, match="nothing is stated"):
+        api.assert_counts(model, {})

@@ -1,0 +1,65 @@
+"""Progress bars: in a terminal, and nothing in a pipe."""
+
+import io
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn
+
+from capsaudit.render import progress
+from capsaudit.render.progress import Bars, bars
+
+
+def shown(move: Callable[[Bars], None]) -> str:
+    """What a terminal of 100 columns shows after some moves."""
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TextColumn("{task.fields[status]}"))
+    stream = io.StringIO()
+    console = Console(file=stream, width=100, force_terminal=True, color_system=None)
+    with Progress(*columns, console=console, auto_refresh=False) as live:
+        move(Bars(live))
+        live.refresh()
+    return stream.getvalue()
+
+
+def test_a_bar_for_each_variant_with_its_last_state() -> None:
+    def move(found: Bars) -> None:
+        found.training("paper", 1, 80, 0.5, 0.1, 100)
+        found.training("paper", 40, 80, 0.25, 0.75, 1234)
+        found.training("article", 1, 80, 0.5, 0.1, 100)
+
+    last = shown(move).split("\x1b[1A")[-1]
+    assert "40/80 loss 0.250 · accuracy 75% · 1,234 images/s" in last
+    assert last.count("paper") == 1
+    assert "article" in last
+
+
+def test_a_file_of_unknown_size_grows_with_what_has_come() -> None:
+    text = shown(lambda found: found.fetching("images", 3 * 2**20, 0))
+    assert "3.0 MiB" in text
+    assert f"{3 * 2**20}/{3 * 2**20}" in text.replace(" ", "")
+
+
+def test_a_small_space_has_no_bar() -> None:
+    assert "searching" not in shown(lambda found: found.searching(0, 1))
+    assert "searching" in shown(lambda found: found.searching(1, 40))
+
+
+def test_nothing_is_shown_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    with bars() as found:
+        found.searching(1, 40)
+        found.training("paper", 1, 80, 0.5, 0.1, 100)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+def test_bars_are_on_standard_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def terminal(file: io.TextIOBase) -> Console:
+        return Console(file=file, width=100, force_terminal=True, color_system=None)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(progress, "Console", terminal)
+    with bars() as found:
+        found.searching(1, 40)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "searching" in captured.err

@@ -1,0 +1,88 @@
+"""The pytest plugin as users have it: in processes of their own, where pytest finds it by its entry point."""
+
+import re
+
+import pytest
+
+from tests.examples.claims import CLAIMS, LINE, MODEL, WRONG
+
+pytest_plugins = ["pytester"]
+
+
+def test_files_of_claims_are_tests(pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("net.py").write_text(MODEL)
+    pytester.path.joinpath("wrong.claims.toml").write_text(WRONG)
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-v")
+    done.assert_outcomes(passed=3, failed=1)
+    text = done.stdout.str()
+    assert f"wrong.claims.toml:{LINE}: stated 27,051; head has 27,050 trainable values, not 27,051" in text
+    assert "27,098" in text
+
+
+def test_a_file_of_claims_with_faults_is_an_error(pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("faulty.claims.toml").write_text('source = "me"\nclaims = []\n')
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    assert done.ret != 0
+    assert "claims is empty" in done.stdout.str()
+
+
+MARKED = """
+import pytest
+from net import SmallClassifier
+
+@pytest.fixture
+def model():
+    return SmallClassifier()
+
+@pytest.fixture
+def wide():
+    return SmallClassifier(classes=100)
+
+@pytest.mark.capsaudit(total="27.1K", layers={"head": 27_050})
+def test_right(model): ...
+
+@pytest.mark.capsaudit(total="27.2K")
+def test_wrong(model): ...
+
+@pytest.mark.capsaudit(layers={"head": 270_500}, model="wide")
+def test_another_fixture(wide): ...
+
+@pytest.mark.capsaudit(total=27_098, target="net.py:SmallClassifier")
+def test_target(): ...
+
+@pytest.mark.capsaudit()
+def test_nothing_stated(model): ...
+
+@pytest.mark.capsaudit(total="1")
+def test_no_model(): ...
+"""
+
+
+def test_the_marker(pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("net.py").write_text(MODEL)
+    pytester.makepyfile(test_marked=MARKED)
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--strict-markers", f"--rootdir={pytester.path}")
+    done.assert_outcomes(passed=3, failed=3)
+    text = done.stdout.str()
+    assert "total: stated 27.2K; the model has 27,098 trainable values, which round to 27.1K, not 27.2K" in text
+    assert re.search(r"head +27,050", text)
+    assert "states nothing" in text
+    assert "no fixture 'model'" in text
+
+
+def test_the_plugin_imports_nothing_before_it_is_used(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        "import sys\ndef test(): assert 'torch' not in sys.modules and 'capsaudit.api' not in sys.modules"
+    )
+    pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:jaxtyping").assert_outcomes(passed=1)
+
+
+def test_two_claims_about_one_layer_have_names_of_their_own(pytester: pytest.Pytester) -> None:
+    """The line of each, since a test is selected by its name."""
+    pytester.path.joinpath("net.py").write_text(MODEL)
+    pytester.path.joinpath("twice.claims.toml").write_text(CLAIMS + '\n[[claims]]\nstated = "27,098"\n')
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--collect-only", "-q")
+    names = re.findall(r"twice\.claims\.toml::(\S+)", done.stdout.str())
+    lines = (CLAIMS + "\n").splitlines()
+    first = lines.index(next(line for line in lines if line.startswith("[[claims]]"))) + 1
+    assert names == [f"total[{first}]", "body.*", "body.1", f"total[{LINE}]"]
