@@ -38,3 +38,13 @@ FROZEN = {"frozen-logits": PAIRS}
 
 BUFFERS: dict[str, int] = {}
 """Values in buffers, where there are any."""
+
+AGREEING = {
+    "8.2M": [8_215_568, 8_215_728, 8_227_088, 8_238_608],
+    "8238608": [8_238_608],
+    "6.8M": [6_781_968, 6_804_224],
+    "11.36M": [11_361_808, 11_361_968],
+    "35.4M": [35_445_522],
+    "24.56M": [24_563_978],
+}
+"""The totals of shipped variants that agree with each figure that one of them states."""

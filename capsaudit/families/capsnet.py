@@ -143,6 +143,7 @@ def _computed(digit: DigitCaps, pairs: Shape) -> Iterator[Parameter]:
 def digit_caps_formula(digit: DigitCaps, *, matrices: Formula, capsules: int, dimension_in: int) -> Formula:
     """Trainable values of DigitCaps, class by class as the article adds them up; `matrices` is how many W each class has.
 
+    >>> from capsaudit.formula import Number
     >>> article = DigitCaps(classes=10, dimension=16, shared_w="none", bias=False, logits="trainable",
     ...                     coupling="trainable", iterations=3, none_of_the_above=False, gradient="all")
     >>> formula = digit_caps_formula(article, matrices=Number(1152), capsules=1152, dimension_in=8)

@@ -105,7 +105,7 @@ def test_shapes_as_people_write_them(text: str, shape: tuple[int, ...]) -> None:
 
 
 def test_no_such_claims() -> None:
-    with pytest.raises(CapsauditError, match=r"no claims 'nowhere'; shipped: article, "):
+    with pytest.raises(CapsauditError, match=r"no source of claims 'nowhere'; shipped: article, "):
         load_claims("nowhere")
     with pytest.raises(CapsauditError, match="cannot be read"):
         load_claims("nowhere.toml")

@@ -105,5 +105,5 @@ def test_an_unknown_name_gets_the_nearest_and_the_list() -> None:
         locate("papr")
     with pytest.raises(CapsauditError, match=r"^no space 'zzz'; shipped: baseline, capsnet.*; or give the path of a \.toml file$"):
         locate("zzz", "spaces")
-    with pytest.raises(CapsauditError, match=r"^no claims 'artcle'; did you mean 'article'\?"):
+    with pytest.raises(CapsauditError, match=r"^no source of claims 'artcle'; did you mean 'article'\?"):
         locate("artcle", "claims")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capsaudit.catalogue import load_all, load_variant, shipped
+from capsaudit.catalogue.toml_files import shipped
+from capsaudit.catalogue.variants import load_all, load_variant
 from capsaudit.errors import CapsauditError, FileError, UnknownVariantError
 from capsaudit.families import FAMILIES, family_of
 

@@ -80,7 +80,7 @@ def test_8_2_million_agrees_with_four_totals(judged: Claims) -> None:
 def test_coefficients_are_judged_by_the_papers_figure(judged: Claims) -> None:
     """11,361,808 + 2·32,000 = 11,425,808."""
     text = because(named(judged, "article-trainable-coefficients").reasons)
-    assert "would have 11,425,808, which rounds to 11.43M, but the paper states 11.36M" in text
+    assert "would have 11,425,808 parameters, which rounds to 11.43M, but the paper states 11.36M" in text
 
 
 def alone(source: str, name: str, **changes: Any) -> JudgedClaim:

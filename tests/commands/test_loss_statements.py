@@ -45,7 +45,7 @@ def test_the_scaled_sum_of_squares_is_the_reconstruction_loss() -> None:
     assert found.code == "loss agrees"
     assert found.values["trained"] == pytest.approx(0.000125)
     assert sentence(found) == (
-        "where two pixels differ by 0.3 and 0.4, it is 0.000125, the same as the loss that the networks are trained with"
+        "for an image with one pixel off by 0.3 and another by 0.4, it is 0.000125, the same as the loss that the networks are trained with"
     )
 
 

@@ -28,7 +28,7 @@ def test_a_check_fails_on_any_file_and_writes_nothing(tmp_path: Path) -> None:
     page.write_text(page.read_text() + "\n")
     outdated = invoke("report", "--output", "mine", "--check", cwd=tmp_path)
     assert outdated.returncode == 1
-    assert "To write them: capsaudit report --output mine" in " ".join(outdated.stdout.split())
+    assert "To update them: capsaudit report --output mine" in " ".join(outdated.stdout.split())
     assert page.read_text().endswith("\n\n")
     found = json.loads(invoke("report", "--output", "mine", "--check", "--format", "json", cwd=tmp_path).stdout)
     assert (found["outdated"], found["checked"]) == (["audit.md"], True)

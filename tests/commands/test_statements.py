@@ -53,25 +53,25 @@ def judged(folder: Path, check: str, *, torch: bool = True) -> tuple[str, str]:
         pytest.param(
             '{ kind = "knobs", knobs = { "digit_caps.bias" = true }, against = "mine-total" }',
             "agrees",
-            "then paper has 8,215,728 parameters, and mine-total states 8.2M",
+            "if so, paper has 8,215,728 parameters, and mine-total states 8.2M",
             id="8,215,568 + 160 is 8.2M as well",
         ),
         pytest.param(
             '{ kind = "knobs", knobs = { "decoder.input" = "selected" }, against = "mine-total" }',
             "contradicted",
-            "then paper would have 8,141,840, which rounds to 8.1M, but the me states 8.2M (here)",
+            "if so, paper would have 8,141,840 parameters, which rounds to 8.1M, but the me states 8.2M (here)",
             id="8,215,568 − 144·512, in the same source",
         ),
         pytest.param(
             '{ kind = "knobs", knobs = { "decoder.input" = "selected" }, against = "paper-mnist" }',
             "disagrees",
-            "then paper would have 8,141,840, which rounds to 8.1M, but the paper states 8.2M",
+            "if so, paper would have 8,141,840 parameters, which rounds to 8.1M, but the paper states 8.2M",
             id="in another source",
         ),
         pytest.param(
             '{ kind = "knobs", knobs = { "decoder.input" = "selected" }, against = "mine-fc1" }',
             "contradicted",
-            "then fc1 of paper would have 8,704, but the me states 82,432 (there)",
+            "if so, fc1 of paper would have 8,704 parameters, but the me states 82,432 (there)",
             id="17·512, one layer",
         ),
         pytest.param(
@@ -95,7 +95,7 @@ def judged(folder: Path, check: str, *, torch: bool = True) -> tuple[str, str]:
         pytest.param(
             '{ kind = "loss", loss = "margin", m_plus = 0.9, m_minus = 0.1, weight = 0.5 }',
             "agrees",
-            "on 4 examples it equals the loss that the networks are trained with",
+            "on 4 test cases it has the value of the loss that the networks are trained with",
             id="a loss",
         ),
         pytest.param(

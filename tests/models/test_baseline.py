@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from capsaudit.catalogue import load_variant
 from capsaudit.families.baseline import Baseline, BaselineLayer, FullyConnected
-from capsaudit.models import build
+from capsaudit.models import baseline, build
 from capsaudit.spec import Image
 
 
@@ -20,6 +20,7 @@ def test_a_small_baseline_is_what_the_paper_describes() -> None:
         fully_connected=FullyConnected(hidden=(6,), classes=5, dropout=0.5),
     )
     model = build(spec).double().eval()
+    assert type(model) is baseline.Baseline
     weights = [parameter for _, parameter in model.named_parameters()]
     images = torch.randn(3, 2, 9, 8, dtype=torch.float64)
     x = F.max_pool2d(F.relu(F.conv2d(images, weights[0], weights[1], padding=2)), 2)

@@ -5,11 +5,11 @@ from capsaudit.reporting.writing import written
 
 
 @pytest.fixture(scope="session")
-def audit() -> ReportContents:
+def gathered() -> ReportContents:
     """Everything, counted once."""
     return gather()
 
 
 @pytest.fixture(scope="session")
-def files(audit: ReportContents) -> dict[str, bytes]:
-    return written(audit)
+def files(gathered: ReportContents) -> dict[str, bytes]:
+    return written(gathered)

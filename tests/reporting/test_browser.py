@@ -103,8 +103,8 @@ def test_the_page_prints_on_white(page: Page, path: Path) -> None:
     assert 5 <= printed.count(b"/Type /Page\n") + printed.count(b"/Type /Page ") <= 20
 
 
-def test_hostile_data_runs_nothing(page: Page, tmp_path: Path, audit: ReportContents) -> None:
-    write(tmp_path, written(poisoned(audit)))
+def test_hostile_data_runs_nothing(page: Page, tmp_path: Path, gathered: ReportContents) -> None:
+    write(tmp_path, written(poisoned(gathered)))
     page.open(tmp_path / "audit.html", width=1280, scripts=True)
     assert page.said == []
     assert page.evaluate("document.scripts.length") == 0

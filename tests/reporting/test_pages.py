@@ -6,6 +6,8 @@ from itertools import pairwise
 import pytest
 
 from capsaudit.reporting.contents import ReportContents
+from capsaudit.reporting.pages import PAGES, pages
+from capsaudit.reporting.pictures import pictures
 from capsaudit.reporting.writing import written
 from tests.reporting.elements import Elements
 from tests.reporting.hostile import poisoned
@@ -21,20 +23,26 @@ def elements(page: str) -> Elements:
     return Elements(page)
 
 
+def test_pages_are_those_of_the_report(gathered: ReportContents, files: dict[str, bytes]) -> None:
+    made = pages(gathered, pictures(gathered))
+    assert tuple(made) == PAGES
+    assert all(text.encode() == files[name] for name, text in made.items())
+
+
 @pytest.mark.parametrize("name", ["audit.html", "audit.md"])
-def test_every_number_of_the_comparison_is_shown(name: str, audit: ReportContents, files: dict[str, bytes]) -> None:
+def test_every_number_of_the_comparison_is_shown(name: str, gathered: ReportContents, files: dict[str, bytes]) -> None:
     shown = set(re.findall(r"(?<![\d,])\d{1,3}(?:,\d{3})+(?![\d,])|(?<![\d,])\d+(?![\d,])", files[name].decode()))
-    for counted in audit.comparison.variants:
+    for counted in gathered.comparison.variants:
         assert {f"{layer.trainable:,}" for layer in counted.layers} | {f"{counted.trainable:,}"} <= shown
 
 
 @pytest.mark.parametrize("name", ["audit.html", "audit.md"])
-def test_every_claim_and_question_and_figure_is_shown(name: str, audit: ReportContents, files: dict[str, bytes]) -> None:
+def test_every_claim_and_question_and_figure_is_shown(name: str, gathered: ReportContents, files: dict[str, bytes]) -> None:
     shown = files[name].decode()
-    assert all(claim.id in shown and claim.verdict in shown for claim in audit.claims.claims)
-    assert all(question.knob in shown for question in audit.joint.questions)
-    assert all(figure.stated in shown for figure in audit.joint.figures)
-    assert audit.digest in shown
+    assert all(claim.id in shown and claim.verdict in shown for claim in gathered.claims.claims)
+    assert all(question.knob in shown for question in gathered.joint.questions)
+    assert all(figure.stated in shown for figure in gathered.joint.figures)
+    assert gathered.digest in shown
 
 
 def test_the_page_stands_alone(page: str, elements: Elements) -> None:
@@ -89,13 +97,13 @@ def test_every_table_is_accessible(page: str, elements: Elements) -> None:
         assert region["aria-labelledby"]
 
 
-def test_every_picture_is_described(elements: Elements, audit: ReportContents) -> None:
+def test_every_picture_is_described(elements: Elements, gathered: ReportContents) -> None:
     images = elements.named("img")
     assert len(images) == 3
     assert all(len(image["alt"]) > 80 and image["width"] and image["height"] for image in images)
     assert all("figure" in ancestors for tag, _, ancestors in elements.found if tag == "img")
     alternatives = " ".join(image["alt"] for image in images)
-    assert all(f"{counted.trainable:,}" in alternatives for counted in audit.comparison.variants)
+    assert all(f"{counted.trainable:,}" in alternatives for counted in gathered.comparison.variants)
 
 
 def test_markdown_tables_are_whole(files: dict[str, bytes]) -> None:
@@ -107,8 +115,8 @@ def test_markdown_tables_are_whole(files: dict[str, bytes]) -> None:
     assert "\n\n\n" not in text
 
 
-def test_data_cannot_become_markup(audit: ReportContents, elements: Elements) -> None:
-    files = written(poisoned(audit))
+def test_data_cannot_become_markup(gathered: ReportContents, elements: Elements) -> None:
+    files = written(poisoned(gathered))
     spoilt = Elements(files["audit.html"].decode())
     assert "alert(1)" in " ".join(spoilt.text("td"))
     new = [(tag, set(attributes)) for tag, attributes, _ in spoilt.found if tag != "br"]
@@ -119,8 +127,8 @@ def test_data_cannot_become_markup(audit: ReportContents, elements: Elements) ->
     assert not re.search(r"(?<!\\)\]\(javascript", text)
 
 
-def test_the_test_above_can_fail(audit: ReportContents, elements: Elements) -> None:
-    page = written(poisoned(audit))["audit.html"].decode().replace("&lt;script&gt;", "<script>", 1)
+def test_the_test_above_can_fail(gathered: ReportContents, elements: Elements) -> None:
+    page = written(poisoned(gathered))["audit.html"].decode().replace("&lt;script&gt;", "<script>", 1)
     with pytest.raises(AssertionError):
         assert len(Elements(page).found) == len(elements.found)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from capsaudit.errors import CapsauditError
-from capsaudit.reporting import writing
 from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.writing import FILES, publish, outdated, write
 
@@ -32,21 +31,21 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path, files: dict[str, byt
         assert contents(folder) == files
 
 
-def test_writing_then_checking(tmp_path: Path, audit: ReportContents, files: dict[str, bytes]) -> None:
+def test_writing_then_checking(tmp_path: Path, gathered: ReportContents, files: dict[str, bytes]) -> None:
     folder = tmp_path / "deep" / "reports"
-    checked = publish(audit, folder, check=True)
+    checked = publish(gathered, folder, check=True)
     assert (checked.outdated, checked.agrees, checked.checked) == (FILES, False, True)
     assert not folder.exists()
-    first = publish(audit, folder)
+    first = publish(gathered, folder)
     assert (first.files, first.outdated, first.agrees) == (FILES, FILES, True)
     assert contents(folder) == files
-    assert publish(audit, folder, check=True).agrees
+    assert publish(gathered, folder, check=True).agrees
     before = [(folder / name).stat().st_mtime_ns for name in FILES]
-    assert publish(audit, folder).outdated == ()
+    assert publish(gathered, folder).outdated == ()
     assert [(folder / name).stat().st_mtime_ns for name in FILES] == before
 
 
-def test_one_byte_or_a_missing_file_is_stale(tmp_path: Path, files: dict[str, bytes]) -> None:
+def test_one_byte_or_a_missing_file_is_out_of_date(tmp_path: Path, files: dict[str, bytes]) -> None:
     write(tmp_path, files)
     assert outdated(tmp_path, files) == ()
     page = tmp_path / "audit.html"
@@ -59,7 +58,7 @@ def test_one_byte_or_a_missing_file_is_stale(tmp_path: Path, files: dict[str, by
     assert (tmp_path / "mine.md").exists()
 
 
-def test_what_cannot_be_written_is_told_with_its_path(tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_reported_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "reports").write_text("a file")
     with pytest.raises(CapsauditError, match=r"reports: cannot be written: File exists"):
         write(tmp_path / "reports", {"audit.md": b"new"})
@@ -74,14 +73,15 @@ def test_what_cannot_be_written_is_told_with_its_path(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = dict.fromkeys(FILES, b"old")
     write(tmp_path, old)
-    aside = writing.aside
+    fsync, synced = os.fsync, []
 
-    def full(path: Path, content: bytes) -> Path:
-        if path.name == "audit.json":
+    def full(handle: int) -> None:
+        synced.append(handle)
+        if len(synced) == FILES.index("audit.json") + 1:
             raise OSError(28, "No space left on device")
-        return aside(path, content)
+        fsync(handle)
 
-    monkeypatch.setattr(writing, "aside", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CapsauditError, match=r"audit.json: cannot be written: No space left on device"):
         write(tmp_path, dict.fromkeys(FILES, b"new"))
     assert contents(tmp_path) == old

@@ -124,7 +124,7 @@ def entry(**changes: object) -> dict[str, Any]:
         pytest.param(b'{"a":' * 100_000, 0, "its header is nested too deeply", id="nested"),
         pytest.param({"w": 3}, 0, '"w": is 3; expected a table with dtype, shape, data_offsets', id="not a table"),
         pytest.param({"w": {}}, 0, '"w": dtype is missing', id="empty table"),
-        pytest.param(entry(dtype=4), 24, '"w": dtype is 4; expected a text', id="dtype is not a text"),
+        pytest.param(entry(dtype=4), 24, '"w": dtype is 4; expected a string', id="dtype is not a string"),
         pytest.param(entry(dtype="F31"), 24, '"w": dtype is "F31"; did you mean', id="unknown dtype"),
         pytest.param(entry(extra="x"), 24, '"w": "extra" is unknown; expected one of: data_offsets', id="unknown field"),
         pytest.param(entry(shape=[-2, -3]), 24, '"w": shape.1 is -2; expected an integer from 0', id="negative size"),

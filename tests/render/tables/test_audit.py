@@ -1,0 +1,96 @@
+"""Somebody's model as a document."""
+
+import msgspec
+import pytest
+
+from capsaudit.render.tables.audit import audit
+from capsaudit.results import Audit, AuditedLayer
+from tests.render import samples
+from tests.render.grids import column, names, raw, rows
+
+
+@pytest.mark.parametrize("sample", [samples.audit, samples.explained_audit, samples.unknown_audit])
+def test_layers_add_up_to_the_total_that_is_shown(sample: "type[Audit]") -> None:
+    result = sample()
+    table = audit(result).table("layers")
+    *layers, total = raw(table)
+    assert sum(int(str(row[1])) for row in layers) == total[1] == result.trainable
+
+
+def test_beside_each_layer_stands_that_of_the_closest_variant() -> None:
+    """161·522 = 84,042 in place of 161·512 = 82,432."""
+    table = audit(samples.explained_audit()).table("layers")
+    found = {row[0]: row for row in rows(table)}
+    assert names(table)[:4] == ["layer", "trainable", "paper", "difference"]
+    assert found["fc1"][1:4] == ["84,042", "82,432", "+1,610"]
+    assert found["total"][1:4] == ["8,426,082", "8,215,568", "+210,514"]
+
+
+def test_a_model_that_matches_nothing_is_not_compared() -> None:
+    shown = audit(samples.unknown_audit())
+    assert shown.title == "SmallClassifier: 27,098 trainable"
+    assert names(shown.table("layers")) == ["layer", "trainable", "buffers", "tensors"]
+
+
+def test_the_title_says_what_the_model_is_or_how_far_it_is_from_it() -> None:
+    assert audit(samples.audit()).title.endswith("8,227,088 trainable: it is trainable-logits")
+    assert audit(samples.explained_audit()).title.endswith("closest to paper (8,215,568), +210,514")
+
+
+def test_differences_are_the_knobs_that_lead_to_the_model() -> None:
+    assert rows(audit(samples.explained_audit()).table("differences")) == [
+        ["decoder.hidden", "512, 1,024 → 522, 1,176", "+210,514"]
+    ]
+    unexplained = msgspec.structs.replace(samples.explained_audit(), unexplained=42)
+    assert "Not explained by any knob: +42." in audit(unexplained).sentences
+
+
+def test_claims_have_their_verdict_and_its_reason() -> None:
+    table = audit(samples.audit()).table("claims")
+    assert column(table, "verdict") == ["agrees", "agrees", "agrees", "disagrees", "disagrees"]
+    assert column(table, "layer")[0] == "total"
+    assert "1,474,560" in column(table, "because")[3]
+
+
+def test_policies_that_make_a_difference_are_said() -> None:
+    assert not any("by policy" in each for each in audit(samples.audit()).sentences)
+    result = msgspec.structs.replace(samples.audit(), policies={"stored": 10_000, "nonzero": 9_000})
+    assert "All parameters by policy: stored 10,000 · nonzero 9,000. Used here: stored." in audit(result).sentences
+
+
+def test_tensors_are_listed_where_there_are_few() -> None:
+    result = samples.unknown_audit()
+    assert column(audit(result).table("tensors"), "kind").count("buffer") == 3
+    many = msgspec.structs.replace(result, tensors=result.tensors * 5)
+    with pytest.raises(StopIteration):
+        audit(many).table("tensors")
+    assert len(audit(many).main_table.rows) == 45  # programs get all of them
+
+
+def test_the_same_tensor_under_another_name_says_so() -> None:
+    tied = msgspec.structs.replace(samples.unknown_audit().tensors[0], same_as="body.0.weight", note="tied")
+    result = msgspec.structs.replace(samples.unknown_audit(), tensors=(tied,))
+    assert column(audit(result).table("tensors"), "note") == ["same as body.0.weight, tied"]
+
+
+def layer(name: str, trainable: int) -> AuditedLayer:
+    return AuditedLayer(name=name, tensors=(f"{name}.weight",), trainable=trainable, frozen=0, buffers=0, expected=None, difference=None)
+
+
+def test_layers_of_a_large_model_are_grouped_by_where_they_are() -> None:
+    """Twelve blocks of ten layers are twelve groups; no value is lost."""
+    layers = tuple(layer(f"block.{block}.{n}", 1) for block in range(12) for n in range(10))
+    result = msgspec.structs.replace(samples.unknown_audit(), layers=layers)
+    table = audit(result).table("layers")
+    assert column(table, "layer") == [*(f"block.{n}.*" for n in range(12)), "total"]
+    assert column(table, "trainable")[:-1] == ["10"] * 12
+
+
+def test_of_very_many_layers_the_smallest_are_one_row() -> None:
+    layers = tuple(layer(f"layer{n}", n) for n in range(1, 101))
+    result = msgspec.structs.replace(samples.unknown_audit(), layers=layers)
+    table = audit(result).table("layers")
+    *shown, rest, _ = raw(table)
+    assert len(shown) == 60
+    assert rest[0] == "40 smaller layers"
+    assert sum(int(str(row[1])) for row in (*shown, rest)) == 5050  # 1 + … + 100
