@@ -17,7 +17,9 @@ from capsaudit.formula import Number
 from capsaudit.spec import Convolution, Decoder, Image, Padding
 
 
-def conv(*, channels: int = 256, kernel: int = 9, stride: int = 1, padding: Padding = "valid", bias: bool = True) -> Convolution:
+def conv(
+    *, channels: int = 256, kernel: int = 9, stride: int = 1, padding: Padding = "valid", bias: bool = True
+) -> Convolution:
     return Convolution(channels=channels, kernel=kernel, stride=stride, padding=padding, bias=bias)
 
 

@@ -142,8 +142,13 @@ def test_a_temporary_file_replaces_the_other_where_the_block_succeeds(tmp_path: 
 def test_a_temporary_file_is_gone_where_the_block_fails(tmp_path: Path) -> None:
     path = tmp_path / "curve.svg"
     path.write_bytes(b"old")
-    with pytest.raises(ValueError, match="half a picture"), temporary_beside(path) as temporary:
-        temporary.write_bytes(b"half")
-        raise ValueError("half a picture")
+
+    def draw() -> None:
+        with temporary_beside(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise ValueError("half a picture")
+
+    with pytest.raises(ValueError, match="half a picture"):
+        draw()
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["curve.svg"]

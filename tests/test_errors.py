@@ -8,7 +8,9 @@ from capsaudit import errors
 from capsaudit.errors import CapsauditError, FileError
 
 
-@pytest.mark.parametrize("kind", [each for _, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__])
+@pytest.mark.parametrize(
+    "kind", [each for _, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__]
+)
 def test_the_command_line_catches_every_kind_of_error(kind: type[Exception]) -> None:
     assert issubclass(kind, CapsauditError)
 

@@ -129,7 +129,7 @@ def test_what_is_no_figure_is_refused(text: str) -> None:
 
 
 def test_a_fraction_of_a_parameter_is_refused_with_a_hint() -> None:
-    with pytest.raises(FigureError, match="is a unit missing, as in 11.36M"):
+    with pytest.raises(FigureError, match=r"is a unit missing, as in 11\.36M"):
         parse_figure("11.36")
 
 

@@ -42,7 +42,9 @@ def test_sizes_are_those_that_a_tensor_can_have(size: int, accepted: bool) -> No
     assert (image is not None) == accepted == (not faults)
 
 
-@pytest.mark.parametrize(("padding", "accepted"), [("valid", True), ("same", True), (0, True), (-1, False), ("full", False)])
+@pytest.mark.parametrize(
+    ("padding", "accepted"), [("valid", True), ("same", True), (0, True), (-1, False), ("full", False)]
+)
 def test_padding_is_a_word_or_a_number_of_pixels(padding: object, accepted: bool) -> None:
     table = {"channels": 1, "kernel": 1, "stride": 1, "padding": padding, "bias": True}
     assert (faults_of(table, Convolution)[0] is not None) == accepted

@@ -3,6 +3,7 @@
 python -m tests.benchmarks.audit
 """
 
+import functools
 import json
 import statistics
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import torch
 import torchinfo
-from torch import nn
+from torch import Tensor, nn
 
 import capsaudit
 from capsaudit.inspection.files.safetensors import read_header
@@ -65,16 +66,19 @@ def on_meta() -> None:
     print(f"10^11 on meta: {1000 * seconds:.1f} ms, limit {1000 * LIMIT_ON_META:.0f} ms")
 
 
+def _summed(model: nn.ModuleList, x: Tensor) -> Tensor:
+    total: Tensor = functools.reduce(torch.add, (layer(x) for layer in model))
+    return total
+
+
 def scaling() -> None:
     """Ten times the tensors should take ten times as long."""
     models = {count: nn.ModuleList(nn.Linear(1, 1) for _ in range(count // 2)) for count in (10_000, 100_000)}
     x = torch.ones(1, 1)
     for model in models.values():
-        model.forward = lambda x, model=model: sum(layer(x) for layer in model)
+        model.forward = functools.partial(_summed, model)
     for what, run in {"inventory": inventory, "probe": lambda model: probe(model, (x,))}.items():
-        small, large = (
-            medians({"": lambda model=model, run=run: run(model)}, rounds=3)[""] for model in models.values()
-        )
+        small, large = (medians({"": functools.partial(run, model)}, rounds=3)[""] for model in models.values())
         print(f"{what} of 10^4 tensors {small:.2f} s, of 10^5 {large:.2f} s: {large / small:.1f} times as long")
 
 

@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import Any
 
 from capsaudit.catalogue import load_variant
 from capsaudit.catalogue.spaces import Alternative, Knob, Space
@@ -19,11 +20,11 @@ from capsaudit.interpretations.axes import applied, axes, size
 from capsaudit.interpretations.search import Search
 from capsaudit.interpretations.tables import tables
 from capsaudit.knobs import flatten, to_data
-from capsaudit.published import parse_figure
+from capsaudit.published import judge, parse_figure
 
 FIGURE = parse_figure("11.36M")
 HIDDEN = [[a, b] for a in (256, 384, 512, 768, 1024) for b in (512, 1024, 2048, 4096)]
-KNOBS = {
+KNOBS: dict[str, list[Any]] = {
     "image.size": [24, 28, 32, 36, 40, 48],
     "digit_caps.logits": ["zero", "trainable", "frozen"],
     "digit_caps.bias": [False, True],
@@ -76,9 +77,9 @@ def loop(count: int) -> float:
     start = load_variant("paper").spec
     begun = time.perf_counter()
     for options in itertools.product(*(axis.options for axis in axes(space(count), load_variant("paper")))):
-        spec, counting = applied(start, [turn for option in options for turn in option])
+        spec, counting = applied(start, [change for option in options for change in option])
         if impossible(spec) is None:
-            FIGURE.agrees_with(sum(n for _, _, n in counted(layers(spec), counting)))
+            judge(FIGURE, sum(tensor.count for _, tensor in counted(layers(spec), counting)))
     return time.perf_counter() - begun
 
 
@@ -102,8 +103,8 @@ def main(rounds: int = 5) -> None:
         grown = f"{cost / seconds[0]:6.1f} × the first"
         memory = max(row[i][2] for row in rows) / 2**30
         print(f"{rows[0][i][0]:>13,} interpretations: {cost:6.2f} s, {grown}, {memory:.2f} GiB")
-    grown = math.log(seconds[-1] / seconds[0]) / math.log(rows[0][-1][0] / rows[0][0][0])
-    print(f"exponent of the growth: {grown:.2f}")
+    exponent = math.log(seconds[-1] / seconds[0]) / math.log(rows[0][-1][0] / rows[0][0][0])
+    print(f"exponent of the growth: {exponent:.2f}")
 
 
 if __name__ == "__main__":

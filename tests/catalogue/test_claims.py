@@ -37,7 +37,7 @@ def claim(text: str = 'stated = "8.2M"', name: str = "one", about: str = "paper"
         pytest.param(CLAIMS + claim('statement = "x"\ncheck = { kind = "knobs" }'), "needs knobs", id="check without knobs"),
         pytest.param(CLAIMS + claim('statement = "x"\ncheck = { kind = "guess" }'), 'check.kind is "guess"', id="unknown check"),
         pytest.param(CLAIMS + claim() * 2, "there are several claims 'one'", id="twice"),
-        pytest.param(CLAIMS + claim('stated = "8.2M"\nrounding = "floor"'), 'claims.1.rounding is "floor"; expected "half up" or "cut"', id="rounding"),
+        pytest.param(CLAIMS + claim('stated = "1"\nrounding = "floor"'), 'claims.1.rounding is "floor"; expected "half up" or "cut"', id="cut"),
         pytest.param(CLAIMS + claim('stated = "8.2M"\ndigits = 0'), "claims.1.digits is 0; expected an integer from 1 to 40", id="digits"),
         pytest.param(CLAIMS + claim('stated = "6804K"\ndigits = 2'), "'6804K' has more than 2 significant digits", id="more digits"),
         pytest.param(CLAIMS + claim('stated = "8.2M"\nverdict = "agrees"'), "claims.1.verdict is unknown", id="typed-in verdict"),
@@ -82,7 +82,12 @@ def test_all_shipped_sources_unless_some_are_named(tmp_path: Path) -> None:
 
 
 def test_joint_claims_are_the_figures_that_are_marked(tmp_path: Path) -> None:
-    text = CLAIMS + claim('stated = "8.2M"\njoint = true') + claim(name="two") + claim('layer = "conv1"\noutput = "1"\njoint = true', name="three")
+    text = (
+        CLAIMS
+        + claim('stated = "8.2M"\njoint = true')
+        + claim(name="two")
+        + claim('layer = "conv1"\noutput = "1"\njoint = true', name="three")
+    )
     found = list(joint_claims([load_claims(written(tmp_path, text))]))
     assert [(each.id, figure.text, variant.id) for each, figure, variant in found] == [("one", "8.2M", "paper")]
 

@@ -22,7 +22,12 @@ def claim(text: str = 'stated = "8.2M"') -> str:
 
 
 def test_what_a_claim_does_not_say_is_as_the_file_says(tmp_path: Path) -> None:
-    text = HEAD + 'policy = "effective"\n' + claim() + claim('stated = "1"\nlayer = "fc.*"\npolicy = "stored"\nsource = "a figure"\ncount = "buffers"')
+    text = (
+        HEAD
+        + 'policy = "effective"\n'
+        + claim()
+        + claim('stated = "1"\nlayer = "fc.*"\npolicy = "stored"\nsource = "a figure"\ncount = "buffers"')
+    )
     one, two = loaded(tmp_path, text).claims
     assert (one.layer, one.count, one.policy, one.source) == (None, "trainable", "effective", "a readme")
     assert (two.layer, two.count, two.policy, two.source) == ("fc.*", "buffers", "stored", "a figure")
@@ -42,7 +47,9 @@ def test_claims_written_as_a_list_are_all_at_the_first_line(tmp_path: Path) -> N
 
 
 def test_figures_are_read_as_their_source_prints_them(tmp_path: Path) -> None:
-    cut, filled = loaded(tmp_path, HEAD + claim('stated = "161K"\nrounding = "cut"') + claim('stated = "6800K"\ndigits = 2')).claims
+    cut, filled = loaded(
+        tmp_path, HEAD + claim('stated = "161K"\nrounding = "cut"') + claim('stated = "6800K"\ndigits = 2')
+    ).claims
     assert judge(cut.figure, 161_824) == "agrees"
     assert judge(filled.figure, 6_804_224) == "agrees"
 

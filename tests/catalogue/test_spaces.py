@@ -37,7 +37,7 @@ def knob(name: str, *values: str) -> str:
         pytest.param(SPACE + knob("counting.frozen", '"maybe"'), 'has the value "maybe"; expected "left out"', id="convention"),
         pytest.param(SPACE + knob("image.size", "36", "36"), "image.size lists 36 twice", id="value twice"),
         pytest.param(SPACE + knob("image.size", "36") * 2, "image.size is listed twice", id="knob twice"),
-        pytest.param(SPACE + knob("image.size", "36") + knob("image.height", "36"), "image.height and image.size set the same values", id="sides twice"),
+        pytest.param(SPACE + knob("image.size", "36") + knob("image.height", "36"), "image.height and image.size set the same", id="sides"),
         pytest.param(SPACE + knob("image.size", "36").replace("= 1", "= -1"), "assumption_cost is -1; expected an integer from 0", id="cost"),
         pytest.param(SPACE.replace("capsnet", "capsent") + knob("image.size", "36"), "did you mean 'capsnet'?", id="family"),
         pytest.param('extends = "nothing"\n' + SPACE + knob("image.size", "36"), 'extends is "nothing"', id="extends"),

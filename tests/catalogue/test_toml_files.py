@@ -101,9 +101,13 @@ def test_a_path_leads_to_itself(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_gets_the_nearest_and_the_list() -> None:
-    with pytest.raises(UnknownVariantError, match=r"no variant 'papr'; did you mean 'paper'\? shipped: affnist, article"):
+    with pytest.raises(
+        UnknownVariantError, match=r"no variant 'papr'; did you mean 'paper'\? shipped: affnist, article"
+    ):
         locate("papr")
-    with pytest.raises(CapsauditError, match=r"^no space 'zzz'; shipped: baseline, capsnet.*; or give the path of a \.toml file$"):
+    with pytest.raises(
+        CapsauditError, match=r"^no space 'zzz'; shipped: baseline, capsnet.*; or give the path of a \.toml file$"
+    ):
         locate("zzz", "spaces")
     with pytest.raises(CapsauditError, match=r"^no source of claims 'artcle'; did you mean 'article'\?"):
         locate("artcle", "claims")

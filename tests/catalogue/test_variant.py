@@ -36,7 +36,9 @@ def test_stated_figures_are_parsed_once_when_the_file_is_read() -> None:
     assert stated is not None
     assert stated.total is not None
     assert (stated.total.text, stated.total.value) == ("8238608", 8_238_608)
-    assert {name: figure.value for name, figure in stated.layers.items()}["digit_caps"] == 1_497_600  # (1152·8·16 + 1152 + 1152)·10
+    assert {name: figure.value for name, figure in stated.layers.items()}[
+        "digit_caps"
+    ] == 1_497_600  # (1152·8·16 + 1152 + 1152)·10
 
 
 def test_figures_must_agree_unless_they_are_known_to_be_wrong() -> None:

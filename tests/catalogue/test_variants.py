@@ -182,9 +182,16 @@ def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
 def test_a_child_takes_from_its_parents_what_it_does_not_set(tmp_path: Path) -> None:
     (tmp_path / "parent.toml").write_text(f'data = "multimnist"\n{knob("image", "height", "36")}image = "its own"\n')
     child = tmp_path / "child.toml"
-    child.write_text('extends = "parent.toml"\nsummary = "child"\n[image]\nwidth = 40\n[sources]\n"image.width" = "the child"\n')
+    child.write_text(
+        'extends = "parent.toml"\nsummary = "child"\n[image]\nwidth = 40\n[sources]\n"image.width" = "the child"\n'
+    )
     variant, paper = load_variant(child), load_variant("paper")
-    assert (variant.id, variant.parent, variant.depth, variant.data) == ("child", "parent", paper.depth + 2, "multimnist")
+    assert (variant.id, variant.parent, variant.depth, variant.data) == (
+        "child",
+        "parent",
+        paper.depth + 2,
+        "multimnist",
+    )
     assert (variant.spec.image.channels, variant.spec.image.height, variant.spec.image.width) == (1, 36, 40)
     assert (variant.source("image.height"), variant.source("image.width")) == ("me", "the child")
     assert variant.source("conv1.kernel") == paper.source("conv1.kernel")

@@ -12,4 +12,5 @@ class SmallClassifier(nn.Module):
         self.head = nn.Linear(4 * 26 * 26, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.body(x).flatten(1))
+        scores: Tensor = self.head(self.body(x).flatten(1))
+        return scores

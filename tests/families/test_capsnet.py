@@ -88,7 +88,10 @@ def test_impossible_shapes_are_explained_by_their_knobs(settings: list[str], mes
 def test_a_kernel_as_large_as_its_input_is_possible() -> None:
     spec = paper("conv1.kernel=20", "primary_caps.kernel=9")
     assert impossible(spec) is None
-    assert [row.output_shape for row in layers(spec)[:2]] == [(256, 9, 9), (32, 8)]  # 28 − 20 + 1 = 9; 9 − 9 + 1 = 1 place
+    assert [row.output_shape for row in layers(spec)[:2]] == [
+        (256, 9, 9),
+        (32, 8),
+    ]  # 28 − 20 + 1 = 9; 9 − 9 + 1 = 1 place
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,9 @@ def test_a_kernel_as_large_as_its_input_is_possible() -> None:
         (True, "zero", "trainable", "(1152·8·16 + 16 + 1152)·10", 1_486_240),
     ],
 )
-def test_digit_caps_class_by_class(bias: bool, logits: Logits, coupling: Coupling, formula: str, trainable: int) -> None:
+def test_digit_caps_class_by_class(
+    bias: bool, logits: Logits, coupling: Coupling, formula: str, trainable: int
+) -> None:
     digit = replace(paper().digit_caps, bias=bias, logits=logits, coupling=coupling)
     found = digit_caps_formula(digit, matrices=Number(1152), capsules=1152, dimension_in=8)
     assert (str(found), found.value) == (formula, trainable)
@@ -124,7 +129,10 @@ def test_tensors_of_digit_caps() -> None:
 
 def test_what_routing_computes_is_known_though_not_counted() -> None:
     row = layers(paper())[2]
-    assert [(t.name, t.count, t.trainable) for t in row.computed] == [("logits", 11_520, False), ("coupling", 11_520, False)]
+    assert [(t.name, t.count, t.trainable) for t in row.computed] == [
+        ("logits", 11_520, False),
+        ("coupling", 11_520, False),
+    ]
     assert sum(tensor.count for tensor in row.parameters) == row.formula.value == DIGIT_CAPS
 
 

@@ -3,6 +3,7 @@
 It shares the arithmetic with the search, but neither its axes nor its tables nor its way of finding partners.
 """
 
+import json
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
@@ -55,8 +56,9 @@ def is_there(data: dict[str, Any], knob: str, value: Any) -> bool:
     return as_lists(changed(data, knob, value)) == as_lists(data)
 
 
-def as_lists(data: Any) -> str:
-    return str(data).replace("(", "[").replace(")", "]").replace(",]", "]")
+def as_lists(data: Any) -> Any:
+    """Tables as a file has them, which knows no tuples."""
+    return json.loads(json.dumps(data))
 
 
 def meaningless(made: tuple[Change, ...]) -> bool:

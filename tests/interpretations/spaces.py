@@ -51,7 +51,9 @@ CAPSNET = SHARED | {
     "counting.buffers": st.just("counted"),
     "counting.coupling": st.just("counted"),
 }
-LAYER = st.fixed_dictionaries({"channels": SMALL, "kernel": SMALL, "stride": SMALL, "pool": st.integers(1, 2)})
+LAYER = st.tuples(SMALL, SMALL, SMALL, st.integers(1, 2)).map(
+    lambda sizes: dict(zip(("channels", "kernel", "stride", "pool"), sizes, strict=True))
+)
 BASELINE = SHARED | {
     "padding": PADDING,
     "layers": st.lists(LAYER, max_size=3),

@@ -13,7 +13,9 @@ from capsaudit.knobs import KnobChange
 
 def space(**knobs: list[object]) -> Space:
     """`digit_caps__bias=[True]` is a knob with one alternative."""
-    return Space("mine.toml", "capsnet", "", tuple(knob(name.replace("__", "."), *values) for name, values in knobs.items()))
+    return Space(
+        "mine.toml", "capsnet", "", tuple(knob(name.replace("__", "."), *values) for name, values in knobs.items())
+    )
 
 
 def knob(name: str, *values: object) -> Knob:
@@ -54,7 +56,9 @@ def test_a_table_and_its_parts_share_an_axis_and_are_not_changed_together() -> N
 
 def test_a_convention_is_there_only_where_it_makes_a_difference() -> None:
     """Frozen values can be counted only where the logits are frozen."""
-    mine = Space("", "capsnet", "", (knob("digit_caps.logits", "trainable", "frozen"), knob("counting.frozen", "counted")))
+    mine = Space(
+        "", "capsnet", "", (knob("digit_caps.logits", "trainable", "frozen"), knob("counting.frozen", "counted"))
+    )
     (axis,) = axes(mine, load_variant("paper"))
     assert options(axis) == [
         {},
@@ -118,9 +122,19 @@ def test_everything_that_does_not_fit_the_variant_is_reported_at_once() -> None:
 
 def test_too_many_combinations_of_knobs_that_interact_are_refused() -> None:
     """317·317 = 100,489."""
-    assert 317 * 317 > LARGEST_AXIS
-    mine = Space("", "capsnet", "", (knob("decoder", *({"hidden": [n], "input": "masked"} for n in range(1, 317))), knob("decoder.hidden", *([n] for n in range(1, 317)))))
-    with pytest.raises(CapsauditError, match=r"decoder, decoder\.hidden depend on each other and have more than 100,000 combinations"):
+    assert LARGEST_AXIS < 317 * 317
+    mine = Space(
+        "",
+        "capsnet",
+        "",
+        (
+            knob("decoder", *({"hidden": [n], "input": "masked"} for n in range(1, 317))),
+            knob("decoder.hidden", *([n] for n in range(1, 317))),
+        ),
+    )
+    with pytest.raises(
+        CapsauditError, match=r"decoder, decoder\.hidden depend on each other and have more than 100,000 combinations"
+    ):
         axes(mine, load_variant("paper"))
 
 

@@ -39,7 +39,7 @@ def test_partitions_of_the_shipped_spaces(space: str, variant: str) -> None:
 def test_a_large_space_costs_far_less_than_its_product() -> None:
     """The decoder's widths meet the class capsules in the decoder alone, so they are sorted and bisected."""
     start = load_variant("paper")
-    values = {
+    values: dict[str, list[object]] = {
         "decoder.hidden": [[n, 2 * n] for n in range(1, 501)],
         "conv1.channels": list(range(1, 257)),
         "primary_caps.types": list(range(1, 65)),
@@ -63,7 +63,13 @@ def test_the_size_of_no_axes_is_one_choice() -> None:
 def test_a_space_too_large_is_refused_with_what_makes_it_so() -> None:
     """400 values each for five knobs that all meet in DigitCaps' W."""
     values = tuple(Alternative(value, 0, "") for value in range(1, 401))
-    names = ("image.channels", "digit_caps.classes", "digit_caps.dimension", "primary_caps.types", "primary_caps.dimension")
+    names = (
+        "image.channels",
+        "digit_caps.classes",
+        "digit_caps.dimension",
+        "primary_caps.types",
+        "primary_caps.dimension",
+    )
     space = Space("huge.toml", "capsnet", "", tuple(Knob(name, values) for name in names))
     start = load_variant("paper")
     with pytest.raises(CapsauditError, match=r"the space is too large: .* list fewer alternatives"):
@@ -76,5 +82,8 @@ def test_a_space_that_takes_too_many_steps_says_how_many(monkeypatch: pytest.Mon
     monkeypatch.setattr(partition, "LARGEST_ENUMERATION", 3)
     start = load_variant("paper")
     space = Space("", "capsnet", "", (Knob("image.size", tuple(Alternative(n, 0, "") for n in (30, 32, 34, 36))),))
-    with pytest.raises(CapsauditError, match=r"it has 5 interpretations, of which the search would have to enumerate 5 \(at most 3\).*image\.size \(5\)"):
+    with pytest.raises(
+        CapsauditError,
+        match=r"it has 5 interpretations, of which the search would have to enumerate 5 \(at most 3\).*image\.size \(5\)",
+    ):
         partition_axes(tables(start.spec, axes(space, start)))

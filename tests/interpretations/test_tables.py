@@ -133,7 +133,10 @@ def test_a_part_with_too_many_combinations_is_refused(monkeypatch: pytest.Monkey
     space, start = one_knob("conv1.channels", 1, 2, 3, 4)
     tables(start.spec, axes(space, start))
     space, start = one_knob("conv1.channels", 1, 2, 3, 4, 5)
-    with pytest.raises(CapsauditError, match=r"the space is too large: conv1\.channels all enter conv1\.weight, which would take 6 counts \(at most 5\)"):
+    with pytest.raises(
+        CapsauditError,
+        match=r"the space is too large: conv1\.channels all enter conv1\.weight, which would take 6 counts \(at most 5\)",
+    ):
         tables(start.spec, axes(space, start))
 
 

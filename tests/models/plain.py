@@ -47,7 +47,8 @@ def squash(vector: Array) -> Array:
 
 def softmax(logits: Array) -> Array:
     exponentials = np.exp(logits - logits.max())
-    return exponentials / exponentials.sum()
+    total: Array = exponentials / exponentials.sum()
+    return total
 
 
 def primary_capsules(features: Array, types: int, dimension: int) -> tuple[list[Array], list[int]]:
@@ -69,12 +70,14 @@ def digit_capsules(capsules: list[Array], kinds: list[int], digit: DigitCaps, we
     votes = {}
     for i, capsule in enumerate(capsules):
         for j in range(digit.classes):
-            w = {
-                "none": lambda i=i, j=j: matrix[i, j],
-                "grid": lambda i=i, j=j: matrix[kinds[i], j],
-                "all": lambda j=j: matrix[j],
-            }
-            votes[i, j] = capsule @ w[digit.shared_w]()
+            match digit.shared_w:
+                case "none":
+                    w = matrix[i, j]
+                case "grid":
+                    w = matrix[kinds[i], j]
+                case "all":
+                    w = matrix[j]
+            votes[i, j] = capsule @ w
     return route(votes, len(capsules), digit, weights)
 
 

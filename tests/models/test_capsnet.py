@@ -38,7 +38,7 @@ def small(**digit: object) -> CapsNetSpec:
         image=Image(channels=2, height=9, width=8),
         conv1=Convolution(channels=3, kernel=3, stride=1, padding="valid", bias=True),
         primary_caps=PrimaryCaps(types=2, dimension=3, kernel=3, stride=2, padding="valid", bias=True),
-        digit_caps=DigitCaps(**knobs),  # type: ignore[arg-type]
+        digit_caps=DigitCaps(**knobs),
         decoder=Decoder(hidden=(5, 6), input="masked"),
     )
 
@@ -103,7 +103,9 @@ def test_gradients_reach_both_b_and_c(iterations: int, reached: bool) -> None:
     """c is the first coupling, b the prior of the later ones: with one iteration nothing depends on b."""
     model = build(small(logits="trainable", coupling="trainable", iterations=iterations)).double()
     model(torch.rand(2, 2, 9, 8, dtype=torch.float64)).scores.square().sum().backward()
-    gradients: dict[str, Tensor | None] = {name: p.grad for name, p in model.digit_caps.named_parameters()}  # type: ignore[operator, union-attr]
+    gradients: dict[str, Tensor | None] = {
+        name: p.grad for name, p in model.get_submodule("digit_caps").named_parameters()
+    }
     assert gradients["coupling"] is not None
     assert gradients["coupling"].abs().sum() > 0
     assert (gradients["logits"] is not None and bool(gradients["logits"].abs().sum() > 0)) is reached

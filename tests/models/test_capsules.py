@@ -34,9 +34,7 @@ def test_capsules_are_cut_from_the_channels_of_one_place() -> None:
                 torch.testing.assert_close(capsules[0, (row * 2 + column) * 2 + kind], expected)
 
 
-@pytest.mark.parametrize(
-    ("shared", "shape"), [("none", (8, 3, 3, 4)), ("grid", (2, 3, 3, 4)), ("all", (3, 3, 4))]
-)
+@pytest.mark.parametrize(("shared", "shape"), [("none", (8, 3, 3, 4)), ("grid", (2, 3, 3, 4)), ("all", (3, 3, 4))])
 def test_w_has_a_matrix_for_each_capsule_each_type_or_each_class(shared: str, shape: tuple[int, ...]) -> None:
     layer = digit_caps(shared_w=shared)
     assert layer.weight.shape == shape

@@ -41,7 +41,11 @@ def taken_from_families(source: str) -> Iterator[tuple[str, object]]:
 
 def no_settings(source: str) -> list[str]:
     """What it takes beside classes of settings."""
-    return [name for name, found in taken_from_families(source) if not (isinstance(found, type) and issubclass(found, Settings))]
+    return [
+        name
+        for name, found in taken_from_families(source)
+        if not (isinstance(found, type) and issubclass(found, Settings))
+    ]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.stem}/{path.stem}")

@@ -1,8 +1,11 @@
 """A match: how far a variant is from a model."""
 
+from msgspec.structs import replace
+
 from capsaudit.catalogue import Variant, load_variant
 from capsaudit.families import impossible
 from capsaudit.recognition.base import Match, RecognisedNetwork, best
+from capsaudit.spec import Image
 
 
 def match(variant: str, *settings: str, of: str = "paper") -> Match:
@@ -38,14 +41,7 @@ def test_the_best_match_leaves_least_unexplained_then_changes_fewest_knobs() -> 
 
 
 def test_a_network_that_cannot_exist_is_no_match() -> None:
-    paper = load_variant("paper").spec
-    image = type(paper.image)(channels=1, height=8, width=8)
-    small = Match(load_variant("paper"), RecognisedNetwork(replaced(paper, image), {}, (), ()))
+    spec = replace(load_variant("paper").spec, image=Image(channels=1, height=8, width=8))
+    small = Match(load_variant("paper"), RecognisedNetwork(spec, {}, (), ()))
     assert impossible(small.network.spec)
     assert best([small], 8_215_568) is None
-
-
-def replaced(spec: object, image: object) -> object:
-    from msgspec.structs import replace
-
-    return replace(spec, image=image)

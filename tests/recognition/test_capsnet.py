@@ -29,7 +29,9 @@ IMAGE = (torch.zeros(1, 1, 28, 28),)
         pytest.param(capsnets.LargerWithBias, 36, "multimnist-released-code", 11_361_968, id="36×36, a bias"),
     ],
 )  # fmt: skip
-def test_models_written_in_other_ways_are_recognised(model: type[nn.Module], size: int, closest: str, total: int) -> None:
+def test_models_written_in_other_ways_are_recognised(
+    model: type[nn.Module], size: int, closest: str, total: int
+) -> None:
     result = api.audit(model(), inputs=(torch.zeros(1, 1, size, size),))
     assert (result.closest, result.trainable, result.difference) == (closest, total, 0)
     assert (result.explanations, result.unexplained, result.verdict) == ((), 0, "agrees")

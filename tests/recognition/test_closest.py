@@ -48,7 +48,9 @@ def test_no_known_architecture() -> None:
     result = api.audit(SmallClassifier())
     assert (result.recognised, result.closest, result.difference, result.verdict) == (None, None, None, "unstated")
     assert (result.trainable, result.buffers) == (4 * 10 + 8 + 10 * 2705, 4 + 4 + 1)
-    with pytest.raises(CapsauditError, match="its tensors match no capsnet network, so it cannot be compared with paper"):
+    with pytest.raises(
+        CapsauditError, match="its tensors match no capsnet network, so it cannot be compared with paper"
+    ):
         api.audit(SmallClassifier(), against="paper")
 
 

@@ -5,7 +5,18 @@ import torch
 from torch import nn
 
 from capsaudit.inspection.load import inventory_of
-from capsaudit.recognition.roles import Group, Roles, WeightLayout, chain, groups_of, is_convolution, is_linear, layouts_of, roles, sizes
+from capsaudit.recognition.roles import (
+    Group,
+    Roles,
+    WeightLayout,
+    chain,
+    groups_of,
+    is_convolution,
+    is_linear,
+    layouts_of,
+    roles,
+    sizes,
+)
 from tests.examples import capsnets
 
 PAPER = WeightLayout(matrices=1152, classes=10, dimension_in=8, dimension=16)
@@ -71,7 +82,10 @@ def test_groups_are_the_distinct_parameters_of_a_path() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     model.append(model[0])  # the same layer twice
     groups = groups_of(inventory_of(model))
-    assert [[tensor.name for tensor in group.tensors] for group in groups] == [["0.weight", "0.bias"], ["1.weight", "1.bias"]]
+    assert [[tensor.name for tensor in group.tensors] for group in groups] == [
+        ["0.weight", "0.bias"],
+        ["1.weight", "1.bias"],
+    ]
 
 
 def group(layer: nn.Module) -> Group:
@@ -85,7 +99,7 @@ def group(layer: nn.Module) -> Group:
         (nn.Conv2d(1, 2, 3), True, False),
         (nn.Conv2d(1, 2, 3, bias=False), True, False),
         (nn.Conv2d(1, 2, (3, 5)), False, False),  # not square
-        (nn.ConvTranspose2d(1, 2, 3), False, False),
+        (nn.ConvTranspose2d(2, 2, 3), False, False),
         (nn.Linear(3, 4), False, True),
         (nn.Linear(3, 4, bias=False), False, True),
         (nn.Embedding(3, 4), False, False),  # a matrix without a bias that does not say it is one

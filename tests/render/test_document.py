@@ -4,7 +4,19 @@ from typing import get_args
 
 import pytest
 
-from capsaudit.render.document import ABSENT, Cell, Column, Document, Grid, figure, number, separated, shape, verdict, word
+from capsaudit.render.document import (
+    ABSENT,
+    Cell,
+    Column,
+    Document,
+    Grid,
+    figure,
+    number,
+    separated,
+    shape,
+    verdict,
+    word,
+)
 from capsaudit.results import ClaimVerdict
 from tests.render.grids import column, names, rows
 
@@ -97,5 +109,3 @@ def test_the_main_table_is_the_first_unless_there_is_one_for_programs() -> None:
     assert Document(title="", parts=("x", GRID)).main_table is GRID
     other = Grid(name="data", columns=GRID.columns, rows=())
     assert Document(title="", parts=(GRID,), data=lambda: other).main_table is other
-
-

@@ -9,7 +9,7 @@ from tests.render.samples import SAMPLES
 
 
 @pytest.mark.parametrize(
-    ("text", "ascii"),
+    ("text", "encoded"),
     [
         ("−11,520", b"-11,520"),
         ("28×28 → 36×36", b"28x28 > 36x36"),
@@ -21,9 +21,9 @@ from tests.render.samples import SAMPLES
         ("plain", b"plain"),
     ],
 )
-def test_the_nearest_sign_of_the_same_width(text: str, ascii: bytes) -> None:
-    assert text.encode("ascii", ERRORS) == ascii
-    assert len(ascii) == len(text)
+def test_the_nearest_sign_of_the_same_width(text: str, encoded: bytes) -> None:
+    assert text.encode("ascii", ERRORS) == encoded
+    assert len(encoded) == len(text)
 
 
 def test_what_an_encoding_has_is_kept() -> None:

@@ -45,9 +45,7 @@ def test_tensors_of_the_root_are_the_model_s_own(inventory: Inventory) -> None:
 def test_assert_counts_raises_with_that_message() -> None:
     model = capsnets.EightConvolutions()
     api.assert_counts(model, {"total": "8.2M", "conv_layer": 20_992, "decoder.*": 1_411_344, "route_weights": "1.47M"})
-    with pytest.raises(
-        AssertionError, match=r"(?s)conv_layer: stated 20993; conv_layer has 20,992.*total +8,215,568"
-    ):
+    with pytest.raises(AssertionError, match=r"(?s)conv_layer: stated 20993; conv_layer has 20,992.*total +8,215,568"):
         api.assert_counts(model, {"conv_layer": 20_993})
     with pytest.raises(AssertionError, match="no layer or tensor matches 'convlayer'; did you mean 'conv_layer'"):
         api.assert_counts(model, {"convlayer": 20_992})

@@ -11,11 +11,11 @@ from capsaudit.errors import CapsauditError
 from capsaudit.render.formats import FORMATS, Format, TableFormat, as_text, destinations, html, one_line, plain, write
 from tests.render.samples import SAMPLES, count, failed_check
 
-CI = ("github", "junit", "sarif")
+CI: tuple[Format, ...] = ("github", "junit", "sarif")
 
 
-def flattened(kind: Any) -> set[str]:
-    return {name for each in get_args(kind) for name in ({each} if isinstance(each, str) else flattened(each))}
+def flattened(type_: Any) -> set[str]:
+    return {name for each in get_args(type_) for name in ({each} if isinstance(each, str) else flattened(each))}
 
 
 def test_the_table_has_every_format_of_the_type() -> None:
@@ -29,22 +29,22 @@ def test_every_named_renderer_exists(name: Format) -> None:
     assert callable(getattr(import_module(f"capsaudit.render.{module}"), function))
 
 
-@pytest.mark.parametrize("format", sorted(flattened(TableFormat)))
+@pytest.mark.parametrize("kind", sorted(flattened(TableFormat)))
 @pytest.mark.parametrize("name", SAMPLES)
-def test_every_result_is_shown_in_every_format_of_tables(name: str, format: Format) -> None:
-    assert as_text(SAMPLES[name](), format).strip()
+def test_every_result_is_shown_in_every_format_of_tables(name: str, kind: Format) -> None:
+    assert as_text(SAMPLES[name](), kind).strip()
 
 
-@pytest.mark.parametrize("format", CI)
+@pytest.mark.parametrize("kind", CI)
 @pytest.mark.parametrize("name", SAMPLES)
-def test_the_formats_of_ci_servers_are_for_results_with_claims(name: str, format: Format) -> None:
+def test_the_formats_of_ci_servers_are_for_results_with_claims(name: str, kind: Format) -> None:
     """`check`, `claims` and `audit` have cases; the others say that they have none."""
     result = SAMPLES[name]()
     if type(result).__name__ in ("Check", "Claims", "Audit"):
-        assert as_text(result, format).strip()
+        assert as_text(result, kind).strip()
     else:
         with pytest.raises(CapsauditError, match=rf"^{type(result).__name__} contains no claims"):
-            as_text(result, format)
+            as_text(result, kind)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -95,7 +95,7 @@ def test_outputs_that_do_not_fit_are_refused(formats: list[str], outputs: list[s
 
 def test_what_does_not_hold_is_in_every_format_of_ci_servers() -> None:
     """The kernel of 7 has 49·256 + 256 = 12,800 parameters in place of 20,992."""
-    for format in CI:
-        text = as_text(failed_check(), format)  # type: ignore[arg-type]
+    for kind in CI:
+        text = as_text(failed_check(), kind)
         assert "20,992" in text
         assert "12,800" in text

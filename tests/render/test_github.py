@@ -1,25 +1,26 @@
 """Annotations of GitHub: one line each, at the place where the claim is made."""
 
 import re
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 import pytest
 
 from capsaudit.inventory import Finding
 from capsaudit.render.github import github
+from capsaudit.results import Result
 from tests.render.samples import audit, check, claims, explained_audit, failed_check, unknown_audit
 
 COMMAND = re.compile(r"::(?P<level>error|warning|notice) (?P<properties>[^:]*)::(?P<text>.*)")
 
 
-def annotations(result: Any) -> list[dict[str, str]]:
+def annotations(result: Result) -> list[dict[str, str]]:
     found = [COMMAND.fullmatch(line) for line in github(result).splitlines()]
     return [match.groupdict() for match in found if match]
 
 
 @pytest.mark.parametrize("sample", [audit, check, claims, explained_audit, failed_check, unknown_audit])
-def test_every_line_is_a_command(sample: Any) -> None:
+def test_every_line_is_a_command(sample: Callable[[], Result]) -> None:
     assert len(annotations(sample())) == len(github(sample()).splitlines()) > 0
 
 

@@ -62,7 +62,10 @@ def test_schemas_close_what_they_describe() -> None:
 
     def closed(schema: dict[str, Any]) -> bool:
         objects = schema["$defs"].values()
-        return all(each["additionalProperties"] is False and set(each["required"]) == set(each["properties"]) for each in objects)
+        return all(
+            each["additionalProperties"] is False and set(each["required"]) == set(each["properties"])
+            for each in objects
+        )
 
     made = schemas([results.Count, results.Claims])
     assert made.keys() == {"Count", "Claims"}

@@ -36,7 +36,9 @@ def test_data_cannot_end_a_cell_or_become_markup() -> None:
 
 
 def test_lines_of_a_cell_and_numbers_to_the_right() -> None:
-    grid = Grid(name="", columns=(Column("a"), Column("b", right=True)), rows=((Cell("x\ny", "x"), Cell("5", 5, "bad")),))
+    grid = Grid(
+        name="", columns=(Column("a"), Column("b", right=True)), rows=((Cell("x\ny", "x"), Cell("5", 5, "bad")),)
+    )
     assert list(fragments([grid])) == ["| a | b |\n| --- | ---: |\n| x<br>y | **5** |"]
 
 

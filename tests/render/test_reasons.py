@@ -12,39 +12,107 @@ from tests.render.samples import SAMPLES, reasons
 
 CODES: tuple[ReasonCode, ...] = get_args(ReasonCode)
 
-ROUNDED: dict[str, Any] = {"what": "paper", "stated": "8.3M", "exact": 8_215_568, "rounds_to": "8.2M", "approximation": None, "count": None}
+ROUNDED: dict[str, Any] = {
+    "what": "paper",
+    "stated": "8.3M",
+    "exact": 8_215_568,
+    "rounds_to": "8.2M",
+    "approximation": None,
+    "count": None,
+}
 
 EXAMPLES: list[tuple[ReasonCode, dict[str, Any], list[str]]] = [
-    ("witnesses differ", {"what": "conv1", "values": {"formula": 20_992, "torch": 20_993}}, ["conv1", "formula 20,992", "torch 20,993"]),
-    ("witnesses differ", {"what": "conv1", "values": {"formula": True, "torch": (1, 2)}}, ["formula True", "torch (1, 2)"]),
+    (
+        "witnesses differ",
+        {"what": "conv1", "values": {"formula": 20_992, "torch": 20_993}},
+        ["conv1", "formula 20,992", "torch 20,993"],
+    ),
+    (
+        "witnesses differ",
+        {"what": "conv1", "values": {"formula": True, "torch": (1, 2)}},
+        ["formula True", "torch (1, 2)"],
+    ),
     ("unknown layer", {"layer": "fc9"}, ["fc9"]),
     ("formula", {"formula": "(9·9·1 + 1)·256", "exact": 20_992}, ["(9·9·1 + 1)·256 = 20,992"]),
     ("total", {"exact": 8_215_568}, ["8,215,568"]),
     ("rounds otherwise", ROUNDED, ["paper has 8,215,568", "rounds to 8.2M", "not 8.3M"]),
-    ("rounds otherwise", ROUNDED | {"stated": "8215569", "rounds_to": "8,215,568"}, ["paper has 8,215,568, not 8,215,569"]),
+    (
+        "rounds otherwise",
+        ROUNDED | {"stated": "8215569", "rounds_to": "8,215,568"},
+        ["paper has 8,215,568, not 8,215,569"],
+    ),
     ("rounds otherwise", ROUNDED | {"approximation": "cut"}, ["only when cut instead of rounded"]),
     ("rounds otherwise", ROUNDED | {"approximation": "trailing zeros"}, ["only if trailing zeros are not significant"]),
     ("rounds otherwise", ROUNDED | {"count": "buffers"}, ["8,215,568 values in buffers"]),
-    ("true of", {"stated": "11.36M", "variants": ["multimnist (11,361,808)"], "approximate": False}, ["11.36M is true of multimnist (11,361,808)"]),
-    ("true of", {"stated": "6800K", "variants": ["a", "b"], "approximate": True}, ["6800K", "approximately", "a and b"]),
+    (
+        "true of",
+        {"stated": "11.36M", "variants": ["multimnist (11,361,808)"], "approximate": False},
+        ["11.36M is true of multimnist (11,361,808)"],
+    ),
+    (
+        "true of",
+        {"stated": "6800K", "variants": ["a", "b"], "approximate": True},
+        ["6800K", "approximately", "a and b"],
+    ),
     ("true of none", {"stated": "9M"}, ["9M"]),
     ("rows add up", {"total": 8_238_608}, ["8,238,608"]),
-    ("also", {"stated": "8.2M", "totals": ["8,227,088 (trainable-logits)"]}, ["8,227,088 (trainable-logits) also rounds to 8.2M"]),
+    (
+        "also",
+        {"stated": "8.2M", "totals": ["8,227,088 (trainable-logits)"]},
+        ["8,227,088 (trainable-logits) also rounds to 8.2M"],
+    ),
     ("also", {"stated": "8.2M", "totals": ["1 (a)", "2 (b)", "3 (c)"]}, ["1 (a), 2 (b) and 3 (c) also round to 8.2M"]),
     ("shape", {"what": "output", "stated": "6×6×8", "exact": [1152, 8]}, ["output", "1152×8", "6×6×8"]),
     ("shapes agree", {"layer": "conv1"}, ["conv1"]),
-    ("knobs agree", {"what": "paper", "exact": 8_215_568, "claim": "paper-total", "stated": "8.2M"}, ["paper", "8,215,568", "paper-total", "8.2M"]),
-    ("knobs disagree", {"what": "paper", "exact": 8_141_840, "rounds_to": "8.1M", "stated": "8.2M", "source": "paper", "place": "section 4"}, ["8,141,840", "rounds to 8.1M", "8.2M", "section 4"]),
-    ("knobs disagree", {"what": "paper", "exact": 5, "rounds_to": "5", "stated": "6", "source": "paper", "place": "p"}, ["would have 5 parameters, but the paper states 6"]),
+    (
+        "knobs agree",
+        {"what": "paper", "exact": 8_215_568, "claim": "paper-total", "stated": "8.2M"},
+        ["paper", "8,215,568", "paper-total", "8.2M"],
+    ),
+    (
+        "knobs disagree",
+        {
+            "what": "paper",
+            "exact": 8_141_840,
+            "rounds_to": "8.1M",
+            "stated": "8.2M",
+            "source": "paper",
+            "place": "section 4",
+        },
+        ["8,141,840", "rounds to 8.1M", "8.2M", "section 4"],
+    ),
+    (
+        "knobs disagree",
+        {"what": "paper", "exact": 5, "rounds_to": "5", "stated": "6", "source": "paper", "place": "p"},
+        ["would have 5 parameters, but the paper states 6"],
+    ),
     ("no row", {"layer": "fc1"}, ["fc1"]),
     ("rows agree", {}, ["rows"]),
     ("rows are fully connected", {"rows": ["fc1 as (160 + 1)·512 = 82,432"]}, ["fc1 as (160 + 1)·512 = 82,432"]),
     ("torch needed", {}, ["torch"]),
-    ("loss agrees", {"where": "where pixels differ", "stated": 0.000125, "trained": 0.000125}, ["where pixels differ", "0.000125"]),
-    ("loss disagrees", {"where": "where pixels differ", "stated": 0.5, "trained": 0.000125}, ["where pixels differ", "0.5", "0.000125"]),
+    (
+        "loss agrees",
+        {"where": "where pixels differ", "stated": 0.000125, "trained": 0.000125},
+        ["where pixels differ", "0.000125"],
+    ),
+    (
+        "loss disagrees",
+        {"where": "where pixels differ", "stated": 0.5, "trained": 0.000125},
+        ["where pixels differ", "0.5", "0.000125"],
+    ),
     ("losses agree", {"examples": 4}, ["4 test cases"]),
     ("no source", {"source": "released code"}, ["released code"]),
-    ("source", {"source": "released code", "count": 7, "knob": "digit_caps.bias", "variant": "released-code", "text": "line 5"}, ["7 values", "digit_caps.bias of released-code", "line 5"]),
+    (
+        "source",
+        {
+            "source": "released code",
+            "count": 7,
+            "knob": "digit_caps.bias",
+            "variant": "released-code",
+            "text": "line 5",
+        },
+        ["7 values", "digit_caps.bias of released-code", "line 5"],
+    ),
     ("selected", {"what": "W", "found": 1_474_560, "count": "trainable"}, ["W has 1,474,560 trainable"]),
     ("selected", {"what": "bn", "found": 9, "count": "buffers"}, ["bn has 9", "buffers"]),
     ("nothing selected", {"layer": "w", "hint": "did you mean 'W'?"}, ["'w'", "did you mean 'W'?"]),
@@ -53,11 +121,13 @@ EXAMPLES: list[tuple[ReasonCode, dict[str, Any], list[str]]] = [
     ("not updated", {"tensors": ["b", "c"]}, ["b, c"]),
     ("accuracy", {"before": 0.1, "after": 0.956}, ["10.0%", "95.6%"]),
     ("gained too little", {"before": 0.1, "after": 0.15, "least": 0.1}, ["10.0%", "15.0%", "less than 10%"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("code", "values", "fragments"), EXAMPLES)
-def test_a_sentence_has_the_values_of_its_reason(code: ReasonCode, values: dict[str, Any], fragments: list[str]) -> None:
+def test_a_sentence_has_the_values_of_its_reason(
+    code: ReasonCode, values: dict[str, Any], fragments: list[str]
+) -> None:
     said = sentence(Reason(code, values))
     for fragment in fragments:
         assert fragment in said

@@ -1,6 +1,7 @@
 """SARIF: valid, and at the line where a claim is made."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,17 +10,18 @@ from sarif_pydantic import Sarif
 
 from capsaudit.inventory import Finding
 from capsaudit.render.sarif import sarif
+from capsaudit.results import Result
 from tests.render.samples import audit, check, claims, explained_audit, failed_check, unknown_audit
 
 
-def results(result: Any) -> list[dict[str, Any]]:
+def results(result: Result) -> list[dict[str, Any]]:
     (run,) = json.loads(sarif(result))["runs"]
     found: list[dict[str, Any]] = run["results"]
     return found
 
 
 @pytest.mark.parametrize("sample", [audit, check, claims, explained_audit, failed_check, unknown_audit])
-def test_the_log_is_valid(sample: Any) -> None:
+def test_the_log_is_valid(sample: Callable[[], Result]) -> None:
     log = Sarif.model_validate_json(sarif(sample()))
     assert log.version == "2.1.0"
     rules = {rule["id"] for rule in json.loads(sarif(sample()))["runs"][0]["tool"]["driver"]["rules"]}

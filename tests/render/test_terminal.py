@@ -44,7 +44,7 @@ def test_a_wide_table_is_split_and_each_piece_names_its_rows() -> None:
     assert len([line for line in wide if line.startswith(" conv1 ")]) == 1
     pieces = [line for line in narrow if line.startswith(" conv1 ")]
     assert len(pieces) > 3
-    counts = sum((line.split()[1:] for line in pieces), [])
+    counts = [count for line in pieces for count in line.split()[1:]]
     (whole,) = [line.split()[1:] for line in wide if line.startswith(" conv1 ")]
     assert counts == whole
 

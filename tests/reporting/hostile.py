@@ -11,7 +11,20 @@ TEXT = (
     "</title></desc><script>alert(1)</script><img src=x onerror=alert(2)>\"'|`*x*`[x](javascript:alert(3))&lt;\x1b\n# y"
 )
 _TEXTS = {
-    *("summary", "statement", "place", "evidence", "source", "order", "space", "knob", "notes", "claim", "id", "same_count"),
+    *(
+        "summary",
+        "statement",
+        "place",
+        "evidence",
+        "source",
+        "order",
+        "space",
+        "knob",
+        "notes",
+        "claim",
+        "id",
+        "same_count",
+    ),
     *("text", "what", "where", "variants", "totals", "rows", "formula", "layer", "hint", "tensors"),
 }
 """Fields of results, and values of reasons, that come from a file of data or quote one."""

@@ -37,7 +37,9 @@ def test_every_number_of_the_comparison_is_shown(name: str, gathered: ReportCont
 
 
 @pytest.mark.parametrize("name", ["audit.html", "audit.md"])
-def test_every_claim_and_question_and_figure_is_shown(name: str, gathered: ReportContents, files: dict[str, bytes]) -> None:
+def test_every_claim_and_question_and_figure_is_shown(
+    name: str, gathered: ReportContents, files: dict[str, bytes]
+) -> None:
     shown = files[name].decode()
     assert all(claim.id in shown and claim.verdict in shown for claim in gathered.claims.claims)
     assert all(question.knob in shown for question in gathered.joint.questions)

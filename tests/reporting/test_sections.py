@@ -45,13 +45,17 @@ def test_the_claims_are_counted_by_verdict(found: dict[str, Section], gathered: 
     assert all(f"{verdict} {count}" in said for verdict, count in verdicts.items())
 
 
-def test_the_questions_are_counted_by_whether_they_are_decided(found: dict[str, Section], gathered: ReportContents) -> None:
+def test_the_questions_are_counted_by_whether_they_are_decided(
+    found: dict[str, Section], gathered: ReportContents
+) -> None:
     decided = sum(question.decided for question in gathered.joint.questions)
     numbers = [int(each) for each in re.findall(r"\d+", sentences(found["questions"]))]
     assert numbers == [len(gathered.joint.questions), decided, len(gathered.joint.questions) - decided]
 
 
-def test_every_figure_that_was_searched_has_its_explanations(found: dict[str, Section], gathered: ReportContents) -> None:
+def test_every_figure_that_was_searched_has_its_explanations(
+    found: dict[str, Section], gathered: ReportContents
+) -> None:
     tables = [part for part in found["interpretations"].parts if isinstance(part, Table)]
     notes = [part for part in found["interpretations"].parts if isinstance(part, Notes)]
     assert len(tables) == 2 * len(gathered.reconciliations)

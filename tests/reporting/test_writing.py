@@ -9,7 +9,7 @@ import pytest
 
 from capsaudit.errors import CapsauditError
 from capsaudit.reporting.contents import ReportContents
-from capsaudit.reporting.writing import FILES, publish, outdated, write
+from capsaudit.reporting.writing import FILES, outdated, publish, write
 
 WRITE = "import sys; from pathlib import Path; from capsaudit.reporting.contents import gather; " + (
     "from capsaudit.reporting.writing import publish; publish(gather(), Path(sys.argv[1]))"

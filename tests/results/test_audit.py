@@ -14,7 +14,11 @@ def test_an_audit_agrees_by_its_verdict_alone(verdict: str, agrees: bool) -> Non
 
 
 def test_claims_decide_where_there_are_any_else_the_variant() -> None:
-    assert (audit().verdict, explained_audit().verdict, unknown_audit().verdict) == ("disagrees", "disagrees", "unstated")
+    assert (audit().verdict, explained_audit().verdict, unknown_audit().verdict) == (
+        "disagrees",
+        "disagrees",
+        "unstated",
+    )
 
 
 def test_counts_are_those_of_its_tensors() -> None:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from capsaudit.results.base import SCHEMA, Reason, Result, reason
+from capsaudit.results.base import SCHEMA, Reason, reason
 from tests.render.samples import SAMPLES
 from tests.results.frozen import assert_frozen
 

@@ -19,7 +19,9 @@ def test_claims_agree_where_none_is_shown_to_be_wrong(verdict: ClaimVerdict) -> 
 
 
 def test_verdicts_are_those_of_the_contract() -> None:
-    assert {"agrees", "approximate", "disagrees", "unstated", "misattributed", "contradicted", "not checkable"} <= set(VERDICTS)
+    assert {"agrees", "approximate", "disagrees", "unstated", "misattributed", "contradicted", "not checkable"} <= set(
+        VERDICTS
+    )
     assert not {"undecided", "true", "false"} & set(VERDICTS)
 
 

@@ -38,6 +38,8 @@ def test_disagreements_are_those_of_the_total_and_of_every_layer() -> None:
 def test_a_comparison_agrees_where_every_variant_does() -> None:
     found = comparison()
     assert found.agrees == all(each.agrees for each in found.variants)
-    wrong: Comparison = msgspec.structs.replace(found, variants=(with_verdicts("agrees", "agrees"), with_verdicts("disagrees", "agrees")))
+    wrong: Comparison = msgspec.structs.replace(
+        found, variants=(with_verdicts("agrees", "agrees"), with_verdicts("disagrees", "agrees"))
+    )
     assert not wrong.agrees
     assert msgspec.structs.replace(found, variants=(with_verdicts("unstated", "agrees"),)).agrees

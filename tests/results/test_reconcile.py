@@ -17,7 +17,9 @@ def test_a_figure_is_agreed_with_where_something_explains_it() -> None:
 def test_all_are_counted_by_their_changes_and_the_first_are_listed() -> None:
     found = reconciliation()
     assert sum(group.found for group in found.by_changes) == found.found
-    assert [len(each.changes) for each in found.explanations] == sorted(len(each.changes) for each in found.explanations)
+    assert [len(each.changes) for each in found.explanations] == sorted(
+        len(each.changes) for each in found.explanations
+    )
 
 
 def test_the_nearest_are_given_where_nothing_explains_it_and_only_there() -> None:

@@ -6,7 +6,8 @@ from capsaudit.results.report import Report
 
 
 @pytest.mark.parametrize(
-    ("outdated", "checked", "agrees"), [((), True, True), ((), False, True), (("a",), True, False), (("a",), False, True)]
+    ("outdated", "checked", "agrees"),
+    [((), True, True), ((), False, True), (("a",), True, False), (("a",), False, True)],
 )
 def test_a_report_agrees_where_no_file_is_out_of_date_any_longer(
     outdated: tuple[str, ...], checked: bool, agrees: bool

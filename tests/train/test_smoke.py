@@ -103,7 +103,9 @@ def test_blank_images_and_zero_vectors_give_no_nan(variant: str) -> None:
 
 
 def tensor(name: str, count: int = 5, *, reached: bool = True, changed: int = 5) -> TrainedTensor:
-    return TrainedTensor(name=name, count=count, updated=count if changed else 0, reached=reached, values_changed=changed)
+    return TrainedTensor(
+        name=name, count=count, updated=count if changed else 0, reached=reached, values_changed=changed
+    )
 
 
 GAIN = BeforeAfter(before=0.1, after=0.9)
@@ -112,16 +114,62 @@ GAIN = BeforeAfter(before=0.1, after=0.9)
 @pytest.mark.parametrize(
     ("losses", "gain", "tensors", "verdict", "reason"),
     [
-        pytest.param([1.0, 0.5], GAIN, [tensor("w")], "learns", Reason("accuracy", {"before": 0.1, "after": 0.9}), id="learns"),
-        pytest.param([1.0, math.nan], GAIN, [tensor("w")], "does not learn", Reason("not finite", {"step": 2}), id="NaN"),
-        pytest.param([math.inf], GAIN, [tensor("w", reached=False)], "does not learn", Reason("not finite", {"step": 1}), id="infinite"),
-        pytest.param([1.0], GAIN, [tensor("w"), tensor("b", 7, reached=False, changed=0), tensor("c", 3, reached=False)], "unreachable", Reason("unreachable", {"tensors": ["b", "c"], "count": 10}), id="unreachable"),
-        pytest.param([1.0], GAIN, [tensor("w"), tensor("b", changed=0)], "does not learn", Reason("not updated", {"tensors": ["b"]}), id="not updated"),
-        pytest.param([1.0], BeforeAfter(before=0.5, after=0.59), [tensor("w")], "does not learn", Reason("gained too little", {"before": 0.5, "after": 0.59, "least": 0.1}), id="too little"),
-        pytest.param([1.0], BeforeAfter(before=0.5, after=0.25), [tensor("w")], "does not learn", Reason("gained too little", {"before": 0.5, "after": 0.25, "least": 0.1}), id="worse"),
-        pytest.param([1.0], BeforeAfter(before=0.5, after=0.75), [tensor("w")], "learns", Reason("accuracy", {"before": 0.5, "after": 0.75}), id="enough"),
+        pytest.param(
+            [1.0, 0.5], GAIN, [tensor("w")], "learns", Reason("accuracy", {"before": 0.1, "after": 0.9}), id="learns"
+        ),
+        pytest.param(
+            [1.0, math.nan], GAIN, [tensor("w")], "does not learn", Reason("not finite", {"step": 2}), id="NaN"
+        ),
+        pytest.param(
+            [math.inf],
+            GAIN,
+            [tensor("w", reached=False)],
+            "does not learn",
+            Reason("not finite", {"step": 1}),
+            id="infinite",
+        ),
+        pytest.param(
+            [1.0],
+            GAIN,
+            [tensor("w"), tensor("b", 7, reached=False, changed=0), tensor("c", 3, reached=False)],
+            "unreachable",
+            Reason("unreachable", {"tensors": ["b", "c"], "count": 10}),
+            id="unreachable",
+        ),
+        pytest.param(
+            [1.0],
+            GAIN,
+            [tensor("w"), tensor("b", changed=0)],
+            "does not learn",
+            Reason("not updated", {"tensors": ["b"]}),
+            id="not updated",
+        ),
+        pytest.param(
+            [1.0],
+            BeforeAfter(before=0.5, after=0.59),
+            [tensor("w")],
+            "does not learn",
+            Reason("gained too little", {"before": 0.5, "after": 0.59, "least": 0.1}),
+            id="too little",
+        ),
+        pytest.param(
+            [1.0],
+            BeforeAfter(before=0.5, after=0.25),
+            [tensor("w")],
+            "does not learn",
+            Reason("gained too little", {"before": 0.5, "after": 0.25, "least": 0.1}),
+            id="worse",
+        ),
+        pytest.param(
+            [1.0],
+            BeforeAfter(before=0.5, after=0.75),
+            [tensor("w")],
+            "learns",
+            Reason("accuracy", {"before": 0.5, "after": 0.75}),
+            id="enough",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_verdict_on_a_run(
     losses: list[float], gain: BeforeAfter, tensors: list[TrainedTensor], verdict: RunVerdict, reason: Reason
 ) -> None:
@@ -132,13 +180,19 @@ def test_what_a_gradient_reaches_and_what_changes_is_recorded() -> None:
     """A layer that is used, one that is not, and one whose gradient is zero."""
     model = nn.ModuleDict({name: nn.Linear(2, 2, bias=False) for name in ("used", "unused", "zero")})
     watcher = GradientWatcher(model)
-    assert {row.name: row.reached for row in watcher.tensors()} == dict.fromkeys(("used.weight", "unused.weight", "zero.weight"), False)
+    assert {row.name: row.reached for row in watcher.tensors()} == dict.fromkeys(
+        ("used.weight", "unused.weight", "zero.weight"), False
+    )
     (model["used"](torch.ones(1, 2)).sum() + 0 * model["zero"](torch.ones(1, 2)).sum()).backward()
     watcher.record_gradients()
     with torch.no_grad():
         next(model["used"].parameters())[0, 0] += 1
     found = {row.name: row for row in watcher.tensors()}
-    assert {name: row.reached for name, row in found.items()} == {"used.weight": True, "unused.weight": False, "zero.weight": False}
+    assert {name: row.reached for name, row in found.items()} == {
+        "used.weight": True,
+        "unused.weight": False,
+        "zero.weight": False,
+    }
     assert (found["used.weight"].count, found["used.weight"].updated, found["used.weight"].values_changed) == (4, 4, 1)
     assert (found["unused.weight"].updated, found["unused.weight"].values_changed) == (0, 0)
 

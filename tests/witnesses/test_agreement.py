@@ -13,8 +13,8 @@ from capsaudit.catalogue import Variant, load_variant, shipped
 from capsaudit.models import build
 from capsaudit.spec import Spec
 from capsaudit.witnesses import WITNESSES, witness
-from tests.strategies import specs
 from tests.expected import FROZEN, TOTALS
+from tests.strategies import specs
 
 
 @pytest.mark.parametrize("name", WITNESSES)

@@ -28,7 +28,7 @@ class Odd(nn.Module):
 
 
 def test_tied_tensors_count_once_and_buffers_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(witness, "build", lambda spec, *, device: Odd())
+    monkeypatch.setattr(witness, "build", lambda *_, **__: Odd())
     counted = count(load_variant("paper").spec)
     assert (counted.trainable, counted.frozen) == (8 + 4, 0)
     assert counted.layers.keys() == {"first", "norm"}

@@ -14,6 +14,22 @@ def leaf(*shape: int) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
 
 
+Inputs = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]
+"""Capsules, W, prior, first coupling, bias."""
+
+
+def drawn(
+    batch: int, grid: tuple[int, int], sizes: tuple[int, int, int], *, prior: bool, first: bool, bias: bool
+) -> Inputs:
+    """For `grid` places × matrices; `sizes` are classes and the dimensions in and out."""
+    (places, matrices), (classes, dimension_in, dimension_out) = grid, sizes
+    pairs = (places * matrices, classes)
+    capsules, weight = leaf(batch, pairs[0], dimension_in), leaf(matrices, classes, dimension_in, dimension_out)
+    shapes = ((pairs, prior), (pairs, first), ((classes, dimension_out), bias))
+    b, c, added = (leaf(*shape) if there else None for shape, there in shapes)
+    return capsules, weight, b, c, added
+
+
 def plain(
     capsules: Tensor, weight: Tensor, prior: Tensor | None, first: Tensor | None, bias: Tensor | None, how: Routing
 ) -> Tensor:
@@ -46,10 +62,7 @@ def test_routing_and_its_gradients_equal_the_plain_ones(
     last_only: bool,
 ) -> None:
     torch.manual_seed(0)
-    places, matrices = grid
-    pairs = (places * matrices, 3)
-    tensors = [leaf(3, pairs[0], 4), leaf(matrices, 3, 4, 5)]
-    tensors += [leaf(*shape) if there else None for shape, there in ((pairs, prior), (pairs, first), ((3, 5), bias))]  # type: ignore[misc]
+    tensors = drawn(3, grid, (3, 4, 5), prior=prior, first=first, bias=bias)
     how = Routing(iterations, none_of_the_above, last_only)
     ours, theirs = factored_routing(*tensors, how), plain(*tensors, how)
     torch.testing.assert_close(ours, theirs)
@@ -66,9 +79,17 @@ def test_routing_and_its_gradients_equal_the_plain_ones(
 @pytest.mark.parametrize(("prior", "first", "bias"), list(product([False, True], repeat=3)))
 def test_gradcheck_of_routing(prior: bool, first: bool, bias: bool) -> None:
     torch.manual_seed(0)
-    tensors = [leaf(2, 4, 3), leaf(2, 3, 3, 2)]
-    tensors += [leaf(*shape) if there else None for shape, there in (((4, 3), prior), ((4, 3), first), ((3, 2), bias))]  # type: ignore[misc]
-    assert torch.autograd.gradcheck(lambda *inputs: factored_routing(*inputs, Routing(3)), tensors)
+    tensors = drawn(2, (2, 2), (3, 3, 2), prior=prior, first=first, bias=bias)
+    there = [tensor for tensor in tensors if tensor is not None]
+
+    def routed(*inputs: Tensor) -> Tensor:
+        given = iter(inputs)
+        capsules, weight, *rest = (None if tensor is None else next(given) for tensor in tensors)
+        assert capsules is not None
+        assert weight is not None
+        return factored_routing(capsules, weight, rest[0], rest[1], rest[2], Routing(3))
+
+    assert torch.autograd.gradcheck(routed, there)
 
 
 def test_more_images_than_are_routed_at_once() -> None:

@@ -1,5 +1,7 @@
 """Somebody's model as a document."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
@@ -10,7 +12,7 @@ from tests.render.grids import column, names, raw, rows
 
 
 @pytest.mark.parametrize("sample", [samples.audit, samples.explained_audit, samples.unknown_audit])
-def test_layers_add_up_to_the_total_that_is_shown(sample: "type[Audit]") -> None:
+def test_layers_add_up_to_the_total_that_is_shown(sample: Callable[[], Audit]) -> None:
     result = sample()
     table = audit(result).table("layers")
     *layers, total = raw(table)
@@ -74,7 +76,9 @@ def test_the_same_tensor_under_another_name_says_so() -> None:
 
 
 def layer(name: str, trainable: int) -> AuditedLayer:
-    return AuditedLayer(name=name, tensors=(f"{name}.weight",), trainable=trainable, frozen=0, buffers=0, expected=None, difference=None)
+    return AuditedLayer(
+        name=name, tensors=(f"{name}.weight",), trainable=trainable, frozen=0, buffers=0, expected=None, difference=None
+    )
 
 
 def test_layers_of_a_large_model_are_grouped_by_where_they_are() -> None:

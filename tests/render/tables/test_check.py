@@ -25,7 +25,9 @@ def test_what_does_not_hold_is_a_row_each() -> None:
     assert len(table.rows) == len(result.failures)
     assert ["wrong", "conv1", "trainable", "20,992", "12,800"] in rows(table)
     assert ["wrong", "conv1", "output shape", "256×20×20", "256×22×22"] in rows(table)
-    assert shown.sentences == (f"{result.checked - len(result.failures)} of {result.checked} statements about 1 variant hold.",)
+    assert shown.sentences == (
+        f"{result.checked - len(result.failures)} of {result.checked} statements about 1 variant hold.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,11 @@ def test_what_does_not_hold_is_a_row_each() -> None:
         (((1, 28), (10,)), None, "x: expected 1×28 → 10, found None"),
         ("8.2M", 5, "x: expected 8.2M, found 5"),
         (True, False, "x: expected True, found False"),
-        ("agree", (Reason("unknown layer", {"layer": "fc9"}),), "x: expected agree, found fc9: the formula has no such layer"),
+        (
+            "agree",
+            (Reason("unknown layer", {"layer": "fc9"}),),
+            "x: expected agree, found fc9: the formula has no such layer",
+        ),
     ],
 )
 def test_a_failure_in_one_sentence(expected: object, found: object, sentence: str) -> None:

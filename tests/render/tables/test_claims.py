@@ -19,7 +19,9 @@ def test_the_title_counts_what_agrees() -> None:
     found = samples.claims().claims
     agreeing = sum(claim.verdict == "agrees" for claim in found)
     sources = {claim.source for claim in found}
-    assert claims(samples.claims()).title == f"{len(found)} claims from {len(sources)} sources, {agreeing} of which agree"
+    assert (
+        claims(samples.claims()).title == f"{len(found)} claims from {len(sources)} sources, {agreeing} of which agree"
+    )
 
 
 def test_how_sure_we_are_is_a_sentence_for_each_claim_that_says_so() -> None:
@@ -32,7 +34,9 @@ def test_a_figure_is_claimed_of_something_and_a_statement_is_itself() -> None:
     by_id = {claim.id: claim for claim in samples.claims().claims}
     total = by_id["article-official-figure"]
     assert what_is_claimed(total) == f"{total.about}: 11.36M"
-    layer = next(claim for claim in by_id.values() if claim.layer == "digit_caps" and claim.source == "article" and claim.stated)
+    layer = next(
+        claim for claim in by_id.values() if claim.layer == "digit_caps" and claim.source == "article" and claim.stated
+    )
     assert what_is_claimed(layer).startswith(f"digit_caps of {layer.about}: 1,497,600")
     statement = next(claim for claim in by_id.values() if claim.statement)
     assert what_is_claimed(statement) == statement.statement

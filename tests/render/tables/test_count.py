@@ -95,6 +95,9 @@ def test_witnesses_that_differ() -> None:
 def test_the_list_of_variants() -> None:
     shown = variants(samples.variants())
     table = shown.table("variants")
-    assert {name: int(str(total)) for name, total in zip(column(table, "variant"), (row[3] for row in raw(table)), strict=True)} == TOTALS
+    assert {
+        name: int(str(total))
+        for name, total in zip(column(table, "variant"), (row[3] for row in raw(table)), strict=True)
+    } == TOTALS
     assert dict(zip(column(table, "variant"), column(table, "stated"), strict=True))["smallnorb"] == ABSENT
     assert shown.sentences[0].startswith(f"{len(TOTALS)} variants. ")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from capsaudit.commands.explain import explain as ledger
 from capsaudit.catalogue import load_variant
+from capsaudit.commands.explain import explain as ledger
 from capsaudit.render.document import Waterfall
 from capsaudit.render.tables.explain import explain, order_sentence
 from tests.render import samples

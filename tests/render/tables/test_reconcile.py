@@ -10,13 +10,20 @@ from tests.render.grids import column, names, raw
 
 
 def test_the_plainest_explanation_is_the_title() -> None:
-    assert reconcile(samples.reconciliation()).title == "11.36M: one change, image.size 28 → 36: 11,361,808 = multimnist"
+    assert (
+        reconcile(samples.reconciliation()).title == "11.36M: one change, image.size 28 → 36: 11,361,808 = multimnist"
+    )
 
 
 def test_explanations_are_rows_with_what_they_change() -> None:
     table = reconcile(samples.reconciliation()).table("explanations")
     first = dict(zip(names(table), raw(table)[0], strict=True))
-    assert (first["changes"], first["total"], first["variant"], first["evidence"]) == (1, 11_361_808, "multimnist", "strong")
+    assert (first["changes"], first["total"], first["variant"], first["evidence"]) == (
+        1,
+        11_361_808,
+        "multimnist",
+        "strong",
+    )
     assert column(table, "changes") == sorted(column(table, "changes"))
 
 
@@ -63,7 +70,16 @@ def test_expected_numbers_are_as_exact_as_they_are_small(value: float, text: str
 def test_programs_get_the_explanations_alone_with_one_value_a_column() -> None:
     table = reconcile(samples.reconciliation()).main_table
     assert len(table.rows) == len(samples.reconciliation().explanations)
-    assert names(table) == ["changes", "what", "total", "rounds_to", "variant", "assumption_cost", "evidence", "confirmed"]
+    assert names(table) == [
+        "changes",
+        "what",
+        "total",
+        "rounds_to",
+        "variant",
+        "assumption_cost",
+        "evidence",
+        "confirmed",
+    ]
 
 
 def test_a_limit_of_changes_is_said() -> None:
