@@ -53,10 +53,10 @@ def total(spec: Spec, made: tuple[Change, ...]) -> Any:
 def is_there(data: dict[str, Any], knob: str, value: Any) -> bool:
     if knob in CONVENTIONS:
         return bool(value == CONVENTIONS[knob].usual)
-    return as_lists(changed(data, knob, value)) == as_lists(data)
+    return bool(as_lists(changed(data, knob, value)) == as_lists(data))
 
 
-def as_lists(data: Any) -> Any:
+def as_lists(data: object) -> object:
     """Tables as a file has them, which knows no tuples."""
     return json.loads(json.dumps(data))
 
