@@ -39,6 +39,29 @@ FROZEN = {"frozen-logits": PAIRS}
 BUFFERS: dict[str, int] = {}
 """Values in buffers, where there are any."""
 
+LAYERS = ("conv1", "conv2", "conv3", "primary_caps", "digit_caps", "fc1", "fc2", "fc3")
+"""The names of all shipped variants' layers, in the order in which tables show them."""
+
+CLAIM_VERDICTS = {
+    "article-trainable-coefficients": "disagrees",
+    "article-official-figure": "misattributed",
+    "article-convolutional-decoder": "contradicted",
+    "article-decoder-input": "contradicted",
+    "article-euclidean-distance": "disagrees",
+    "article-no-public-code": "disagrees",
+}
+"""Verdicts of shipped claims; every other one agrees."""
+
+REFUSED = {
+    ("baseline-multimnist", "fully_connected: dropout = 0 at 10"): (
+        "fully_connected.dropout is 1; expected a number from 0 up to, not including, 1"
+    ),
+}
+"""Numbers of shipped variants that cannot be one larger, and why: the file is refused before anything is compared."""
+
+WITHOUT_EFFECT: set[tuple[str, str]] = set()
+"""Numbers of shipped variants that make no difference when they are one larger."""
+
 AGREEING = {
     "8.2M": [8_215_568, 8_215_728, 8_227_088, 8_238_608],
     "8238608": [8_238_608],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from capsaudit.catalogue import Variant
@@ -143,7 +144,15 @@ class _Judge:
         plainest = [other for other in others if other.parent not in {each.id for each in others}]
         if not plainest:
             return Judgement("disagrees", (*own, reason("true of none", stated=figure.text)), exact)
-        true_of = [f"{o.id} ({_quantity(o.spec, claim.layer):,}: {_difference(variant, o)})" for o in plainest]
+        true_of = [
+            {
+                "variant": other.id,
+                "exact": number,
+                "changes": msgspec.to_builtins(counted_changes(variant.spec, other.spec)),
+            }
+            for other, number in counts
+            if other in plainest
+        ]
         why = reason("true of", stated=figure.text, variants=true_of, approximate=wanted == "approximate")
         return Judgement("misattributed", (*own, why), exact, true_of=tuple(other.id for other in plainest))
 
@@ -153,11 +162,6 @@ def _quantity(spec: Spec, layer: str | None) -> int | None:
     if layer is None:
         return total(spec)
     return next((row.formula.value for row in layers(spec) if row.name == layer), None)
-
-
-def _difference(one: Variant, other: Variant) -> str:
-    made = counted_changes(one.spec, other.spec)
-    return ", ".join(f"{change.knob} {change.before} → {change.after}" for change in made) or "the same network"
 
 
 def _sum_of_rows(source: ClaimsSource, claim: Claim) -> int | None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
+from capsaudit.knobs import KnobChange
 from capsaudit.render.document import separated
+from capsaudit.render.tables.base import changes as shown_changes
 from capsaudit.results import Reason
 from capsaudit.results.base import ReasonCode
+from capsaudit.spec import Data
 
 _VALUES = {
     "trainable": "trainable values",
@@ -70,9 +75,14 @@ def _knobs_disagree(what: str, exact: int, rounds_to: str, stated: str, source: 
     return f"if so, {what} would have {exact:,} parameters{rounded}, but the {source} states {stated} ({place})"
 
 
-def _true_of(stated: str, variants: list[str], approximate: bool) -> str:
+def _true_of(stated: str, variants: list[Data], approximate: bool) -> str:
     how = " approximately (trailing zeros are not significant, or the figure is cut)" if approximate else ""
-    return f"{stated} is true{how} of {listed(variants)}"
+    return f"{stated} is true{how} of {listed(_named(**each) for each in variants)}"
+
+
+def _named(variant: str, exact: int, changes: list[Data]) -> str:
+    how = shown_changes((msgspec.convert(change, KnobChange) for change in changes), ", ") or "the same network"
+    return f"{variant} ({exact:,}: {how})"
 
 
 _SENTENCES: dict[ReasonCode, Callable[..., str]] = {

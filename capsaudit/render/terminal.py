@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 
 from rich.box import Box
@@ -91,9 +92,15 @@ def _whole_width(widths: list[int]) -> int:
 def _column_width(grid: Grid, place: int, *, wrapped: bool) -> int:
     """The width of a column, if it wraps with every word on a line of its own."""
     column = grid.columns[place]
-    texts = [_heading(column), *(_shown(column, row[place]) for row in grid.rows)]
-    pieces = (piece for text in texts for piece in (text.split() if column.wraps and wrapped else text.split("\n")))
+    texts = [_heading(column), *(harmless(row[place].text) for row in grid.rows)]
+    pieces = (piece for text in texts for piece in _pieces(column, text, wrapped=wrapped))
     return max(map(cell_len, pieces), default=0)
+
+
+def _pieces(column: Column, text: str, *, wrapped: bool) -> list[str]:
+    if wrapped and column.hyphens:
+        return text.replace("-", "- ").split()
+    return text.split() if wrapped and column.wraps else text.split("\n")
 
 
 def _widths(grid: Grid, width: int) -> list[int]:
@@ -113,9 +120,10 @@ def _heading(column: Column) -> str:
     return name.replace(" ", "\n") if column.right else name
 
 
-def _shown(column: Column, cell: Cell) -> str:
+def _shown(column: Column, cell: Cell, width: int) -> str:
+    """The text of a cell; in a column of names that had to be narrowed, broken at hyphens."""
     text = harmless(cell.text)
-    return text.replace("-", "-\n") if column.hyphens else text
+    return textwrap.fill(text, width, break_long_words=False) if column.hyphens else text
 
 
 def harmless(text: str) -> str:
@@ -125,7 +133,8 @@ def harmless(text: str) -> str:
 
 def _table(grid: Grid, width: int) -> Table:
     table = Table(box=_LINES, padding=(0, 0), pad_edge=True, show_edge=True)
-    for column, columns in zip(grid.columns, _widths(grid, width), strict=True):
+    widths = _widths(grid, width)
+    for column, columns in zip(grid.columns, widths, strict=True):
         table.add_column(
             Text(_heading(column)),
             justify="right" if column.right else "left",
@@ -135,8 +144,8 @@ def _table(grid: Grid, width: int) -> Table:
     for position, row in enumerate(grid.rows):
         table.add_row(
             *(
-                Text(_shown(column, cell), style=STYLES[cell.tone])
-                for column, cell in zip(grid.columns, row, strict=True)
+                Text(_shown(column, cell, columns), style=STYLES[cell.tone])
+                for column, cell, columns in zip(grid.columns, row, widths, strict=True)
             ),
             end_section=position + 1 in grid.rules,
         )

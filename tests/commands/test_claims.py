@@ -17,6 +17,7 @@ from capsaudit.errors import CapsauditError
 from capsaudit.published import parse_figure
 from capsaudit.render.reasons import because
 from capsaudit.results import Claims, JudgedClaim
+from tests.expected import CLAIM_VERDICTS
 from tests.processes import invoke, run
 
 
@@ -28,16 +29,6 @@ def judged() -> Claims:
 def named(judged: Claims, name: str) -> JudgedClaim:
     return next(claim for claim in judged.claims if claim.id == name)
 
-
-VERDICTS = {
-    "article-trainable-coefficients": "disagrees",
-    "article-official-figure": "misattributed",
-    "article-convolutional-decoder": "contradicted",
-    "article-decoder-input": "contradicted",
-    "article-euclidean-distance": "disagrees",
-    "article-no-public-code": "disagrees",
-}
-"""Every other shipped claim agrees."""
 
 ALSO = {
     # 8,215,568 + 0, + 160, + 11,520, + 23,040 are all 8.2M
@@ -52,7 +43,7 @@ ALSO = {
 
 def test_verdicts(judged: Claims) -> None:
     assert {claim.id: claim.verdict for claim in judged.claims} == {
-        claim.id: VERDICTS.get(claim.id, "agrees") for claim in judged.claims
+        claim.id: CLAIM_VERDICTS.get(claim.id, "agrees") for claim in judged.claims
     }
     assert not judged.agrees
 

@@ -21,6 +21,13 @@ ROUNDED: dict[str, Any] = {
     "count": None,
 }
 
+LARGER = {"variant": "multimnist", "exact": 11_361_808, "changes": [{"knob": "image.size", "from": 28, "to": 36}]}
+NO_DECODER = {
+    "variant": "paper-no-decoder",
+    "exact": 6_804_224,
+    "changes": [{"knob": "decoder", "from": {"hidden": [512, 1024], "input": "masked"}, "to": "none"}],
+}
+
 EXAMPLES: list[tuple[ReasonCode, dict[str, Any], list[str]]] = [
     (
         "witnesses differ",
@@ -46,13 +53,13 @@ EXAMPLES: list[tuple[ReasonCode, dict[str, Any], list[str]]] = [
     ("rounds otherwise", ROUNDED | {"count": "buffers"}, ["8,215,568 values in buffers"]),
     (
         "true of",
-        {"stated": "11.36M", "variants": ["multimnist (11,361,808)"], "approximate": False},
-        ["11.36M is true of multimnist (11,361,808)"],
+        {"stated": "11.36M", "variants": [LARGER], "approximate": False},
+        ["11.36M is true of multimnist (11,361,808: image.size 28 → 36)"],
     ),
     (
         "true of",
-        {"stated": "6800K", "variants": ["a", "b"], "approximate": True},
-        ["6800K", "approximately", "a and b"],
+        {"stated": "6800K", "variants": [NO_DECODER, LARGER], "approximate": True},
+        ["6800K", "approximately", "of paper-no-decoder (6,804,224: decoder → none) and multimnist ("],
     ),
     ("true of none", {"stated": "9M"}, ["9M"]),
     ("rows add up", {"total": 8_238_608}, ["8,238,608"]),

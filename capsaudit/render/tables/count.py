@@ -153,8 +153,8 @@ def _comparison_sentences(result: Comparison) -> Iterator[str]:
 def variants(result: VariantList) -> Document:
     """The list of variants."""
     columns = (
-        Column("variant"),
-        Column("extends"),
+        Column("variant", hyphens=True),
+        Column("extends", hyphens=True),
         Column("summary", wraps=True),
         Column("total", right=True),
         Column("stated", right=True),
