@@ -71,8 +71,9 @@ def numbers_of(name: str) -> Iterator[tuple[str, str]]:
         larger = f"{float(number) - 0.25}" if "." in number and '"' not in before else str(int(float(number)) + 1)
         if '"' in before and "." in number:
             larger = f"{float(number) + 0.1:.2f}".removesuffix("0")
-        table = ([""] + re.findall(r"^\[+([a-z_.]+)\]", text[:line_start], re.MULTILINE))[-1]
-        place = f"{table}: {line.strip()} at {match.start() - line_start}"
+        *above, table = ["", *re.findall(r"^\[+([a-z_.]+)\]", text[:line_start], re.MULTILINE)]
+        nth = f" {above.count(table) + 1}" if table in above else ""
+        place = f"{table}{nth}: {line.strip()} at {match.start() - line_start}"
         if (name, place) not in WITHOUT_EFFECT:
             yield place, text[: match.start()] + larger + text[match.end() :]
 
