@@ -30,16 +30,21 @@ TOTALS = {
     "svhn": 244 * 64 + 5185 * 96 + 1024 * 480 + 81 * 512 + FC2 + 1025 * 3072,
     "baseline-mnist": 26 * 256 + 6401 * 256 + 6401 * 128 + 100_353 * 328 + 329 * 192 + 193 * 10,
     "baseline-multimnist": 82 * 512 + 12_801 * 256 + 20_737 * 1024 + 1025 * 10,
+    "efficient-capsnet": 832 + 18_496 + 36_928 + 73_856 + 2 * (32 + 64 + 64 + 128) + 128 * 82 + 10 * 16 * (8 * 16 + 1),
+    "efficient-capsnet-decoder": 161_824 + FC1 + FC2 + FC3,
 }
 """Trainable values of each shipped variant."""
 
 FROZEN = {"frozen-logits": PAIRS}
 """Stored values that are not trained, where there are any."""
 
-BUFFERS: dict[str, int] = {}
+BUFFERS = dict.fromkeys(("efficient-capsnet", "efficient-capsnet-decoder"), 2 * (32 + 64 + 64 + 128) + 4)
 """Values in buffers, where there are any."""
 
-LAYERS = ("conv1", "conv2", "conv3", "primary_caps", "digit_caps", "fc1", "fc2", "fc3")
+LAYERS = (
+    *("conv1", "conv2", "conv3", "conv4", "bn1", "bn2", "bn3", "bn4"),
+    *("primary_caps", "digit_caps", "fc1", "fc2", "fc3"),
+)
 """The names of all shipped variants' layers, in the order in which tables show them."""
 
 CLAIM_VERDICTS = {
@@ -49,6 +54,7 @@ CLAIM_VERDICTS = {
     "article-decoder-input": "contradicted",
     "article-euclidean-distance": "disagrees",
     "article-no-public-code": "disagrees",
+    "efficient-capsnet-of-capsnet": "misattributed",  # the total of paper-no-decoder
 }
 """Verdicts of shipped claims; every other one agrees."""
 
@@ -56,10 +62,25 @@ REFUSED = {
     ("baseline-multimnist", "fully_connected: dropout = 0 at 10"): (
         "fully_connected.dropout is 1; expected a number from 0 up to, not including, 1"
     ),
+    ("efficient-capsnet", "layers: stride = 1 at 9"): "primary_caps.kernel (=9) is larger than its input (=3×3)",
+    ("efficient-capsnet", "layers 2: stride = 1 at 9"): "primary_caps.kernel (=9) is larger than its input (=4×4)",
+    ("efficient-capsnet", "layers 3: stride = 1 at 9"): "primary_caps.kernel (=9) is larger than its input (=4×4)",
+    ("efficient-capsnet", "layers 4: stride = 2 at 9"): "primary_caps.kernel (=9) is larger than its input (=6×6)",
+    (
+        "efficient-capsnet",
+        "layers 4: channels = 128 at 11",
+    ): "primary_caps.dimension (=8) does not divide its channels (=129)",
+    (
+        "efficient-capsnet",
+        "primary_caps: dimension = 8 at 12",
+    ): "primary_caps.dimension (=9) does not divide its channels (=128)",
+    ("efficient-capsnet", "primary_caps: kernel = 9 at 9"): "primary_caps.kernel (=10) is larger than its input (=9×9)",
 }
 """Numbers of shipped variants that cannot be one larger, and why: the file is refused before anything is compared."""
 
-WITHOUT_EFFECT: set[tuple[str, str]] = set()
+WITHOUT_EFFECT = {
+    ("efficient-capsnet", "primary_caps: stride = 1 at 9"),  # a kernel as large as its input has one place
+}
 """Numbers of shipped variants that make no difference when they are one larger."""
 
 AGREEING = {
@@ -69,5 +90,6 @@ AGREEING = {
     "11.36M": [11_361_808, 11_361_968],
     "35.4M": [35_445_522],
     "24.56M": [24_563_978],
+    "161K": [161_824],
 }
 """The totals of shipped variants that agree with each figure that one of them states."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from capsaudit.families import efficient_capsnet as efficient
 from capsaudit.families import impossible
 from capsaudit.families.baseline import Baseline, BaselineLayer, FullyConnected
 from capsaudit.families.capsnet import CapsNet, DigitCaps, PrimaryCaps
@@ -73,7 +74,32 @@ def baselines() -> SearchStrategy[Spec]:
     )
 
 
-NETWORKS: dict[type[Spec], Callable[[], SearchStrategy[Spec]]] = {CapsNet: capsnets, Baseline: baselines}
+def efficient_capsnets() -> SearchStrategy[Spec]:
+    layer = st.builds(
+        efficient.ConvolutionLayer, channels=SMALL, kernel=st.integers(1, 3), stride=SMALL, bias=st.booleans()
+    )
+    return st.builds(
+        efficient.EfficientCapsNet,
+        image=IMAGES,
+        layers=st.lists(layer, max_size=3).map(tuple),
+        primary_caps=st.builds(
+            efficient.PrimaryCaps, dimension=SMALL, kernel=st.integers(1, 3), stride=SMALL, bias=st.booleans()
+        ),
+        digit_caps=st.builds(
+            efficient.DigitCaps, classes=SMALL, dimension=SMALL, logits=st.sampled_from(["zero", "trainable"])
+        ),
+        decoder=st.none()
+        | st.builds(
+            Decoder, hidden=st.lists(SMALL, max_size=3).map(tuple), input=st.sampled_from(["masked", "selected"])
+        ),
+    )
+
+
+NETWORKS: dict[type[Spec], Callable[[], SearchStrategy[Spec]]] = {
+    CapsNet: capsnets,
+    Baseline: baselines,
+    efficient.EfficientCapsNet: efficient_capsnets,
+}
 """Random networks of each family, possible or not."""
 
 

@@ -7,11 +7,13 @@ from itertools import chain
 from typing import Any, cast
 
 from capsaudit.arithmetic import LayerArithmetic
-from capsaudit.families import baseline, capsnet
+from capsaudit.families import baseline, capsnet, efficient_capsnet
 from capsaudit.families.base import Family, S
 from capsaudit.spec import Spec
 
-FAMILIES: dict[str, Family[Any]] = {family.name: family for family in (capsnet.CAPSNET, baseline.BASELINE)}
+FAMILIES: dict[str, Family[Any]] = {
+    family.name: family for family in (capsnet.CAPSNET, baseline.BASELINE, efficient_capsnet.EFFICIENT_CAPSNET)
+}
 """By name, as variant files give it, in the order in which tables list them."""
 
 _BY_SPEC = {family.spec: family for family in FAMILIES.values()}

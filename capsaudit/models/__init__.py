@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from capsaudit.families import family_of
-from capsaudit.models import baseline, capsnet
+from capsaudit.models import baseline, capsnet, efficient_capsnet
 from capsaudit.models.network import Network, Output
 from capsaudit.spec import Spec
 
 __all__ = ["Network", "Output", "build"]
 
-MODELS: dict[str, Any] = {"capsnet": capsnet.CapsNet, "baseline": baseline.Baseline}
+MODELS: dict[str, Any] = {
+    "capsnet": capsnet.CapsNet,
+    "baseline": baseline.Baseline,
+    "efficient-capsnet": efficient_capsnet.EfficientCapsNet,
+}
 """The module of each family, built from a spec and a device."""
 
 

@@ -8,13 +8,17 @@ from typing import Any
 from capsaudit.catalogue import Variant
 from capsaudit.families import family_of
 from capsaudit.inventory import Inventory
-from capsaudit.recognition import baseline, capsnet
+from capsaudit.recognition import baseline, capsnet, efficient_capsnet
 from capsaudit.recognition.base import Match
 
 Recogniser = Callable[[Inventory, Sequence[tuple[Variant, Any]]], Match | None]
 """From a model, and variants of one family with their specs, to the variant that it is closest to."""
 
-RECOGNISERS: dict[str, Recogniser] = {"capsnet": capsnet.closest, "baseline": baseline.closest}
+RECOGNISERS: dict[str, Recogniser] = {
+    "efficient-capsnet": efficient_capsnet.closest,
+    "capsnet": capsnet.closest,
+    "baseline": baseline.closest,
+}
 """By family. The first that explains every value is believed, or else the first that finds a network at all."""
 
 

@@ -11,6 +11,7 @@ from capsaudit.conventions import CONVENTIONS, ROUNDING
 from capsaudit.families import FAMILIES, family_of
 from capsaudit.families.baseline import Baseline
 from capsaudit.families.capsnet import CapsNet
+from capsaudit.families.efficient_capsnet import EfficientCapsNet
 from capsaudit.spec import Spec
 from tests.strategies import PADDING, specs
 
@@ -65,7 +66,33 @@ BASELINE = SHARED | {
     "fully_connected.classes": SMALL,
 }
 
-KNOBS: dict[type[Spec], dict[str, st.SearchStrategy[Any]]] = {CapsNet: CAPSNET, Baseline: BASELINE}
+EFFICIENT_LAYER = st.fixed_dictionaries({"channels": SMALL, "kernel": SMALL, "stride": SMALL, "bias": st.booleans()})
+EFFICIENT_CAPSNET = SHARED | {
+    "layers": st.lists(EFFICIENT_LAYER, max_size=3),
+    "layers.1.channels": SMALL,
+    "layers.1.kernel": SMALL,
+    "layers.1.stride": SMALL,
+    "layers.1.bias": st.booleans(),
+    "primary_caps.dimension": SMALL,
+    "primary_caps.kernel": SMALL,
+    "primary_caps.stride": SMALL,
+    "primary_caps.bias": st.booleans(),
+    "digit_caps.classes": SMALL,
+    "digit_caps.dimension": SMALL,
+    "digit_caps.logits": st.sampled_from(["zero", "trainable"]),
+    "decoder": CAPSNET["decoder"],
+    "decoder.hidden": CAPSNET["decoder.hidden"],
+    "decoder.input": CAPSNET["decoder.input"],
+    "counting.bare_parameters": st.just("missed"),
+    "counting.decoder": st.just("left out"),
+    "counting.coupling": st.just("counted"),
+}
+
+KNOBS: dict[type[Spec], dict[str, st.SearchStrategy[Any]]] = {
+    CapsNet: CAPSNET,
+    Baseline: BASELINE,
+    EfficientCapsNet: EFFICIENT_CAPSNET,
+}
 """The knobs of each family, with values that they may have."""
 
 

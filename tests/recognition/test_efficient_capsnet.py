@@ -1,0 +1,86 @@
+"""Efficient-CapsNets are recognised by the shapes of their tensors, also as other people write them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from capsaudit import api
+
+
+class TheirNet(nn.Module):
+    """Written in another way: numbered layers, W with an axis of one, log priors without one."""
+
+    def __init__(self, classes: int = 10, *, priors: bool = True, width: int = 32) -> None:
+        super().__init__()
+        channels = [1, width, 64, 64, 128]
+        kernels, strides = [5, 3, 3, 3], [1, 1, 1, 2]
+        stages: list[nn.Module] = []
+        for place in range(4):
+            stages += [nn.Conv2d(channels[place], channels[place + 1], kernels[place], strides[place]), nn.ReLU()]
+            stages.append(nn.BatchNorm2d(channels[place + 1]))
+        self.stages = nn.Sequential(*stages)
+        self.depthwise = nn.Conv2d(128, 128, 9, groups=128)
+        self.W = nn.Parameter(torch.empty(1, classes, 16, 8, 16))
+        if priors:
+            self.B = nn.Parameter(torch.empty(classes, 16))
+
+
+@pytest.mark.parametrize("variant", ["efficient-capsnet", "efficient-capsnet-decoder"])
+def test_its_own_modules_are_named(variant: str) -> None:
+    result = api.audit(api.build(variant))
+    assert (result.recognised, result.closest) == ("efficient-capsnet", variant)
+    assert result.verdict == "agrees"
+    assert result.assumed == ()
+
+
+def test_a_module_that_somebody_else_wrote() -> None:
+    result = api.audit(TheirNet())
+    assert (result.closest, result.difference, result.explanations) == ("efficient-capsnet", 0, ())
+    assert {layer.name: layer.trainable for layer in result.layers}["digit_caps"] == 20_640  # 10·16·8·16 + 10·16
+
+
+@pytest.mark.parametrize(
+    ("net", "knob", "difference"),
+    [
+        pytest.param(TheirNet(priors=False), "digit_caps.logits", -160, id="10·16 log priors"),
+        pytest.param(TheirNet(classes=5), "digit_caps.classes", -5 * (16 * 8 * 16 + 16), id="five classes fewer"),
+        pytest.param(
+            TheirNet(width=16), "layers.1.channels", -16 * 26 - 16 * 2 - 16 * 9 * 64, id="16 channels of conv1 fewer"
+        ),
+    ],
+)
+def test_what_differs_is_named(net: TheirNet, knob: str, difference: int) -> None:
+    result = api.audit(net)
+    assert result.closest == "efficient-capsnet"
+    assert [(step.knob, step.difference) for step in result.explanations] == [(knob, difference)]
+    assert result.unexplained == 0
+
+
+def test_a_state_dict_alone_is_enough(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt"
+    torch.save(TheirNet().state_dict(), path)
+    result = api.audit_target(str(path))
+    assert (result.closest, result.difference) == ("efficient-capsnet", 0)
+    assert "layers.*.stride" in result.assumed
+
+
+@pytest.mark.parametrize("change", ["no depthwise", "no norm", "other capsules"])
+def test_other_networks_are_not_taken_for_one(change: str) -> None:
+    net = TheirNet()
+    match change:
+        case "no depthwise":
+            net.depthwise = nn.Conv2d(128, 128, 9)
+        case "no norm":
+            net.stages = nn.Sequential(*(part for part in net.stages if not isinstance(part, nn.BatchNorm2d)))
+        case "other capsules":
+            net.W = nn.Parameter(torch.empty(1, 10, 17, 8, 16))
+    assert api.audit(net).recognised != "efficient-capsnet"
+
+
+def test_a_written_variant_passes_its_own_check(tmp_path: Path) -> None:
+    path, target = tmp_path / "theirs.toml", tmp_path / "theirs.py"
+    target.write_text('import capsaudit\n\n\ndef net():\n    return capsaudit.build("efficient-capsnet-decoder")\n')
+    api.audit_target(f"{target}:net", write_variant=path)
+    assert api.check(path).agrees
