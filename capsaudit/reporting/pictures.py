@@ -111,7 +111,7 @@ def layers(comparison: Comparison) -> Picture:
 
 
 def _layers(comparison: Comparison, legend: list[tuple[str, float, int]], first: int, height: int) -> Iterator[str]:
-    colours = dict(zip(comparison.layers, PALETTE * len(comparison.layers), strict=False))
+    colours = _colours(comparison)
     for name, x, row in legend:
         yield rect(x, MARGIN + row * 20 + 1, 11, 11, "outlined", fill=colours[name])
         yield text(x + 16, MARGIN + row * 20 + 11, name, "small")
@@ -119,6 +119,14 @@ def _layers(comparison: Comparison, legend: list[tuple[str, float, int]], first:
     for place, counted in enumerate(comparison.variants):
         yield from _stack(counted, first + place * 38, scale, colours)
     yield from _axis(height - 26, scale)
+
+
+def _colours(comparison: Comparison) -> dict[str, str]:
+    """A colour for each layer, the strongest for those that are largest somewhere."""
+    largest: dict[str, int] = {}
+    for layer in (layer for counted in comparison.variants for layer in counted.layers):
+        largest[layer.name] = max(layer.trainable, largest.get(layer.name, 0))
+    return dict(zip(sorted(largest, key=lambda name: -largest[name]), PALETTE * len(largest), strict=False))
 
 
 def _stack(counted: Count, top: float, scale: float, colours: dict[str, str]) -> Iterator[str]:

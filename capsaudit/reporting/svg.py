@@ -16,8 +16,11 @@ WIDTH = 440
 MARGIN = 12
 INNER = WIDTH - 2 * MARGIN
 
-PALETTE = ("#e69f00", "#56b4e9", "#f0e442", "#0072b2", "#d55e00", "#999999", "#009e73", "#cc79a7")
-"""Okabe and Ito, Color Universal Design, 2008: distinguishable with any colour vision; grey replaces black."""
+PALETTE = (
+    *("#e69f00", "#56b4e9", "#f0e442", "#0072b2", "#d55e00", "#999999", "#009e73", "#cc79a7"),
+    *("#f2cf80", "#aad9f4", "#f7f1a0", "#80b8d8", "#eaaf80", "#cccccc", "#80ceb9", "#e5bcd3"),
+)
+"""Okabe and Ito, Color Universal Design, 2008: distinguishable with any colour vision; grey replaces black. Then each half mixed with white."""
 
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 

@@ -59,6 +59,10 @@ def test_every_layer_of_every_network_is_drawn(gathered: ReportContents, files: 
     assert [text for text in shown if text in {v.variant for v in gathered.comparison.variants}] == [
         counted.variant for counted in gathered.comparison.variants
     ]
+    keys = [each.get("fill") for each in root.iter() if each.get("class") == "outlined"][
+        : len(gathered.comparison.layers)
+    ]
+    assert len(set(keys)) == len(keys), "two layers have one colour"
     drawn = bars(root, "outlined")[len(gathered.comparison.layers) :]
     assert len(drawn) == sum(len(counted.layers) for counted in gathered.comparison.variants)
     assert sum(width for _, width in drawn[:6]) == pytest.approx(INNER * 8_215_568 / 35_445_522, abs=0.4)
