@@ -5,6 +5,7 @@ import io
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -102,6 +103,8 @@ class Terminal:
 def start(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", Terminal]]:
     """A command in a process of its own that goes on running, with the terminal that its messages go to."""
     terminal = Terminal()
+    # tests that themselves run in the background of a shell ignore interrupts, and their processes would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [sys.executable, "-m", "capsaudit", *arguments]
     try:
         with subprocess.Popen(
