@@ -12,7 +12,7 @@ from capsaudit.inspection.python.importing import as_script, import_target
 from capsaudit.inspection.targets import parse_target
 from tests.inspection.python.user_code import write
 
-ZERO_BYTE = "SyntaxError" if sys.version_info >= (3, 12) else "ValueError: source code string cannot contain null bytes"
+ZERO_BYTE = "SyntaxError" if sys.version_info >= (3, 11, 4) else "ValueError: source code string cannot contain null bytes"
 """What Python raises for one; the older says no line."""
 
 
