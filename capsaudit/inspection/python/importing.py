@@ -89,7 +89,8 @@ def _import_problem(target: Target, error: BaseException) -> str:
     where = location(error)
     if isinstance(error, SyntaxError):
         file = Path(error.filename).name if error.filename else target.source
-        return f"cannot be imported: {type(error).__name__} in {file}, line {error.lineno}: {error.msg}"
+        line = f", line {error.lineno}" if error.lineno else ""  # a zero byte has none
+        return f"cannot be imported: {type(error).__name__} in {file}{line}: {error.msg}"
     if isinstance(error, SystemExit):
         return f'exits when it is imported{where}; move that code below if __name__ == "__main__":'
     if isinstance(error, ModuleNotFoundError) and error.name:

@@ -12,8 +12,10 @@ from capsaudit.inspection.python.importing import as_script, import_target
 from capsaudit.inspection.targets import parse_target
 from tests.inspection.python.user_code import write
 
-ZERO_BYTE = "SyntaxError" if sys.version_info >= (3, 11, 4) else "ValueError: source code string cannot contain null bytes"
-"""What Python raises for one; the older says no line."""
+ZERO_BYTE = (
+    "SyntaxError in net.py: source code string" if sys.version_info >= (3, 11, 4) else "ValueError: source code string"
+)
+"""What Python raises for one, without a line."""
 
 
 def refusal(text: str) -> str:
