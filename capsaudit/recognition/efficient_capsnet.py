@@ -33,7 +33,7 @@ def _networks(inventory: Inventory, like: EfficientCapsNet) -> Iterator[Recognis
     )
     if w is None or not plain or not _is_depthwise(plain[-1], depthwise) or list(chain(plain)) != plain:
         return
-    if [len(group.tensors[0].shape) and group.tensors[0].shape[0] for group in norms] != [g.weight[0] for g in plain]:
+    if [group.tensors[0].shape[0] for group in norms] != [group.weight[0] for group in plain]:
         return
     decoder = tuple(chain([group for group in groups if is_linear(group)]))
     spec = _spec(inventory, like, plain, depthwise, w, decoder)
@@ -46,7 +46,7 @@ def _networks(inventory: Inventory, like: EfficientCapsNet) -> Iterator[Recognis
     named |= {f"fc{n}": group.tensors for n, group in enumerate(decoder, start=1)}
     assigned = {tensor.name for tensors in named.values() for tensor in tensors}
     unassigned = tuple(t for group in groups for t in group.tensors if t.name not in assigned)
-    yield RecognisedNetwork(spec, named, unassigned, tuple(_assumed(inventory, plain)))
+    yield RecognisedNetwork(spec, named, unassigned, tuple(_assumed(inventory, plain, depthwise)))
 
 
 def _is_norm(group: Group) -> bool:
@@ -98,13 +98,17 @@ def _spec(
     )
     trained = bool(_logits(groups_of(inventory), w))
     digit = DigitCaps(classes=classes, dimension=dimension, logits="trainable" if trained else "zero")
-    hidden = tuple(group.weight[0] for group in decoder[:-1])
+    if decoder and decoder[0].weight[1] not in (classes * dimension, dimension):
+        return None
     masked = bool(decoder) and decoder[0].weight[1] == classes * dimension
-    drawn = Decoder(hidden=hidden, input="masked" if masked else "selected") if decoder else None
+    hidden = tuple(group.weight[0] for group in decoder[:-1])
+    reconstruction = Decoder(hidden=hidden, input="masked" if masked else "selected") if decoder else None
     for image in _images(inventory, plain[0].weight[1], like.image):
-        spec = EfficientCapsNet(image=image, layers=layers_of, primary_caps=primary, digit_caps=digit, decoder=drawn)
+        spec = EfficientCapsNet(
+            image=image, layers=layers_of, primary_caps=primary, digit_caps=digit, decoder=reconstruction
+        )
         rows = {row.name: row for row in layers(spec)}
-        if rows["primary_caps"].output_shape == (capsules, dimension_in) and _draws(decoder, image):
+        if rows["primary_caps"].output_shape == (capsules, dimension_in) and _reconstructs(decoder, image):
             return spec
     return None
 
@@ -123,12 +127,14 @@ def _images(inventory: Inventory, channels: int, like: Image) -> Iterator[Image]
         yield Image(channels=channels, height=side, width=side)
 
 
-def _draws(decoder: Sequence[Group], image: Image) -> bool:
+def _reconstructs(decoder: Sequence[Group], image: Image) -> bool:
     """Whether the decoder, if any, outputs the pixels of this image."""
     channels, height, width = image_shape(image)
     return not decoder or decoder[-1].weight[0] == channels * height * width
 
 
-def _assumed(inventory: Inventory, plain: Sequence[Group]) -> Iterator[str]:
+def _assumed(inventory: Inventory, plain: Sequence[Group], depthwise: Group) -> Iterator[str]:
     if any(group.tensors[0].layer not in inventory.geometry for group in plain):
         yield "layers.*.stride"
+    if depthwise.tensors[0].layer not in inventory.geometry:
+        yield "primary_caps.stride"

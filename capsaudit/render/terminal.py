@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import re
 import sys
-import textwrap
 from collections.abc import Iterator
 
 from rich.box import Box
@@ -123,7 +122,17 @@ def _heading(column: Column) -> str:
 def _shown(column: Column, cell: Cell, width: int) -> str:
     """The text of a cell; in a column of names that had to be narrowed, broken at hyphens."""
     text = harmless(cell.text)
-    return textwrap.fill(text, width, break_long_words=False) if column.hyphens else text
+    return _broken(text, width) if column.hyphens else text
+
+
+def _broken(text: str, width: int) -> str:
+    """Names in lines of this width, broken behind hyphens and spaces. (textwrap does not break `cifar10-released`, after a digit.)"""
+    lines = [""]
+    for piece in re.split(r"(?<=[- ])", text):
+        if lines[-1] and cell_len(f"{lines[-1]}{piece}".rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def harmless(text: str) -> str:

@@ -74,8 +74,7 @@ def numbers_of(name: str) -> Iterator[tuple[str, str]]:
         *above, table = ["", *re.findall(r"^\[+([a-z_.]+)\]", text[:line_start], re.MULTILINE)]
         nth = f" {above.count(table) + 1}" if table in above else ""
         place = f"{table}{nth}: {line.strip()} at {match.start() - line_start}"
-        if (name, place) not in WITHOUT_EFFECT:
-            yield place, text[: match.start()] + larger + text[match.end() :]
+        yield place, text[: match.start()] + larger + text[match.end() :]
 
 
 MUTANTS = [(name, place, text) for name in sorted(IDS & shipped().keys()) for place, text in numbers_of(name)]
@@ -84,7 +83,7 @@ MUTANTS = [(name, place, text) for name in sorted(IDS & shipped().keys()) for pl
 def test_there_are_many_numbers_to_change() -> None:
     assert len(MUTANTS) > 18 * 10
     assert {name for name, _, _ in MUTANTS} == IDS
-    assert REFUSED.keys() <= {(name, place) for name, place, _ in MUTANTS}
+    assert REFUSED.keys() | WITHOUT_EFFECT <= {(name, place) for name, place, _ in MUTANTS}
 
 
 @pytest.mark.parametrize(
@@ -93,6 +92,9 @@ def test_there_are_many_numbers_to_change() -> None:
 def test_check_notices_any_one_changed_number(name: str, place: str, text: str, tmp_path: Path) -> None:
     changed = tmp_path / f"{name}.toml"
     changed.write_text(text)
+    if (name, place) in WITHOUT_EFFECT:
+        assert api.check(changed, witnesses=["formula"]).agrees
+        return
     if (name, place) not in REFUSED:
         assert not api.check(changed, witnesses=["formula"]).agrees
         return

@@ -64,6 +64,23 @@ def test_columns_of_prose_wrap_between_words() -> None:
     assert " ".join(" ".join(lines).replace("a ", " ").split()).endswith(prose.removeprefix("one "))
 
 
+@given(
+    st.lists(st.from_regex(r"[a-z0-9]{1,9}(-[a-z0-9]{1,9}){0,4}", fullmatch=True), min_size=1, max_size=4),
+    st.integers(10, 60),
+)
+def test_names_break_at_hyphens_and_are_never_cut(names: list[str], width: int) -> None:
+    """Also behind a digit, as in `cifar10-released-code`. A terminal too narrow for a table gets records, which name each row."""
+    columns = (Column("name", hyphens=True), Column("n"))
+    lines = drawn(
+        Document(
+            title="", parts=(Grid(name="", columns=columns, rows=tuple((word(each), word("")) for each in names)),)
+        ),
+        width,
+    )
+    shown = "".join("".join(lines).split())
+    assert "".join(names) in shown
+
+
 @given(st.text(max_size=20))
 def test_control_characters_are_shown_as_such(text: str) -> None:
     """Line feeds and tabs are no harm; escape sequences are."""
