@@ -72,7 +72,7 @@ def audit(
         notes=inventory.notes,
         verdict="unstated",
     )
-    return msgspec.structs.replace(result, verdict=_verdict(result)), match
+    return msgspec.structs.replace(result, verdict=_verdict(result, against)), match
 
 
 def audit_module(
@@ -196,10 +196,10 @@ def _layer(name: str, tensors: Sequence[InventoryTensor], expected: int | None, 
     )
 
 
-def _verdict(result: Audit) -> Literal["agrees", "disagrees", "unstated"]:
-    """Claims decide where there are any, else whether the model is exactly the variant that it is compared with."""
+def _verdict(result: Audit, against: Variant | None) -> Literal["agrees", "disagrees", "unstated"]:
+    """Claims decide where there are any, else whether the model is exactly `against`; to find the closest variant decides nothing."""
     if result.claims:
         return "agrees" if all(claim.verdict == "agrees" for claim in result.claims) else "disagrees"
-    if result.closest is None:
+    if against is None:
         return "unstated"
     return "agrees" if not result.explanations and not result.unexplained else "disagrees"

@@ -14,21 +14,15 @@ from capsaudit.errors import CapsauditError
 _MAX_LENGTH = 300
 
 
-class TimeUp(BaseException):
-    """Raised in the main thread at the time limit. Not an `Exception`, which a user's code may catch."""
-
-
 @contextmanager
 def translate_errors(context: str) -> Iterator[None]:
-    """Raise any error as a `CapsauditError` whose message begins with `context`. `KeyboardInterrupt` and `TimeUp` pass unchanged.
+    """Raise any error as a `CapsauditError` whose message begins with `context`.
 
     Raises:
         CapsauditError: the block raised an error, which is its cause.
     """
     try:
         yield
-    except (KeyboardInterrupt, TimeUp):
-        raise
     except BaseException as error:
         raise CapsauditError(f"{context}: {one_line(error)}{location(error)}") from error
 

@@ -19,6 +19,8 @@ _NOT_RUN = Finding(
     message="the model was not run, so unregistered parameters were not found; pass an input (--input 1,28,28)",
 )
 
+_TRY = "pass another --input, or name a function that returns the model and its example inputs"
+
 
 def inspect_module(
     module: nn.Module,
@@ -33,7 +35,7 @@ def inspect_module(
     `inputs` and `kwargs` are the arguments of its forward. Without them, the module is not run.
 
     Raises:
-        CapsauditError: `module` is not an `nn.Module`, is lazy and has no inputs, or its forward raises an error.
+        CapsauditError: `module` is not an `nn.Module`, or is lazy and has no inputs that give it its shapes.
     """
     if not isinstance(module, nn.Module):
         raise CapsauditError(f"{name}: is a {type(module).__name__}; expected an nn.Module")
@@ -42,7 +44,7 @@ def inspect_module(
         if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
             module = materialise(module, inputs or (), kwargs)
             notes = (*notes, "lazy modules were materialised in a copy by one forward pass")
-        findings = probe(module, inputs or (), kwargs)
+        findings = _probed(module, inputs or (), kwargs)
     return Inventory(
         target=name,
         tensors=inventory(module),
@@ -51,3 +53,12 @@ def inspect_module(
         examples=tuple(tuple(value.shape[1:]) for value in inputs or () if isinstance(value, Tensor)),
         notes=notes,
     )
+
+
+def _probed(module: nn.Module, inputs: tuple[object, ...], kwargs: Mapping[str, object] | None) -> tuple[Finding, ...]:
+    """The findings of a forward pass. One that fails is a finding too: what is registered can be counted without it."""
+    try:
+        return probe(module, inputs, kwargs)
+    except CapsauditError as error:
+        message = f"{error}; its tensors are counted, but unregistered ones were not looked for; {_TRY}"
+        return (Finding(kind="not probed", path="", message=message),)

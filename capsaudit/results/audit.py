@@ -71,5 +71,5 @@ class Audit(Result, frozen=True, kw_only=True):
 
     @property
     def agrees(self) -> bool:
-        """Every claim agrees, or without claims the model is exactly the variant."""
-        return self.verdict == "agrees"
+        """Whether nothing disagrees. Where nothing was stated, nothing does."""
+        return self.verdict != "disagrees"

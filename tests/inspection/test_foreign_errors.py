@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.foreign_errors import TimeUp, location, one_line, translate_errors
+from capsaudit.inspection.foreign_errors import location, one_line, translate_errors
 
 
 class UnprintableError(Exception):
@@ -68,13 +68,3 @@ def test_an_error_is_translated_and_remains_the_cause(tmp_path: Path) -> None:
         run(tmp_path / "net.py", "raise SystemExit(3)")
     assert str(caught.value) == "net.py:Net: building the model failed: SystemExit: 3 (net.py, line 1)"
     assert isinstance(caught.value.__cause__, SystemExit)
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, TimeUp])
-def test_an_interrupt_and_the_time_limit_pass_through(error: type[BaseException]) -> None:
-    with pytest.raises(error), translate_errors("net.py:Net"):
-        raise error
-
-
-def test_the_time_limit_is_not_caught_by_except_exception() -> None:
-    assert not issubclass(TimeUp, Exception)

@@ -26,7 +26,16 @@ def test_with_inputs_the_findings_of_a_forward_pass_are_included() -> None:
 
 def test_keyword_arguments_alone_run_the_module_too() -> None:
     found = inspect_module(OddCalls(), "net", kwargs={"x": torch.ones(1, 2)})
-    assert [finding.path for finding in found.findings] == ["never.weight", "never.bias"]
+    assert [finding.path for finding in found.findings] == ["never"]
+
+
+def test_a_forward_pass_that_fails_does_not_cost_the_counts() -> None:
+    found = inspect_module(Model(lambda _, x: [x][1], layer=linear()), "net", inputs=(torch.ones(2, 3),))
+    assert found.trainable() == 9  # 3·3
+    assert [finding.kind for finding in found.findings] == ["not probed"]
+    message = found.findings[0].message
+    assert message.startswith("forward raised IndexError: list index out of range (test_module.py, line ")
+    assert message.endswith("; pass another --input, or name a function that returns the model and its example inputs")
 
 
 def test_geometry_and_notes_are_included() -> None:

@@ -34,7 +34,7 @@ def test_models_written_in_other_ways_are_recognised(
 ) -> None:
     result = api.audit(model(), inputs=(torch.zeros(1, 1, size, size),))
     assert (result.closest, result.trainable, result.difference) == (closest, total, 0)
-    assert (result.explanations, result.unexplained, result.verdict) == ((), 0, "agrees")
+    assert (result.explanations, result.unexplained, result.verdict) == ((), 0, "unstated")
     assert result.warnings == ()
     assert sum(layer.trainable for layer in result.layers) == total
 
@@ -46,7 +46,7 @@ def test_other_widths_of_a_decoder_are_explained() -> None:
     (step,) = result.explanations
     assert (result.closest, result.difference, result.unexplained) == ("paper", difference, 0)
     assert (step.knob, step.after, step.difference) == ("decoder.hidden", [522, 1176], difference)
-    assert result.verdict == "disagrees"
+    assert result.verdict == "unstated"
 
 
 @pytest.mark.parametrize(

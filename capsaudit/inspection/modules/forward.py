@@ -3,18 +3,58 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import itertools
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from capsaudit.errors import CapsauditError
+from capsaudit.inspection.foreign_errors import location, one_line
 from capsaudit.inspection.modules.walk import registered, walk
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_VARIABLE = inspect.Parameter.VAR_POSITIONAL
+
+
+class Arguments(NamedTuple):
+    """The arguments of a forward pass."""
+
+    positional: tuple[object, ...]
+    keywords: Mapping[str, object] = {}
+
+
+def in_order(module: nn.Module, inputs: Sequence[object]) -> Arguments:
+    """Inputs without names: by position, and those that forward takes by keyword only under its names, in order."""
+    kinds = [(parameter.name, parameter.kind) for parameter in _parameters(module)]
+    places = len(inputs) if _VARIABLE in dict(kinds).values() else sum(kind in _POSITIONAL for _, kind in kinds)
+    names = [name for name, kind in kinds if kind is inspect.Parameter.KEYWORD_ONLY]
+    if len(inputs) > places + len(names):
+        return Arguments(tuple(inputs))
+    return Arguments(tuple(inputs[:places]), dict(zip(names, inputs[places:], strict=False)))
+
+
+def by_name(module: nn.Module, inputs: Mapping[str, object]) -> Arguments:
+    """A dict of inputs: keyword arguments where forward has parameters of these names, or else its one argument."""
+    parameters = _parameters(module)
+    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
+    if takes_any or set(inputs) <= {parameter.name for parameter in parameters}:
+        return Arguments((), inputs)
+    return Arguments((inputs,))
+
+
+def _parameters(module: nn.Module) -> list[inspect.Parameter]:
+    """Those of forward; none where it has no signature, as in scripted modules."""
+    try:
+        return list(inspect.signature(module.forward).parameters.values())
+    except (TypeError, ValueError):
+        return []
 
 
 def run_forward(module: nn.Module, inputs: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
@@ -26,8 +66,8 @@ def run_forward(module: nn.Module, inputs: tuple[object, ...], kwargs: Mapping[s
     try:
         with _eager():
             return module(*inputs, **kwargs)
-    except Exception as error:
-        raise CapsauditError(f"forward raised {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise CapsauditError(f"forward raised {one_line(error)}{location(error)}") from error
 
 
 def _eager() -> AbstractContextManager[object]:

@@ -5,6 +5,7 @@ The model is restored afterwards.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -127,25 +128,52 @@ def _nameless_finding(tensor: Tensor) -> Finding:
 
 def _registered(module: nn.Module, trace: Trace) -> Iterator[Finding]:
     """Findings about registered parameters, each under its first name."""
-    seen: set[int] = set()
+    found: dict[int, NamedTensor] = {}
     for layer, part in walk(module):
         for named in parameters(layer, part):
-            if id(named.tensor) not in seen:
-                seen.add(id(named.tensor))
-                yield from _parameter(named, trace)
+            found.setdefault(id(named.tensor), named)
+    yield from (finding for named in found.values() for finding in _no_gradient(named, trace))
+    unused = [named for named in found.values() if _is_unused(named, trace)]
+    yield from map(_unused, _by_whole_module(unused, list(found.values())).items())
 
 
-def _parameter(named: NamedTensor, trace: Trace) -> Iterator[Finding]:
-    """No finding where the trace sees too little: inside scripted modules, and where the graph is partial."""
-    key, tensor = id(named.tensor), named.tensor
-    if key in trace.graph.leaves:
-        return
-    if key in trace.used:
-        if tensor.requires_grad and trace.graph.requires_grad and not trace.graph.is_partial:
-            what = "is used, but no output has a gradient for it: it is detached or used under no_grad"
-            yield _finding("no gradient", named, what)
-    elif not isinstance(named.module, ScriptModule):
-        yield _finding("unused", named, "is not used by a forward pass in eval mode")
+def _no_gradient(named: NamedTensor, trace: Trace) -> Iterator[Finding]:
+    """No finding where the graph is partial and shows too little."""
+    key, is_traced = id(named.tensor), trace.graph.requires_grad and not trace.graph.is_partial
+    if key in trace.used and key not in trace.graph.leaves and named.tensor.requires_grad and is_traced:
+        what = "is used, but no output has a gradient for it: it is detached or used under no_grad"
+        yield _finding("no gradient", named, what)
+
+
+def _is_unused(named: NamedTensor, trace: Trace) -> bool:
+    """Unknown inside scripted modules, which the trace does not see."""
+    key = id(named.tensor)
+    return key not in trace.graph.leaves and key not in trace.used and not isinstance(named.module, ScriptModule)
+
+
+def _by_whole_module(unused: Sequence[NamedTensor], every: Sequence[NamedTensor]) -> dict[str, list[NamedTensor]]:
+    """Unused tensors by the largest module of which all parameters are unused; by its own path where there is none."""
+    total = Counter(path for named in every for path in _modules_of(named))
+    missing = Counter(path for named in unused for path in _modules_of(named))
+    found: dict[str, list[NamedTensor]] = {}
+    for named in unused:
+        whole = next((path for path in _modules_of(named) if missing[path] == total[path] > 1), named.path)
+        found.setdefault(whole, []).append(named)
+    return found
+
+
+def _modules_of(named: NamedTensor) -> Iterator[str]:
+    """The paths of the modules that contain a tensor, the largest first, without the model itself."""
+    names = named.layer.split(".") if named.layer else []
+    return (".".join(names[: depth + 1]) for depth in range(len(names)))
+
+
+def _unused(group: tuple[str, list[NamedTensor]]) -> Finding:
+    path, tensors = group
+    count = sum(named.tensor.numel() for named in tensors)
+    which, they = (f"{path} is", "it") if len(tensors) == 1 else (f"{path}: its {len(tensors):,} tensors are", "them")
+    message = f"{which} not used by a forward pass in eval mode; a loss or another method may use {they}"
+    return Finding(kind="unused", path=path, message=message, count=count)
 
 
 def _finding(kind: FindingKind, named: NamedTensor, what: str) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 
@@ -12,7 +13,8 @@ from torch import nn
 
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.foreign_errors import translate_errors
-from capsaudit.inspection.python.importing import as_script, import_target
+from capsaudit.inspection.modules.forward import Arguments, by_name
+from capsaudit.inspection.python.importing import import_target
 from capsaudit.inspection.targets import Target
 from capsaudit.validation import nearest
 
@@ -23,21 +25,22 @@ class Loaded(Struct, frozen=True):
     """A model, the example inputs that its factory returned with it, and notes on how it was made."""
 
     module: nn.Module
-    inputs: tuple[object, ...] | None = None
+    example: Arguments | None = None
     notes: tuple[str, ...] = ()
 
 
-def load_python(target: Target, kwargs: Mapping[str, object]) -> Loaded:
-    """Import the module that contains the target, and build the model.
+def load_python(target: Target, kwargs: Mapping[str, object], *, imported: Callable[[], None] = lambda: None) -> Loaded:
+    """Import the module that contains the target, and build the model. `imported` is called in between.
 
     Raises:
         CapsauditError: the module cannot be imported, has no such attribute, or the attribute does not give an `nn.Module`.
     """
-    with as_script(target.source):
-        found: object = import_target(target)
-        for name in target.name.split("."):
-            found = _attribute(found, name, target)
-        return _instance(found, target, kwargs) if isinstance(found, nn.Module) else _built(found, target, kwargs)
+    sys.argv = [target.source]  # a user's module may parse it
+    found: object = import_target(target)
+    imported()
+    for name in target.name.split("."):
+        found = _attribute(found, name, target)
+    return _instance(found, target, kwargs) if isinstance(found, nn.Module) else _built(found, target, kwargs)
 
 
 def _attribute(holder: object, name: str, target: Target) -> object:
@@ -116,19 +119,21 @@ def _unpacked(made: object, target: Target, note: str) -> Loaded:
     if isinstance(made, nn.Module):
         return Loaded(made, None, (note,))
     if isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], nn.Module):
-        return Loaded(made[0], _example_inputs(made[1], target), (note, "it returned the inputs too"))
+        return Loaded(made[0], _example(*made, target), (note, "it returned the inputs too"))
     what = f"returns {_description(made)}; expected an nn.Module, or a tuple of one and its example inputs"
     raise CapsauditError(f"{target.text}: {what}")
 
 
-def _example_inputs(inputs: object, target: Target) -> tuple[object, ...] | None:
+def _example(module: nn.Module, inputs: object, target: Target) -> Arguments | None:
     if isinstance(inputs, torch.Tensor):
-        return (inputs,)
+        return Arguments((inputs,))
     if isinstance(inputs, tuple | list):
-        return tuple(inputs)
+        return Arguments(tuple(inputs))
+    if isinstance(inputs, Mapping):
+        return by_name(module, inputs)
     if inputs is None:
         return None
-    what = f"returns {_description(inputs)} as example inputs; expected a tensor, or a tuple with an item for each argument"
+    what = f"returns {_description(inputs)} as example inputs; expected a tensor, a tuple of arguments, or a dict of keyword arguments"
     raise CapsauditError(f"{target.text}: {what}")
 
 

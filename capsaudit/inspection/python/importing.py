@@ -8,13 +8,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.foreign_errors import TimeUp, location, one_line
+from capsaudit.inspection.foreign_errors import location, one_line
 from capsaudit.inspection.paths import expect_file
 from capsaudit.inspection.targets import Target
 
@@ -32,21 +30,8 @@ def import_target(target: Target) -> ModuleType:
         expect_file(Path(target.source))
     try:
         return _import_file(Path(target.source)) if is_file else _import_by_name(target.source)
-    except (KeyboardInterrupt, TimeUp):
-        raise
     except BaseException as error:
         raise CapsauditError(f"{target.source}: {_import_problem(target, error)}") from error
-
-
-@contextmanager
-def as_script(name: str) -> Iterator[None]:
-    """Hide the arguments of capsaudit, because a user's module may parse `sys.argv`."""
-    before = sys.argv
-    sys.argv = [name]
-    try:
-        yield
-    finally:
-        sys.argv = before
 
 
 def _import_by_name(name: str) -> ModuleType:

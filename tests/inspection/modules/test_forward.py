@@ -1,6 +1,7 @@
 """Running a forward pass: inputs from shapes, lazy modules in a copy, the random state, errors."""
 
 import random
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,10 @@ from torch.nn.parameter import is_lazy
 
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.modules.forward import (
+    Arguments,
+    by_name,
     expect_materialised,
+    in_order,
     materialise,
     probe_inputs,
     restored_random_state,
@@ -28,9 +32,50 @@ def test_a_forward_pass_includes_hooks_and_keyword_arguments() -> None:
 
 
 def test_an_error_of_forward_is_translated() -> None:
-    with pytest.raises(CapsauditError, match=r"^forward raised IndexError: list index out of range$") as caught:
+    with pytest.raises(
+        CapsauditError, match=r"^forward raised IndexError: list index out of range \(test_forward\.py, line \d+\)$"
+    ) as caught:
         run_forward(Model(lambda _, x: [x][1]), (torch.ones(1),), {})
     assert isinstance(caught.value.__cause__, IndexError)
+
+
+def test_a_forward_pass_that_exits_has_failed() -> None:
+    with pytest.raises(CapsauditError, match=r"^forward raised SystemExit: 3 "):
+        run_forward(Model(lambda _, x: sys.exit(3 * len(x))), (torch.ones(1),), {})
+
+
+class Takes(nn.Module):
+    """A forward pass with the parameters of a function."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        super().__init__()
+        self.forward = function
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda x, y: (x, y), Arguments((1, 2))),
+        (lambda *x: x, Arguments((1, 2))),
+        (lambda *, x, y: (x, y), Arguments((), {"x": 1, "y": 2})),
+        (lambda x, *, y, z=None: (x, y, z), Arguments((1,), {"y": 2})),
+        (lambda x: x, Arguments((1, 2))),  # too many: forward will say so
+    ],
+)
+def test_inputs_in_order_are_passed_as_forward_takes_them(function: Callable[..., object], expected: Arguments) -> None:
+    assert in_order(Takes(function), [1, 2]) == expected
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda x, y=None: (x, y), Arguments((), {"x": 1})),
+        (lambda **x: x, Arguments((), {"x": 1})),
+        (lambda batch: batch, Arguments(({"x": 1},))),
+    ],
+)
+def test_a_dict_of_inputs_is_passed_as_forward_takes_it(function: Callable[..., object], expected: Arguments) -> None:
+    assert by_name(Takes(function), {"x": 1}) == expected
 
 
 def test_a_compiled_model_is_run_without_the_compiler() -> None:

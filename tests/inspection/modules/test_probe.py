@@ -68,9 +68,23 @@ def test_keyword_arguments_and_integer_inputs() -> None:
     assert probe(Tied(), (torch.zeros(2, dtype=torch.int64),)) == ()
     findings = probe(OddCalls(), (), {"x": torch.ones(1, 2)})
     assert [(finding.kind, finding.path, finding.count) for finding in findings] == [
-        ("unused", "never.weight", 10),  # 2·5
-        ("unused", "never.bias", 5),
+        ("unused", "never", 15),  # 2·5 + 5
     ]
+
+
+def test_a_module_that_is_not_used_at_all_is_one_finding() -> None:
+    """Of `part` one layer is used; of `decoder` none."""
+    decoder = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2), nn.Linear(2, 3))
+    model = Model(lambda m, x: m.part[0](x), part=nn.Sequential(linear(), nn.Linear(3, 2)), decoder=decoder)
+    assert [(one.path, one.count, one.message) for one in probe(model, (torch.ones(2, 3),))] == [
+        ("part.1", 8, f"part.1: its 2 tensors are {UNUSED} them"),  # 3·2 + 2
+        ("decoder", 23, f"decoder: its 6 tensors are {UNUSED} them"),  # (3·2 + 2) + (2·2 + 2) + (2·3 + 3)
+    ]
+    alone = Model(lambda m, x: m.a(x), a=linear(), b=linear())
+    assert [one.message for one in probe(alone, (torch.ones(2, 3),))] == [f"b.weight is {UNUSED} it"]
+
+
+UNUSED = "not used by a forward pass in eval mode; a loss or another method may use"
 
 
 HOLDERS: dict[str, tuple[object, Callable[[Any], nn.Module], str, str]] = {
@@ -238,7 +252,7 @@ def test_an_error_of_forward_is_reported_and_the_model_is_restored() -> None:
         raise ValueError("half-way")
 
     model = Model(forward, ours=linear(), calls=0)
-    with pytest.raises(CapsauditError, match=r"^forward raised ValueError: half-way$"):
+    with pytest.raises(CapsauditError, match=r"^forward raised ValueError: half-way \(test_probe\.py, line \d+\)$"):
         probe(model, (torch.ones(2, 3),))
     assert model.calls == 0
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.foreign_errors import TimeUp
-from capsaudit.inspection.python.importing import as_script, import_target
+from capsaudit.inspection.python.importing import import_target
 from capsaudit.inspection.targets import parse_target
 from tests.inspection.python.user_code import write
 
@@ -69,13 +68,6 @@ def test_a_file_may_have_the_name_of_a_standard_module_that_is_not_loaded() -> N
     assert "zipapp" not in sys.modules
 
 
-def test_a_script_that_parses_arguments_sees_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["capsaudit", "audit", "net.py:Net", "--against", "paper"])
-    with as_script("net.py"):
-        assert sys.argv == ["net.py"]
-    assert sys.argv[0] == "capsaudit"
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -89,6 +81,7 @@ def test_a_script_that_parses_arguments_sees_none(monkeypatch: pytest.MonkeyPatc
         pytest.param("import os.absent", "net.py: requires the module 'os.absent'", id="part of a dependency"),
         pytest.param("from os import absent", "net.py: cannot be imported: ImportError: cannot import name 'absent'", id="name"),
         pytest.param("from .layers import X", "net.py: uses relative imports (net.py, line 1); name it as package.module:Name", id="relative"),
+        pytest.param("raise KeyboardInterrupt", "net.py: cannot be imported: KeyboardInterrupt (net.py, line 1)", id="interrupt"),
         pytest.param("class B(BaseException): pass\nraise B('x')", "net.py: cannot be imported: B: x (net.py, line 2)", id="any error"),
     ],
 )  # fmt: skip
@@ -121,10 +114,3 @@ def test_a_module_that_lacks_a_dependency_is_not_reported_as_missing() -> None:
     write("zoo/net.py", "import absent_package")
     expected = "zoo.net: requires the module 'absent_package' (net.py, line 1), which is not installed"
     assert refusal("zoo.net:Net").startswith(expected)
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, TimeUp])
-def test_an_interrupt_and_the_time_limit_pass_through(error: type[BaseException]) -> None:
-    write("net.py", "from capsaudit.inspection.foreign_errors import TimeUp\n" + f"raise {error.__name__}")
-    with pytest.raises(error):
-        import_target(parse_target("net.py:Net"))

@@ -11,6 +11,8 @@ class Net(nn.Module):
     def __init__(self, hidden=3, *, bias=True):
         super().__init__()
         self.fc = nn.Linear(2, hidden, bias)
+    def forward(self, x):
+        return self.fc(x)
 
 class Plain:
     small = nn.Linear(2, 1)
@@ -32,6 +34,8 @@ def with_inputs():
     return Net(), (torch.zeros(7, 2), 3)
 def with_tensor():
     return Net(), torch.zeros(7, 2)
+def with_dict():
+    return Net(), {"x": torch.zeros(7, 2)}
 def with_nothing():
     return Net(), None
 def with_text():

@@ -1,0 +1,153 @@
+"""The child process in which a target is loaded, started by `capsaudit.inspection.process`."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import pickle
+import random
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+import msgspec
+
+from capsaudit.errors import CapsauditError
+from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED
+from capsaudit.inspection.foreign_errors import one_line
+from capsaudit.inspection.process import Done, Failed, Message, Reached, Request, Stage, receive, send
+from capsaudit.inspection.python.arguments import FLOAT
+from capsaudit.inspection.targets import Target
+from capsaudit.inventory import Inventory
+
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
+
+
+def main() -> NoReturn:
+    """Load the requested target, send its inventory, and end at once: without the target's exit handlers, whatever threads still run."""
+    gc.set_threshold(1_000_000, 50, 50)  # imports and large files create no garbage worth collecting
+    requests, results = _own_streams()
+    request: Request = pickle.loads(receive(requests) or b"")  # noqa: S301, it comes from the parent
+    threading.Thread(target=_end_with_parent, args=(requests,), daemon=True).start()
+    number = os.getpid()
+    message = _outcome(request, lambda stage: send(results, _encoded(Reached(stage))))
+    if os.getpid() == number:  # a target may fork, and its copies come here too
+        _flush()
+        with suppress(OSError):
+            send(results, _encoded(message))
+    os._exit(0)
+
+
+def _own_streams() -> tuple[BinaryIO, BinaryIO]:
+    """The streams from and to the parent. For the target, standard input is empty, and standard output is standard error.
+
+    Descriptors are changed, not `sys.stdout`, because native code and child processes print too.
+    """
+    own = os.dup(_STDIN), os.dup(_STDOUT)
+    empty = os.open(os.devnull, os.O_RDWR)
+    os.dup2(empty, _STDIN)
+    try:
+        os.dup2(_STDERR, _STDOUT)
+    except OSError:  # standard error is closed
+        os.dup2(empty, _STDOUT)
+    return os.fdopen(own[0], "rb"), os.fdopen(own[1], "wb")
+
+
+def _end_with_parent(requests: BinaryIO) -> None:
+    """End with all that the target started when the parent is gone: it keeps its end of the stream open as long as it waits."""
+    requests.read()
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def _outcome(request: Request, report: Callable[[Stage], None]) -> Message:
+    target = request.target.text
+    try:
+        return Done(_loaded(request, report))
+    except CapsauditError as error:
+        return Failed(str(error), traceback.format_exc())
+    except MemoryError:
+        return Failed(f"{target}: there was not enough memory", traceback.format_exc())
+    except BaseException as error:
+        return Failed(f"{target}: could not be loaded: {one_line(error)}", traceback.format_exc())
+
+
+def _encoded(message: Message) -> bytes:
+    """Names and texts that are not valid Unicode are sent with escapes in them."""
+    try:
+        return msgspec.msgpack.encode(message)
+    except UnicodeEncodeError:
+        return msgspec.msgpack.encode(_valid(msgspec.to_builtins(message)))
+
+
+def _valid(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_valid(key): _valid(item) for key, item in value.items()}
+    return [_valid(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _loaded(request: Request, report: Callable[[Stage], None]) -> Inventory:
+    if request.target.kind.startswith("python"):
+        return _load_python(request, report)
+    if request.target.kind == "checkpoint":
+        from capsaudit.inspection.files import checkpoint  # imports torch, which is not the file's doing
+
+        report("read")
+        contents = checkpoint.checkpoint_contents(Path(request.target.source))
+        return Inventory(target=request.target.text, tensors=contents.tensors, notes=contents.notes)
+    report("read")
+    return _load_safetensors(request.target)
+
+
+def _load_safetensors(target: Target) -> Inventory:
+    from capsaudit.inspection.files.safetensors import read_header
+
+    return Inventory(target=target.text, tensors=read_header(Path(target.source)), notes=(TRAINABLE_ASSUMED,))
+
+
+def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory:
+    import torch
+
+    from capsaudit.inspection.module import inspect_module
+    from capsaudit.inspection.modules.forward import in_order, probe_inputs
+    from capsaudit.inspection.python.build import load_python
+
+    _seed()
+    report("imported")
+    loaded = load_python(request.target, request.kwargs, imported=lambda: report("built"))
+    report("run")
+    example = loaded.example
+    if request.inputs:
+        dtypes = [None if name == FLOAT else getattr(torch, name) for _, name in request.inputs]
+        made = probe_inputs(loaded.module, [shape for shape, _ in request.inputs], dtypes=dtypes)
+        example = in_order(loaded.module, made)
+    inputs, kwargs = example or (None, None)
+    return inspect_module(loaded.module, request.target.text, inputs=inputs, kwargs=kwargs, notes=loaded.notes)
+
+
+def _seed() -> None:
+    """Two audits of one target give the same result, also where it draws random numbers."""
+    import torch
+
+    random.seed(0)
+    torch.manual_seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+
+
+def _flush() -> None:
+    """What is in Python's and C's buffers would be lost at the end."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        with suppress(Exception):
+            print(end="", file=stream, flush=True)
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).fflush(None)
