@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 MAX_RUNS = 10_000
 """A tensor with more contiguous runs than this is assumed not to overlap any other."""
@@ -34,16 +35,27 @@ def own_memory(tensors: Sequence[Tensor]) -> list[OwnMemory]:
     """The memory of each tensor. A byte that several tensors share is attributed to one of them, so the results add up."""
     parts = [dense_parts(tensor) for tensor in tensors]
     owned = iter(_owned_bytes(list(itertools.chain.from_iterable(parts))))
-    return [_own_memory(those[0].element_size(), list(itertools.islice(owned, len(those)))) for those in parts]
+    shares = [list(itertools.islice(owned, len(those))) for those in parts]
+    return [_own_memory(*each) for each in zip(tensors, parts, shares, strict=True)]
 
 
-def _own_memory(value_bytes: int, owned: Sequence[int]) -> OwnMemory:
-    """`owned`: the bytes of each dense part. Only the first part has the tensor's values."""
-    return OwnMemory(owned[0] // value_bytes, sum(owned))
+def _own_memory(tensor: Tensor, parts: Sequence[Tensor], owned: Sequence[int]) -> OwnMemory:
+    """`owned`: the bytes of each dense part. Only the first part has the tensor's values; a wrapper has all that its shape says."""
+    values = tensor.numel() if is_wrapper(tensor) else owned[0] // parts[0].element_size()
+    return OwnMemory(values, sum(owned))
+
+
+def is_wrapper(tensor: Tensor) -> bool:
+    """Whether it is of a class that has no memory itself but other tensors: sharded over devices (DTensor), quantised (torchao), …"""
+    return is_traceable_wrapper_subclass(tensor)
 
 
 def dense_parts(tensor: Tensor) -> tuple[Tensor, ...]:
-    """The dense tensors that make up a tensor: its values, then the indices of a sparse tensor."""
+    """The dense tensors that make up a tensor: its values, then the indices of a sparse tensor; those inside a wrapper."""
+    if is_wrapper(tensor):
+        names, _ = tensor.__tensor_flatten__()  # type: ignore[attr-defined]
+        inner = (getattr(tensor, name) for name in names)
+        return tuple(part for each in inner if isinstance(each, Tensor) for part in dense_parts(each))
     if tensor.layout == torch.sparse_coo:
         return tensor._values(), tensor._indices()
     if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):

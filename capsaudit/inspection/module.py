@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -11,12 +12,20 @@ from capsaudit.errors import CapsauditError
 from capsaudit.inspection.modules.forward import materialise
 from capsaudit.inspection.modules.probe import probe
 from capsaudit.inspection.modules.tensors import geometry, inventory
+from capsaudit.inspection.modules.walk import walk
 from capsaudit.inventory import Finding, Inventory
 
 _NOT_RUN = Finding(
     kind="not probed",
     path="",
     message="the model was not run, so unregistered parameters were not found; pass an input (--input 1,28,28)",
+)
+
+_SHARDED = Finding(
+    kind="not probed",
+    path="",
+    message="the model was not run: fully_shard gathers its parameters in other tensors, so their use cannot be traced; "
+    "to trace it, audit the model before it is sharded",
 )
 
 _TRY = "pass another --input, or name a function that returns the model and its example inputs"
@@ -57,8 +66,16 @@ def inspect_module(
 
 def _probed(module: nn.Module, inputs: tuple[object, ...], kwargs: Mapping[str, object] | None) -> tuple[Finding, ...]:
     """The findings of a forward pass. One that fails is a finding too: what is registered can be counted without it."""
+    if _is_sharded(module):
+        return (_SHARDED,)
     try:
         return probe(module, inputs, kwargs)
     except CapsauditError as error:
         message = f"{error}; its tensors are counted, but unregistered ones were not looked for; {_TRY}"
         return (Finding(kind="not probed", path="", message=message),)
+
+
+def _is_sharded(module: nn.Module) -> bool:
+    """Whether `fully_shard` was applied to any part of it."""
+    fsdp = sys.modules.get("torch.distributed.fsdp")
+    return fsdp is not None and any(isinstance(part, fsdp.FSDPModule) for _, part in walk(module))

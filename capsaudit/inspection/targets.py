@@ -20,6 +20,8 @@ _FILES: dict[str, Kind] = {
     ".bin": "checkpoint",
 }
 
+_NOTEBOOK = ".ipynb"
+
 
 class Target(Struct, frozen=True):
     """A parsed target. `source`: a dotted module name or a path. `name`: the dotted name of a model in Python code, or empty."""
@@ -50,10 +52,12 @@ def parse_target(text: str) -> Target:
 def _code_kind(source: str) -> Kind | None:
     if PurePath(source).suffix == ".py" and "\0" not in source:
         return "python file"
-    return "python module" if _is_dotted(source) else None
+    return "python module" if _is_dotted(source) and not source.endswith(_NOTEBOOK) else None
 
 
 def _problem(text: str, source: str) -> str:
+    if text.endswith(_NOTEBOOK) or source.endswith(_NOTEBOOK):
+        return "is a notebook; export it with jupyter nbconvert --to script and name the model in the .py file"
     if PurePath(text).suffix == ".py":
         return "does not name a model in the file"
     if PurePath(source).suffix == ".py" or _is_dotted(source):

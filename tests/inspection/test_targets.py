@@ -36,6 +36,7 @@ def test_every_form_is_parsed(text: str, kind: Kind, source: str, name: str) -> 
         pytest.param("net.py:", "has no valid name after the colon", id="file and colon"),
         pytest.param("net.py:Net()", "has no valid name after the colon", id="a call"),
         pytest.param("zoo.models:", "has no valid name after the colon", id="module and colon"),
+        pytest.param("net.ipynb:Net", "is a notebook; export it with jupyter nbconvert --to script", id="notebook"),
         pytest.param("a\nb.py", "'a\\nb.py' does not name", id="two lines are shown on one"),
         pytest.param("a\0.pt", "is not a valid target", id="an impossible path"),
     ],

@@ -15,7 +15,7 @@ from torch.nn.utils.parametrize import ParametrizationList, type_before_parametr
 from torch.nn.utils.weight_norm import WeightNorm
 
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.memory import OwnMemory, own_memory
+from capsaudit.inspection.memory import OwnMemory, is_wrapper, own_memory
 from capsaudit.inspection.modules.forward import expect_materialised, run_forward
 from capsaudit.inspection.modules.snapshot import restored
 from capsaudit.inspection.modules.walk import NamedTensor, buffers, parameters, walk
@@ -121,7 +121,9 @@ def _counts(entry: Entry, memory: OwnMemory) -> dict[str, int]:
 
 
 def _nonzero(named: NamedTensor) -> int | None:
-    """The number of values that are not zero, after the mask of a pruned parameter; None on device meta."""
+    """The number of values that are not zero, after the mask of a pruned parameter; None on device meta and for wrappers."""
+    if is_wrapper(named.tensor):
+        return None
     tensor = named.tensor.detach()
     storage = tensor.untyped_storage() if tensor.layout == torch.strided else tensor
     if storage.device.type == "meta":

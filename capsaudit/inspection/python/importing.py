@@ -81,12 +81,34 @@ def _import_problem(target: Target, error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return _missing_module(target, error.name, where)
     if isinstance(error, ImportError) and "no known parent package" in str(error):
-        return f"uses relative imports{where}; name it as package.module:Name from the parent directory of the package"
+        return f"uses relative imports{where}; {_as_package(target)}"
     return f"cannot be imported: {one_line(error)}{where}"
 
 
 def _missing_module(target: Target, name: str, where: str) -> str:
-    """The missing module is the target itself or one of its packages, or a module that it imports."""
+    """The missing module is the target itself or one of its packages, or a module that it imports, perhaps of its own package."""
     if target.kind == "python module" and f"{target.source}.".startswith(f"{name}."):
         return f"no module named {name!r}, neither installed nor in {Path.cwd()}"
+    top = name.partition(".")[0]
+    parents = Path(target.source).resolve().parents if target.kind == "python file" else ()
+    if root := next(
+        (parent for parent in parents if (parent / top).is_dir() or (parent / f"{top}.py").is_file()), None
+    ):
+        return f"requires the module {name!r}{where}; {_dotted(target, root)}"
     return f"requires the module {name!r}{where}, which is not installed; install it or add its directory to PYTHONPATH"
+
+
+def _as_package(target: Target) -> str:
+    """How to name a file whose package is the folders above it that have an `__init__.py`, at least the one that it is in."""
+    if target.kind == "python module":
+        return "name it as package.module:Name from the parent directory of the package"
+    folders = Path(target.source).resolve().parents
+    return _dotted(target, next(parent for parent in folders[1:] if not (parent / "__init__.py").exists()))
+
+
+def _dotted(target: Target, root: Path) -> str:
+    """The same target by its dotted name, and where to name it so."""
+    parts = Path(target.source).resolve().relative_to(root).with_suffix("").parts
+    if not all(part.isidentifier() for part in parts):
+        return f"add {root} to PYTHONPATH"
+    return f"name it as {'.'.join(parts)}:{target.name} in the directory {root}"

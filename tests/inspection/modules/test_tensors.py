@@ -2,16 +2,18 @@
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from capsaudit.errors import CapsauditError
+from capsaudit.inspection.load import load
 from capsaudit.inspection.modules.tensors import geometry, inventory
 from capsaudit.inventory import Inventory
 from tests.inspection.odd_modules import (
@@ -391,3 +393,70 @@ def test_rows_add_up_to_the_counts_of_torch(module: nn.Module) -> None:
     assert {row.name for row in found.tensors if not row.buffer} == set(named)
     assert found.trainable("per name") == sum(parameter.numel() for parameter in named.values())
     assert all(named[row.name] is named[row.same_as] for row in found.tensors if row.same_as and not row.buffer)
+
+
+class Halved(Tensor):
+    """A tensor that keeps its values as the two halves of its rows, as tensors that are sharded or quantised do."""
+
+    @staticmethod
+    def __new__(cls, first: Tensor, second: Tensor) -> Any:
+        shape = (len(first) + len(second), *first.shape[1:])
+        made: Any = Tensor._make_wrapper_subclass(cls, shape, dtype=first.dtype)
+        made.first, made.second = first, second
+        return made
+
+    def __tensor_flatten__(self) -> tuple[list[str], None]:
+        return ["first", "second"], None
+
+    @staticmethod
+    def __tensor_unflatten__(inner: dict[str, Tensor], *_: object) -> Any:
+        return Halved(inner["first"], inner["second"])
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+        if func is torch.ops.aten.detach.default:
+            return Halved(args[0].first, args[0].second)
+        raise NotImplementedError
+
+
+def test_a_tensor_made_of_others_counts_by_its_own_shape() -> None:
+    """4·6 values in two tensors of 2·6, of 4 bytes each; nothing is known of the zeros in them."""
+    model = nn.Module()
+    model.weight = nn.Parameter(Halved(torch.zeros(2, 6), torch.ones(2, 6)))
+    model.again = model.weight
+    rows = inventory(model)
+    assert [(row.name, row.shape, row.count, row.bytes, row.same_as) for row in rows] == [
+        ("weight", (4, 6), 24, 96, None),
+        ("again", (4, 6), 0, 0, "weight"),
+    ]
+    assert rows[0].counts == {}
+
+
+SHARDED = """
+import torch
+from torch import nn
+from torch.distributed import init_process_group
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.testing._internal.distributed.fake_pg import FakeStore
+
+def make():
+    init_process_group("fake", rank=1, world_size=2, store=FakeStore())
+    model = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 3))
+    mesh = init_device_mesh("cpu", (2,))
+    fully_shard(model[0], mesh=mesh)
+    return fully_shard(model, mesh=mesh), torch.zeros(2, 4)
+"""
+
+
+def test_parameters_sharded_over_devices_count_by_their_global_shape(tmp_path: Path) -> None:
+    """Of two processes, each holds half of the rows, of 4 bytes a value; of 3 rows the second one holds 1."""
+    (tmp_path / "net.py").write_text(SHARDED)
+    found = load("net.py:make", folder=tmp_path)
+    assert [(row.name, row.shape, row.count, row.bytes) for row in found.tensors] == [
+        ("0.weight", (6, 4), 24, 48),
+        ("0.bias", (6,), 6, 12),
+        ("1.weight", (3, 6), 18, 24),
+        ("1.bias", (3,), 3, 4),
+    ]
+    assert [(finding.kind, "fully_shard" in finding.message) for finding in found.findings] == [("not probed", True)]

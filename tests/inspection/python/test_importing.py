@@ -80,7 +80,7 @@ def test_a_file_may_have_the_name_of_a_standard_module_that_is_not_loaded() -> N
         pytest.param("import absent_package", "net.py: requires the module 'absent_package' (net.py, line 1), which is not", id="dependency"),
         pytest.param("import os.absent", "net.py: requires the module 'os.absent'", id="part of a dependency"),
         pytest.param("from os import absent", "net.py: cannot be imported: ImportError: cannot import name 'absent'", id="name"),
-        pytest.param("from .layers import X", "net.py: uses relative imports (net.py, line 1); name it as package.module:Name", id="relative"),
+        pytest.param("from .layers import X", "net.py: uses relative imports (net.py, line 1); name it as ", id="relative"),
         pytest.param("raise KeyboardInterrupt", "net.py: cannot be imported: KeyboardInterrupt (net.py, line 1)", id="interrupt"),
         pytest.param("class B(BaseException): pass\nraise B('x')", "net.py: cannot be imported: B: x (net.py, line 2)", id="any error"),
     ],
@@ -114,3 +114,25 @@ def test_a_module_that_lacks_a_dependency_is_not_reported_as_missing() -> None:
     write("zoo/net.py", "import absent_package")
     expected = "zoo.net: requires the module 'absent_package' (net.py, line 1), which is not installed"
     assert refusal("zoo.net:Net").startswith(expected)
+
+
+def test_a_file_of_a_package_is_to_be_named_by_its_dotted_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hint is followed."""
+    write("repository/lab/__init__.py", "")
+    write("repository/lab/models/__init__.py", "")
+    write("repository/lab/sizes.py", "WIDTH = 5")
+    for name, code in {"relative": "from ..sizes import WIDTH", "absolute": "from lab.sizes import WIDTH"}.items():
+        write(f"repository/lab/models/{name}.py", code)
+        hint = f"name it as lab.models.{name}:Net in the directory {tmp_path / 'repository'}"
+        assert refusal(f"repository/lab/models/{name}.py:Net").endswith(f"({name}.py, line 1); {hint}")
+    monkeypatch.chdir("repository")
+    assert import_target(parse_target("lab.models.relative:Net")).WIDTH == 5
+    assert import_target(parse_target("lab.models.absolute:Net")).WIDTH == 5
+
+
+def test_a_script_that_needs_the_folder_above_is_to_have_it_on_the_path(tmp_path: Path) -> None:
+    """A folder whose name is no identifier is no package."""
+    write("helper.py", "")
+    write("my-models/net.py", "import helper")
+    expected = f"my-models/net.py: requires the module 'helper' (net.py, line 1); add {tmp_path} to PYTHONPATH"
+    assert refusal("my-models/net.py:Net") == expected
