@@ -86,3 +86,15 @@ def test_two_claims_about_one_layer_have_names_of_their_own(pytester: pytest.Pyt
     lines = (CLAIMS + "\n").splitlines()
     first = lines.index(next(line for line in lines if line.startswith("[[claims]]"))) + 1
     assert names == [f"total[{first}]", "body.*", "body.1", f"total[{LINE}]"]
+
+
+def test_a_target_that_ends_its_process_fails_the_test_and_not_the_session(pytester: pytest.Pytester) -> None:
+    """In-process, `os._exit(0)` would end pytest with exit code 0 and without a report."""
+    pytester.path.joinpath("net.py").write_text("import os\ndef SmallClassifier(): os._exit(0)\n")
+    pytester.path.joinpath("right.claims.toml").write_text(CLAIMS)
+    pytester.makepyfile(
+        "import pytest\n@pytest.mark.capsaudit(total=1, target='net.py:SmallClassifier')\ndef test_target(): ..."
+    )
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    done.assert_outcomes(failed=4)  # the marker, and the three claims of the file
+    assert done.stdout.str().count("its process ended with exit status 0 while it was built") >= 4
