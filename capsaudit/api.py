@@ -89,28 +89,39 @@ def check(*variants: AnyVariant, witnesses: Sequence[str] | None = None) -> resu
 def reconcile(
     figure: str,
     *,
-    start: AnyVariant = "paper",
+    start: AnyVariant | None = None,
     space: str | Path | None = None,
     changes_at_most: int | None = None,
     top: int = 10,
     witnesses: Sequence[str] | None = None,
     watch: Callable[[int, int], None] = lambda *_: None,
 ) -> results.Reconciliation:
-    """Which interpretations of a network agree with a figure: all are counted, the first `top` listed, fewest changes first.
+    """What has a figure: first what is known, then which interpretations of a network agree with it, fewest changes first.
 
-    `space` names a file of your own. With the torch witness each listed explanation is counted on the built module too.
+    All are counted, the first `top` listed. `start`: the network whose interpretations are searched; by default one of the family in which
+    something is near. `space` names a file of your own. With the torch witness each listed explanation is counted on the built module too.
 
     Raises:
         CapsauditError: the figure, the variant or the space cannot be read, or the space is too large.
     """
     from capsaudit.catalogue.spaces import space_around
+    from capsaudit.commands.known import as_read, known, starting_variant
     from capsaudit.commands.reconcile import confirm_by, reconcile
-    from capsaudit.published import parse_figure
+    from capsaudit.published import parse_positive
 
-    parsed, variant, confirm = parse_figure(figure), _variant(start), confirm_by(witnesses or WITNESSES)
-    around = space_around(variant, space)
+    parsed = parse_positive(figure)
+    found, confirm = known(parsed), confirm_by(witnesses or WITNESSES)
+    variant = _variant(start) if start else starting_variant(parsed, found)
     return reconcile(
-        parsed, variant, around, load_all(), changes_at_most=changes_at_most, top=top, confirm=confirm, watch=watch
+        as_read(parsed, found),
+        variant,
+        space_around(variant, space),
+        load_all(),
+        known=found,
+        changes_at_most=changes_at_most,
+        top=top,
+        confirm=confirm,
+        watch=watch,
     )
 
 

@@ -161,7 +161,14 @@ def explain(
 @app.command()
 def reconcile(
     figure: Annotated[str | None, typer.Argument(metavar="[FIGURE]", help="As printed: 11.36M, 8.2M, 8238608.")] = None,
-    start: Annotated[str, typer.Option("--from", metavar="ID_OR_FILE", help="The variant to start from.")] = "paper",
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="ID_OR_FILE",
+            help="The variant to start from. By default one of the family with the nearest total.",
+        ),
+    ] = None,
     changes: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="At most this many changes. Any number by default.")
     ] = None,
@@ -178,13 +185,19 @@ def reconcile(
     witnesses: Witnesses = None,
     format: TableOption = "rich",
 ) -> None:
-    """Find all interpretations whose totals round to a figure. Exit code 1 if there are none."""
+    """Find what has a figure: first what is known (variants, their layers, tensors and parts, published figures), then all interpretations
+    whose totals round to it. Exit code 1 if nothing has it.
+
+    Evidence says how much an explanation tells: strong if chance would hardly give as many explanations with so few changes, weak if it
+    might, none if it would, redundant if fewer of the same changes explain the figure too. Cost is the assumption cost, a sum over the
+    changes: 0 for what the paper states, 1 for what another source does, 2 for what nobody is known to do.
+    """
     from capsaudit import api
     from capsaudit.render.progress import bars
 
     if joint == (figure is not None):
         raise CapsauditError("reconcile: expected either a FIGURE, for example 11.36M, or --joint")
-    if joint and (start != "paper" or changes is not None):
+    if joint and (start is not None or changes is not None):
         raise CapsauditError(
             "reconcile: --from and --changes need a FIGURE; --joint starts from the network of each figure"
         )

@@ -14,6 +14,10 @@ from capsaudit.arithmetic import LayerArithmetic, Parameter
 
 PREFIX = "counting."
 ROUNDING = "counting.rounding"
+THOUSANDS = "counting.thousands"
+READINGS = (ROUNDING, THOUSANDS)
+"""Conventions by which a figure is printed. They change no count."""
+
 _FROZEN = "counting.frozen"
 _BIASES = "counting.biases"
 
@@ -36,8 +40,8 @@ class Convention(Struct, frozen=True, kw_only=True):
     adds: Callable[[LayerArithmetic], Sequence[Parameter]] = lambda _layer: ()
 
     def applies(self, rows: Sequence[LayerArithmetic]) -> bool:
-        """Whether it makes a difference for these layers. Rounding always may, and so may biases: which there are is up to several knobs."""
-        if self.knob in (ROUNDING, _BIASES):
+        """Whether it makes a difference for these layers. A reading always may, and so may biases: which there are is up to several knobs."""
+        if self.knob in (*READINGS, _BIASES):
             return True
         if self.knob == _FROZEN:
             return any(not tensor.trainable for row in rows for tensor in row.parameters)
@@ -93,6 +97,7 @@ CONVENTIONS = {
             adds=lambda layer: [buffer for buffer in layer.buffers if buffer.name.startswith("running_")],
         ),
         Convention(knob=ROUNDING, usual="half up", other="cut"),
+        Convention(knob=THOUSANDS, usual="1000", other="1024"),
     )
 }
 """Buffers are the logits b where they start from a constant zero; the coupling coefficients c are what routing computes; running statistics

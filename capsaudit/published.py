@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -28,12 +29,17 @@ Verdict = Literal["agrees", "approximate", "disagrees", "unstated"]
 Rounding = Literal["half up", "cut"]
 Approximation = Literal["cut", "trailing zeros"]
 
+Interval = tuple[int, int]
+"""The smallest and the largest count, both included."""
+
 _SUFFIXES = {"": 0, "k": 3, "thousand": 3, "m": 6, "million": 6, "g": 9, "b": 9, "billion": 9, "t": 12, "trillion": 12}
 _SEPARATOR = "[,_'’ \u00a0\u2009\u202f]"
 _FIGURE = re.compile(
     rf"(?P<mark>[~≈])?\s*(?P<whole>[0-9]{{1,3}}(?:{_SEPARATOR}[0-9]{{3}})+|[0-9]{{1,40}})(?:\.(?P<decimals>[0-9]{{1,40}}))?"
     rf"(?:[eE]\+?(?P<power>[0-9]{{1,2}})|\s?(?P<suffix>[A-Za-z]+))?"
 )
+
+_DECIMAL_COMMA = re.compile(r"([0-9]{1,3}),([0-9]{1,2}\s?[A-Za-z]+)")
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -66,6 +72,24 @@ class Figure(Struct, frozen=True, kw_only=True):
         """The largest count that agrees with the figure."""
         return self.value + (self.step - 1 if self.rounding == "cut" else (self.step - 1) // 2)
 
+    @property
+    def reading(self) -> str:
+        """The figure with its significant digits only.
+
+        >>> [figure.reading for figure in with_fewer_digits(parse_figure("6800K"))]
+        ['6.80M', '6.8M']
+        """
+        if self.step == self.unit:
+            return self.text
+        power = 3 * ((len(str(self.value)) - 1) // 3)
+        whole, fraction = divmod(self.value, 10**power)
+        shown = f"{fraction:0{power}}"[: max(0, power - len(str(self.step)) + 1)] if power else ""
+        return (
+            f"{whole:,}"
+            + (f".{shown}" if shown else "")
+            + {0: "", 3: "K", 6: "M", 9: "B", 12: "T"}.get(power, f"e{power}")
+        )
+
     def round(self, count: int) -> str:
         """`count` as it is printed at this figure's precision.
 
@@ -97,12 +121,42 @@ def approximation(figure: Figure, count: int) -> Approximation | None:
     """
     if figure.value <= count < figure.value + figure.step:
         return "cut"
+    fits = any(reading.low <= count <= reading.high for reading in with_fewer_digits(figure))
+    return "trailing zeros" if fits else None
+
+
+def with_fewer_digits(figure: Figure) -> Iterator[Figure]:
+    """The same figure if trailing zeros only fill places, one more of them each time; at least two digits stay significant.
+
+    >>> [(reading.low, reading.high) for reading in with_fewer_digits(parse_figure("6800K"))]
+    [(6795000, 6804999), (6750000, 6849999)]
+    """
     step = figure.step * 10
-    while figure.value >= 10 * step and figure.value % step == 0:  # at least two digits stay significant
-        if figure.value - step // 2 <= count < figure.value + step // 2:
-            return "trailing zeros"
+    while figure.value >= 10 * step and figure.value % step == 0:
+        yield msgspec.structs.replace(figure, step=step)
         step *= 10
-    return None
+
+
+def cut_interval(figure: Figure) -> Interval | None:
+    """The counts that print as the figure only if they are cut instead of rounded; None where its last digit is that of the count.
+
+    >>> cut_interval(parse_figure("161K"))
+    (161500, 161999)
+    """
+    return (figure.high + 1, figure.value + figure.unit - 1) if figure.unit > 1 and figure.rounding != "cut" else None
+
+
+def interval_in_1024(figure: Figure) -> Interval | None:
+    """The counts that round to the figure if its thousands are 1024; None where it has no K, M or G.
+
+    >>> interval_in_1024(parse_figure("11.2M"))  # 11.15 and 11.25 times 1,048,576
+    (11691623, 11796479)
+    """
+    power = _SUFFIXES.get(figure.suffix.strip().lower(), 0) // 3
+    if not power:
+        return None
+    scale, parts = 1024**power, 2 * 10**figure.decimals
+    return -(-(2 * figure.units - 1) * scale // parts), -(-(2 * figure.units + 1) * scale // parts) - 1
 
 
 def parse_figure(text: str, *, rounding: Rounding = "half up", digits: int | None = None) -> Figure:
@@ -113,6 +167,8 @@ def parse_figure(text: str, *, rounding: Rounding = "half up", digits: int | Non
             are said not to be significant are not zeros.
     """
     match = _FIGURE.fullmatch(text.strip())
+    if match is None and (comma := _DECIMAL_COMMA.fullmatch(text.strip())):
+        raise FigureError(f"{text!r} is not a figure; did you mean {comma[1]}.{comma[2]}?")
     suffix = (match["suffix"] or "").lower() if match else ""
     if match is None or suffix not in _SUFFIXES:
         raise FigureError(f"{text!r} is not a figure; {EXPECTED}")
@@ -132,6 +188,20 @@ def parse_figure(text: str, *, rounding: Rounding = "half up", digits: int | Non
         step=unit,
     )
     return figure if digits is None else _with_digits(figure, digits)
+
+
+def parse_positive(text: str) -> Figure:
+    """Read a figure that is not zero.
+
+    Raises:
+        FigureError: as `parse_figure`, or it is zero or negative.
+    """
+    if text.strip().startswith(("-", "−")):
+        raise FigureError(f"{text!r} is negative; {EXPECTED}")
+    figure = parse_figure(text)
+    if figure.value == 0:
+        raise FigureError(f"{text!r} is zero, and everything without parameters has zero; {EXPECTED}")
+    return figure
 
 
 def _with_digits(figure: Figure, digits: int) -> Figure:

@@ -10,16 +10,16 @@ import msgspec
 from msgspec import Struct
 
 from capsaudit.catalogue import Variant
-from capsaudit.catalogue.spaces import Alternative, Space
-from capsaudit.conventions import CONVENTIONS, PREFIX, ROUNDING
+from capsaudit.catalogue.spaces import Space
+from capsaudit.conventions import PREFIX, ROUNDING
 from capsaudit.errors import CapsauditError
 from capsaudit.families import family_of, total
-from capsaudit.interpretations.axes import Axis, applied, axes, cutting
+from capsaudit.interpretations.axes import Axis, applied, axes, readings
 from capsaudit.interpretations.search import Interpretation, Interval, Search, Watcher
 from capsaudit.interpretations.tables import tables
 from capsaudit.knobs import KnobChange, counted_changes
-from capsaudit.published import Figure, judge
-from capsaudit.results import ChangeHistogram, Evidence, Explanation, Reconciliation
+from capsaudit.published import Figure, cut_interval, interval_in_1024, judge
+from capsaudit.results import ChangeHistogram, Evidence, Explanation, Known, Reconciliation
 from capsaudit.spec import Spec
 from capsaudit.witnesses import expect_witnesses
 
@@ -29,9 +29,12 @@ Confirm = Callable[[Spec, Sequence[KnobChange], int], bool | None]
 _RARE, _LIKELY = 0.1, 1.0
 """Explanations expected by chance: below the first the evidence is strong, from the second on there is none."""
 
+_NEAR = 0.1
+"""How far a total may be from the figure, as a share of it, to be shown as near."""
+
 
 class Rounding(Struct, frozen=True):
-    """A way to print a total: rounded, which is no change, or cut, which is one."""
+    """A way to print a total: rounded, which is no change; cut, or in thousands of 1024, each of which is one."""
 
     interval: Interval
     changes: tuple[KnobChange, ...]
@@ -43,6 +46,7 @@ def reconcile(
     space: Space,
     shipped: Sequence[Variant],
     *,
+    known: Sequence[Known] = (),
     changes_at_most: int | None = None,
     top: int = 10,
     confirm: Confirm = lambda *_: None,
@@ -50,7 +54,8 @@ def reconcile(
 ) -> Reconciliation:
     """Search the whole space around `start` for interpretations that agree with the figure.
 
-    `top`: how many explanations are listed; all are counted. `confirm` counts the listed ones in another way.
+    `known`: what has the figure without a search. `top`: how many explanations are listed; all are counted. `confirm` counts the listed ones
+    in another way.
 
     Raises:
         CapsauditError: the space does not fit the variant, or is too large; fewer than one change allowed or explanation asked for.
@@ -66,11 +71,13 @@ def reconcile(
     explainer = _Explainer(figure, start, shipped, confirm, by_changes)
     found = sum(group.found for group in by_changes)
     explanations = tuple(_mark_redundant(map(explainer.explain, _first(search, roundings, by_changes, top))))
-    below, above = (None, None) if found else _nearest(search, roundings, changes_at_most)
+    below, above = (None, None) if found else map(_if_near(figure), _nearest(search, roundings, changes_at_most))
     space_size, _ = _sizes(search, roundings, None)
     examined, possible = _sizes(search, roundings, changes_at_most)
     return Reconciliation(
         figure=figure.text,
+        read_as=figure.reading,
+        known=tuple(known),
         interval=(figure.low, figure.high),
         start=start.id,
         start_total=total(start.spec),
@@ -104,19 +111,10 @@ def torch_confirms(start: Spec, changes: Sequence[KnobChange], total: int) -> bo
 
 def _roundings(figure: Figure, space: Space) -> Iterator[Rounding]:
     yield Rounding((figure.low, figure.high), ())
-    if (cut := cutting(space)) and figure.unit > 1:
-        beyond = (figure.high + 1, figure.value + figure.unit - 1)
-        yield Rounding(beyond, (_cut(cut),))
-
-
-def _cut(cut: Alternative) -> KnobChange:
-    return KnobChange(
-        knob=ROUNDING,
-        before=CONVENTIONS[ROUNDING].usual,
-        after=cut.value,
-        assumption_cost=cut.assumption_cost,
-        source=cut.source,
-    )
+    for change in readings(space):
+        interval = cut_interval(figure) if change.knob == ROUNDING else interval_in_1024(figure)
+        if interval is not None and interval[1] > figure.high:
+            yield Rounding((max(interval[0], figure.high + 1), interval[1]), (change,))
 
 
 def _histogram(
@@ -184,6 +182,11 @@ def _nearest(
     """The plainest interpretation with the nearest total from below, and from above."""
     below, above = search.nearest(roundings[0].interval, changes=limit)
     return _plainest(search, below, limit), _plainest(search, above, limit)
+
+
+def _if_near(figure: Figure) -> Callable[[Interpretation | None], Interpretation | None]:
+    """What is further away than a tenth explains nothing."""
+    return lambda found: found if found and abs(found.total - figure.value) <= _NEAR * figure.value else None
 
 
 def _plainest(search: Search, total: int | None, limit: int | None) -> Interpretation | None:

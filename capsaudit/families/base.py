@@ -40,6 +40,8 @@ class Family(Struct, Generic[S], frozen=True, kw_only=True):
     """
     stated_shapes: Callable[[S, LayerArithmetic], Sequence[Shape]]
     """Other ways to state the shapes of a layer: 1152 capsules of 8 values are also a grid of 6×6×32×8."""
+    shares: Callable[[S, LayerArithmetic], Mapping[str, int]]
+    """The equal shares that sources count of a layer, such as one class of ten: by name, how many there are."""
     knob_order: tuple[str, ...]
     """Groups of knobs in the order in which `explain` changes them."""
     layer_order: tuple[str, ...]

@@ -101,6 +101,7 @@ BASELINE = Family(
     classes=lambda spec: spec.fully_connected.classes,
     scopes=_scopes,
     stated_shapes=lambda spec, _layer: [image_shape(spec.image)],
+    shares=lambda _spec, _layer: {},
     knob_order=("fully_connected", "layers", "padding", "image"),
     layer_order=("conv", "fc"),
     uncounted_knobs=frozenset({"fully_connected.dropout"}),

@@ -180,6 +180,17 @@ def _stated_shapes(spec: CapsNet, layer: LayerArithmetic) -> list[Shape]:
     return [grid] if layer.name in ("primary_caps", "digit_caps") else [classes, image_shape(spec.image)]
 
 
+def _shares(spec: CapsNet, layer: LayerArithmetic) -> dict[str, int]:
+    """A class has its own matrices W, biases and logits; a type has its own matrices unless they are shared, but no bias of the classes."""
+    digit, types = spec.digit_caps, spec.primary_caps.types
+    if layer.name == "primary_caps":
+        return {"one type": types}
+    if layer.name != "digit_caps":
+        return {}
+    per_type = {"one type": types} if digit.shared_w != "all" and not digit.bias else {}
+    return {"one class": digit.classes} | per_type
+
+
 _GEOMETRY = frozenset(
     {
         "image.height",
@@ -235,6 +246,7 @@ CAPSNET = Family(
     classes=lambda spec: spec.digit_caps.classes,
     scopes=_scopes,
     stated_shapes=_stated_shapes,
+    shares=_shares,
     knob_order=("digit_caps", "decoder", "primary_caps", "conv1", "image"),
     layer_order=("conv", "primary_caps", "digit_caps", "fc"),
     uncounted_knobs=frozenset({"digit_caps.iterations", "digit_caps.none_of_the_above", "digit_caps.gradient"}),

@@ -182,6 +182,7 @@ EFFICIENT_CAPSNET = Family(
     classes=lambda spec: spec.digit_caps.classes,
     scopes=_scopes,
     stated_shapes=_stated_shapes,
+    shares=lambda spec, layer: {"one class": spec.digit_caps.classes} if layer.name == "digit_caps" else {},
     knob_order=("digit_caps", "decoder", "primary_caps", "layers", "image"),
     layer_order=("conv", "bn", "primary_caps", "digit_caps", "fc"),
     uncounted_knobs=frozenset(),

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from capsaudit.catalogue import Variant
-from capsaudit.catalogue.spaces import Alternative, Knob, Space
-from capsaudit.conventions import CONVENTIONS, PREFIX, ROUNDING
+from capsaudit.catalogue.spaces import Knob, Space
+from capsaudit.conventions import CONVENTIONS, PREFIX, READINGS
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.families import family_of, layers
 from capsaudit.knobs import IMAGE_SIZE, KnobChange, changed, known_knobs, to_data
@@ -41,7 +41,7 @@ class Axis(Struct, frozen=True):
 
 
 def axes(space: Space, start: Variant) -> tuple[Axis, ...]:
-    """The axes of `space` around `start`. Rounding is none of them: it changes no count.
+    """The axes of `space` around `start`. How a figure is printed is none of them: it changes no count.
 
     Raises:
         CapsauditError: the space is about another family.
@@ -54,16 +54,17 @@ def axes(space: Space, start: Variant) -> tuple[Axis, ...]:
         )
     data = to_data(start.spec)
     _expect_possible(space, start, data)
-    present = [knob for knob in space.knobs if knob.knob != ROUNDING and not _absent(knob.knob, data)]
+    present = [knob for knob in space.knobs if knob.knob not in READINGS and not _absent(knob.knob, data)]
     changes = {knob.knob: _changes(knob, data) for knob in present}
     groups = _grouped([knob for knob, found in changes.items() if found])
     return tuple(axis for group in groups if len(axis := _axis(group, changes, start.spec)) > 1)
 
 
-def cutting(space: Space) -> Alternative | None:
-    """The alternative by which digits are cut off instead of rounded, where the space has it."""
-    found = (alt for knob in space.knobs if knob.knob == ROUNDING for alt in knob.alternatives)
-    return next((alternative for alternative in found if alternative.value == CONVENTIONS[ROUNDING].other), None)
+def readings(space: Space) -> Iterator[KnobChange]:
+    """The other ways to print a figure that the space has: cut instead of rounded, in thousands of 1024."""
+    for knob in space.knobs:
+        if knob.knob in READINGS:
+            yield from _changes(knob, {})
 
 
 def size(axes: Sequence[Axis]) -> int:

@@ -7,7 +7,15 @@ from capsaudit.results.claims import Claims, ClaimVerdict, JudgedClaim
 from capsaudit.results.count import Comparison, Count, Layer, StatedFigure, VariantList, VariantSummary
 from capsaudit.results.explain import LayerDifference, Ledger, Step
 from capsaudit.results.joint import Excluded, Joint, JointFigure, Question
-from capsaudit.results.reconcile import ChangeHistogram, Evidence, Explanation, Reconciliation
+from capsaudit.results.reconcile import (
+    ChangeHistogram,
+    Evidence,
+    Explanation,
+    Known,
+    KnownKind,
+    Reading,
+    Reconciliation,
+)
 from capsaudit.results.report import Report
 from capsaudit.results.train_smoke import BeforeAfter, FirstLast, Run, Runs, RunVerdict, TrainedTensor
 
@@ -30,10 +38,13 @@ __all__ = [
     "Joint",
     "JointFigure",
     "JudgedClaim",
+    "Known",
+    "KnownKind",
     "Layer",
     "LayerDifference",
     "Ledger",
     "Question",
+    "Reading",
     "Reason",
     "Reconciliation",
     "Report",

@@ -10,6 +10,26 @@ from msgspec import Struct
 from capsaudit.knobs import KnobChange
 from capsaudit.results.base import Result
 
+KnownKind = Literal["variant", "part", "layer", "tensor", "published"]
+Reading = Literal["rounded", "trailing zeros", "cut", "thousands of 1024"]
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """Something known that has the figure: a shipped variant, a part, layer or tensor of one, or a published figure about one.
+
+    `of`: the variant. `total`: what it comes to; of a published figure the number that it prints. `counting`: conventions other than the usual
+    ones. `reading`: how the figure has to be read.
+    """
+
+    kind: KnownKind
+    of: str
+    name: str
+    total: int
+    source: str
+    counting: dict[str, str]
+    reading: Reading = "rounded"
+
+
 Evidence = Literal["strong", "weak", "none", "redundant"]
 
 
@@ -41,11 +61,14 @@ class ChangeHistogram(Struct, frozen=True, kw_only=True):
 class Reconciliation(Result, frozen=True, kw_only=True):
     """The interpretations that agree with a figure: all of them counted, the first of them listed.
 
-    `interval`: the totals that agree with the figure. `space_size`: how many interpretations there are. `examined`: those within the
+    `known`: what has the figure without any search. `read_as`: the figure with the digits that were taken as significant. `interval`: the
+    totals that agree with the figure. `space_size`: how many interpretations there are. `examined`: those within the
     allowed number of changes; `impossible`: those of them that no network can have. `below` and `above`: the nearest, where none agrees.
     """
 
     figure: str
+    read_as: str
+    known: tuple[Known, ...]
     interval: tuple[int, int]
     start: str = msgspec.field(name="from")
     start_total: int = msgspec.field(name="from_total")
@@ -65,4 +88,4 @@ class Reconciliation(Result, frozen=True, kw_only=True):
     @property
     def agrees(self) -> bool:
         """Something explains the figure."""
-        return bool(self.found)
+        return bool(self.found or self.known)

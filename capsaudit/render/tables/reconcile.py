@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from capsaudit.render.document import ABSENT, Cell, Column, Document, Grid, Tone, number, separated, word
 from capsaudit.render.tables.base import changes, setting
-from capsaudit.results import Evidence, Explanation, Reconciliation
+from capsaudit.results import Evidence, Explanation, Known, Reading, Reconciliation
+
+_READINGS: dict[Reading, str] = {
+    "trailing zeros": "its trailing zeros are not significant",
+    "cut": "cut instead of rounded",
+    "thousands of 1024": "in thousands of 1024",
+}
 
 _TONES: dict[Evidence, Tone] = {"strong": "good", "weak": "", "none": "bad", "redundant": ""}
 
@@ -27,7 +33,8 @@ def reconcile(result: Reconciliation) -> Document:
     rows = tuple(_row(each, explains=bool(result.found)) for each in (*listed, *elsewhere))
     rules = (len(listed),) if elsewhere and listed else ()
     grid = Grid(name="explanations", columns=columns, rows=rows, rules=rules)
-    parts: tuple[Grid | str, ...] = (grid, *_sentences(result), _histogram(result))
+    known = ("Known:", _known_grid(result), "Search:") if result.known else ()
+    parts: tuple[Grid | str, ...] = (*known, grid, *_sentences(result), _histogram(result))
     return Document(title=_title(result), parts=parts, data=lambda: _data(result))
 
 
@@ -36,7 +43,51 @@ def _listed(result: Reconciliation) -> tuple[Explanation, ...]:
     return result.explanations or tuple(each for each in (result.below, result.above) if each is not None)
 
 
+def _known_grid(result: Reconciliation) -> Grid:
+    """One row for all that have the same total by the same count: layers recur in many variants."""
+    columns = (
+        Column("what", wraps=True),
+        Column("of", wraps=True, hyphens=True),
+        Column("total", right=True),
+        Column("counted", wraps=True),
+    )
+    groups: dict[object, list[Known]] = {}
+    for each in result.known:
+        groups.setdefault((each.total, tuple(each.counting.items()), each.kind == "published"), []).append(each)
+    return Grid(name="known", columns=columns, rows=tuple(map(_known_row, groups.values())))
+
+
+def _known_row(group: Sequence[Known]) -> tuple[Cell, ...]:
+    first = group[0]
+    return (
+        word(", ".join(dict.fromkeys(map(_what, group)))),
+        word(", ".join(dict.fromkeys(each.of for each in group))),
+        number(first.total),
+        word(_counted(first) or "as usual"),
+    )
+
+
+def _counted(known: Known) -> str:
+    """How it has to be counted, and the figure to be read, where that is not as usual."""
+    how = [f"{knob} = {value}" for knob, value in known.counting.items()]
+    return ", ".join(how if known.reading == "rounded" else [*how, _READINGS[known.reading]])
+
+
+def _what(each: Known) -> str:
+    """What it is, without the variant's own name, which stands beside it."""
+    if each.kind == "published":
+        return f"stated by {each.source}"
+    return "total" if each.kind == "variant" else each.name
+
+
 def _title(result: Reconciliation) -> str:
+    for known in result.known:
+        if known.kind != "published":
+            named = known.of if known.kind == "variant" else f"{known.name} of {known.of}"
+            counted = f" ({_counted(known)})" if _counted(known) else ""
+            return f"{separated(result.figure)}: {named}, {known.total:,}{counted}"
+    if result.explanations and result.explanations[0].evidence != "strong":
+        return f"{separated(result.figure)}: no strong explanation; the nearest are likely coincidences"
     if not result.explanations:
         limit = _at_most(result.changes_at_most)
         nearest = [f"{each.total:,}" for each in (result.below, result.above) if each is not None]
