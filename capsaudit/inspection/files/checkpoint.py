@@ -113,7 +113,7 @@ def _state_dict(loaded: object, path: Path) -> tuple[StateDict, list[str]]:
     if not isinstance(state, Mapping):
         raise CapsauditError(f"{path}: contains a value of type {type(state).__name__}; expected a state dict; {_SAVE}")
     if faults := [name for name, value in state.items() if not _is_entry(name, value)]:
-        raise FileError(f"{path}: {fault}" for fault in _entry_faults(state, faults))
+        raise FileError(*(f"{path}: {fault}" for fault in _entry_faults(state, faults)))
     return state, [_nesting_note(keys, ignored)] if keys else []
 
 

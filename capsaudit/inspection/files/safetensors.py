@@ -130,7 +130,7 @@ def _entries(header: bytes, path: Path) -> dict[str, _Table]:
     try:
         entries: dict[str, _Table] = msgspec.json.decode(header, type=_HeaderType)
     except (ValueError, RecursionError) as error:
-        raise FileError(f"{path}: {fault}" for fault in _header_faults(header, error)) from error
+        raise FileError(*(f"{path}: {fault}" for fault in _header_faults(header, error))) from error
     metadata = entries.pop(_METADATA, None)
     _refuse(path, _metadata_faults(metadata or {}))
     _refuse(path, (f"{shown(name)}: {fault}" for name, entry in entries.items() for fault in _entry_faults(entry)))
@@ -267,7 +267,7 @@ def _row(name: str, entry: _Table) -> InventoryTensor:
 def _refuse(path: Path, faults: Iterable[str]) -> None:
     """Raise an error if there are faults."""
     if found := [f"{path}: {fault}" for fault in _limited(faults)]:
-        raise FileError(found)
+        raise FileError(*found)
 
 
 def _limited(faults: Iterable[str]) -> list[str]:
