@@ -29,6 +29,9 @@ from capsaudit.validation import faults_of, nearest, shown
 MAX_HEADER_BYTES = 100_000_000
 """The limit of the format."""
 
+_MAX_EXPLAINED_BYTES = 10_000_000
+"""Of a header with other types in it than a header has. To find all its faults it becomes objects of any type, 20 times as large as itself."""
+
 _MAX_AXES = 64
 _MAX_FAULTS = 20
 
@@ -141,7 +144,9 @@ def _entries(header: bytes, path: Path) -> dict[str, _Table]:
 
 
 def _header_faults(header: bytes, error: Exception) -> list[str]:
-    """Why the header could not be decoded. If it is an object of JSON, the faults of each tensor."""
+    """Why the header could not be decoded. If it is an object of JSON, and no huge one, the faults of each tensor."""
+    if len(header) > _MAX_EXPLAINED_BYTES:
+        return [f"its header: {error}"]
     try:
         content = msgspec.json.decode(header.decode())
     except UnicodeDecodeError as fault:
