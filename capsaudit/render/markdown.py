@@ -42,7 +42,7 @@ def _line(cells: Iterator[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = _escaped(cell.text).replace("\n", "<br>")
+    text = _escaped(cell.text).strip().replace("\n", "<br>")
     return f"**{text}**" if text and cell.tone in ("changed", "total", "bad") else text
 
 
