@@ -28,7 +28,7 @@ def with_settings(variant: Variant, settings: Sequence[str]) -> Variant:
     if spec is not None and not faults and (fault := impossible(spec)):
         faults = [f"--set: {fault}"]
     if spec is None or faults:
-        raise FileError(faults)
+        raise FileError(*faults)
     return msgspec.structs.replace(
         variant,
         id=f"{variant.id} + {', '.join(settings)}",

@@ -168,7 +168,7 @@ def _expect_possible(space: Space, start: Variant, data: Data) -> None:
             faults += [f"{space.label}: {fault.path} {fault.message}" for fault in found]
     faults += _set_twice(space)
     if faults:
-        raise FileError(dict.fromkeys(faults))
+        raise FileError(*dict.fromkeys(faults))
 
 
 def _absent(knob: str, data: Data) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from capsaudit.atomic_write import write_together
 from capsaudit.errors import CapsauditError
+from capsaudit.render.escaping import with_escapes
 from capsaudit.render.json import as_json
 from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.pages import pages
@@ -31,11 +32,10 @@ def publish(contents: ReportContents, folder: Path, *, check: bool = False) -> R
 
 def written(contents: ReportContents) -> dict[str, bytes]:
     """Each file's content. The same contents give the same bytes."""
-    drawn = pictures(contents)
+    safe = with_escapes(contents)
+    drawn = pictures(safe)
     texts = (
-        pages(contents, drawn)
-        | {"audit.json": as_json(contents) + "\n"}
-        | {name: each.svg for name, each in drawn.items()}
+        pages(safe, drawn) | {"audit.json": as_json(contents) + "\n"} | {name: each.svg for name, each in drawn.items()}
     )
     return {name: texts[name].encode() for name in FILES}
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from capsaudit.atomic_write import temporary_beside
 from capsaudit.errors import CapsauditError
 from capsaudit.results import Run
+from capsaudit.text import escaped
 from capsaudit.train.smoke import Trained
 
 if TYPE_CHECKING:
@@ -44,14 +45,14 @@ def _loss_curve(run: Run) -> Figure:
     axes = figure.add_subplot()
     finite = [(step, loss) for step, loss in enumerate(run.losses, start=1) if loss is not None]
     axes.plot([step for step, _ in finite], [loss for _, loss in finite], color="#1f5fa8", linewidth=1.2)
-    axes.set(xlabel="step", ylabel="loss", ylim=(0, None), title=_title(run))
-    axes.title.set_fontsize(10)
+    axes.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    axes.set_title(_title(run), fontsize=10, parse_math=False)
     axes.grid(alpha=0.3)
     return figure
 
 
 def _title(run: Run) -> str:
-    return f"{run.variant}: {run.verdict}, accuracy {run.accuracy.before:.1%} → {run.accuracy.after:.1%}"
+    return f"{escaped(run.variant)}: {run.verdict}, accuracy {run.accuracy.before:.1%} → {run.accuracy.after:.1%}"
 
 
 @torch.no_grad()
@@ -68,8 +69,9 @@ def _reconstructions(trained: Trained) -> Figure:
         _tile(figure, 2, _SHOWN, column + 1, image, true)
         _tile(figure, 2, _SHOWN, _SHOWN + column + 1, output.reconstruction[column], predicted)
     figure.suptitle(
-        f"{trained.run.variant}: held-out digits, and below them the reconstructions from their longest capsules",
+        f"{escaped(trained.run.variant)}: held-out digits, and below them the reconstructions from their longest capsules",
         fontsize=9,
+        parse_math=False,
     )
     return figure
 
@@ -96,7 +98,8 @@ def _dimensions(trained: Trained) -> Figure:
         for column, image in enumerate(images):
             label = f"{_STEPS[column]:+.2f}" if row == 0 else ""
             _tile(figure, dimensions, len(_STEPS), row * len(_STEPS) + column + 1, image, label)
-    figure.suptitle(f"{trained.run.variant}: each dimension of the capsule for {int(digit)}, varied", fontsize=9)
+    title = f"{escaped(trained.run.variant)}: each dimension of the capsule for {int(digit)}, varied"
+    figure.suptitle(title, fontsize=9, parse_math=False)
     return figure
 
 
