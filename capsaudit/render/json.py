@@ -30,6 +30,8 @@ def schemas(types: Iterable[type[Struct]]) -> dict[str, dict[str, Any]]:
 
 
 def _with_sentences(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
     if isinstance(value, Reason):
         return {"code": value.code, "values": _with_sentences(value.values), "message": sentence(value)}
     if isinstance(value, Struct):
@@ -37,7 +39,7 @@ def _with_sentences(value: Any) -> Any:
         encoded = {key: _with_sentences(getattr(value, name)) for name, key in names}
         return encoded | {"because": because(value.reasons)} if hasattr(value, "reasons") else encoded
     if isinstance(value, dict):
-        return {key: _with_sentences(item) for key, item in value.items()}
+        return {_with_sentences(key): _with_sentences(item) for key, item in value.items()}
     return [_with_sentences(item) for item in value] if isinstance(value, list | tuple) else value
 
 

@@ -19,7 +19,7 @@ def junit(result: Result) -> str:
     failures = sum(case.level == "error" for case in checked)
     totals = {"tests": str(len(checked)), "failures": str(failures), "errors": "0"}
     suites = ET.Element("testsuites", totals)
-    suite = ET.SubElement(suites, "testsuite", {"name": f"capsaudit {name}", **totals})
+    suite = ET.SubElement(suites, "testsuite", {"name": _clean(f"capsaudit {name}"), **totals})
     for case in checked:
         _add(suite, case)
     if warnings := [str(message) for case in found if case.level == "warning" for message in case.messages]:
@@ -29,13 +29,13 @@ def junit(result: Result) -> str:
 
 
 def _add(suite: ET.Element, case: Case) -> None:
-    place = {"file": case.file, "line": str(case.line)} if case.file else {}
-    element = ET.SubElement(suite, "testcase", {"classname": case.suite, "name": _clean(case.name), **place})
+    place = {"file": _clean(case.file), "line": str(case.line)} if case.file else {}
+    element = ET.SubElement(suite, "testcase", {"classname": _clean(case.suite), "name": _clean(case.name), **place})
     if case.level != "none":
         failure = ET.SubElement(element, "failure", {"message": _clean(str(case.messages[0]))})
         failure.text = _clean("\n".join(map(str, case.messages)))
 
 
 def _clean(text: str) -> str:
-    """Characters that XML cannot hold, replaced."""
-    return _NOT_XML.sub("\ufffd", text)
+    r"""Characters that XML cannot hold, as Python writes them: `\x1b`."""
+    return _NOT_XML.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
