@@ -48,13 +48,15 @@ def run() -> int:
 
 def _command_line() -> int:
     """Run it as typer does, which always exits."""
-    from capsaudit.cli import app
+    from capsaudit.cli import HiddenError, app
     from capsaudit.errors import CapsauditError
 
     if wrong := [argument for argument in sys.argv[1:] if not _is_unicode(argument)]:
         raise CapsauditError(f"the argument {wrong[0]!r} is not valid {sys.getfilesystemencoding()}")
     try:
         app()
+    except HiddenError as error:
+        raise error.__cause__ or error from None
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0 if end.code is None else _FAILED
     return 0
@@ -71,13 +73,10 @@ def _is_unicode(text: str) -> bool:
 
 def _failure(error: BaseException, *, debug: bool) -> int:
     """Show the message of an error; returns its exit code."""
-    from capsaudit.cli import HiddenError
     from capsaudit.errors import CapsauditError
 
     if isinstance(error, KeyboardInterrupt):
         return 128 + signal.SIGINT
-    if isinstance(error, HiddenError) and error.__cause__:
-        error = error.__cause__
     if debug:
         traceback.print_exception(error)
     if not signals.received():  # else it is the interrupt, as some library has passed it on

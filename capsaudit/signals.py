@@ -19,14 +19,17 @@ temporary_files: set[str] = set()
 
 
 class _State:
-    """`number`: the signal that was received first. `at_once`: the next signal ends the process."""
+    """`command`: as messages begin. `number`: the signal that was received first. `at_once`: the next signal ends the process."""
 
+    command = "capsaudit:"
     number: int | None = None
     at_once = False
 
 
 def handle() -> None:
     """Handle the signals, apart from those that the process was started to ignore, as `nohup` and shells in the background ask."""
+    # now, because a model that is audited is given arguments of its own
+    _State.command = " ".join(["capsaudit:", *[argument for argument in sys.argv[1:] if argument[:1] != "-"][:1]])
     for name in _WORDS:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
@@ -46,8 +49,7 @@ def finish() -> None:
 
 def sentence(number: int) -> str:
     """What a signal has done to which command, for standard error."""
-    command = next((f"{argument} " for argument in sys.argv[1:] if not argument.startswith("-")), "")
-    return f"capsaudit: {command}{_WORDS[signal.Signals(number).name]}"
+    return f"{_State.command} {_WORDS[signal.Signals(number).name]}"
 
 
 def remove_temporary_files() -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -116,6 +116,16 @@ def start(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", Terminal]]
                 process.kill()
     finally:
         terminal.close()
+
+
+def ignoring(*signals: int) -> Callable[[], None]:
+    """What a child process does before it starts: ignore these signals, and no others, whatever this process ignores itself."""
+
+    def prepare() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN if number in signals else signal.SIG_DFL)
+
+    return prepare
 
 
 def lines(shown: str) -> list[str]:
