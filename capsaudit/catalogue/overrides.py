@@ -46,6 +46,10 @@ def _changed(variant: Variant, settings: Sequence[str]) -> tuple[Data, list[str]
     for setting in settings:
         try:
             knob, value = parse_setting(setting)
+        except CapsauditError as error:
+            faults.append(str(error))
+            continue
+        try:
             _expect_known(knob, original)
             data = changed(data, knob, value)
         except CapsauditError as error:

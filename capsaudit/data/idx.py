@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import zlib
 from pathlib import Path
@@ -48,13 +49,19 @@ def unpacked(path: Path) -> bytes:
     """
     try:
         with path.open("rb") as stream:
-            packed = stream.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as stream:
-            content = stream.read(LARGEST_BYTES + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: is a damaged archive: {error}") from error
+            return unpack(stream, str(path))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def unpack(stream: io.BufferedIOBase, name: str) -> bytes:
+    """The same for an open file, or a buffer in memory; `name` is what messages call it."""
+    packed = stream.read(2) == b"\x1f\x8b"
+    stream.seek(0)
+    try:
+        content = (gzip.GzipFile(fileobj=stream) if packed else stream).read(LARGEST_BYTES + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{name}: is a damaged archive: {error}") from error
     if len(content) > LARGEST_BYTES:
-        raise DataError(f"{path}: is larger than {LARGEST_BYTES:,} bytes unpacked")
+        raise DataError(f"{name}: is larger than {LARGEST_BYTES:,} bytes unpacked")
     return content

@@ -37,7 +37,7 @@ def parse_kwargs(texts: Iterable[str]) -> dict[str, object]:
     texts = list(texts)
     if faults := [fault for index, text in enumerate(texts) for fault in _kwarg_faults(text, texts[:index])]:
         raise CapsauditError(*faults)
-    return dict(parse_setting(text) for text in texts)
+    return dict(parse_setting(text, "--kwarg") for text in texts)
 
 
 def _kwarg_faults(text: str, before: Iterable[str]) -> Iterator[str]:
