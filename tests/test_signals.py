@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ SIGNALS = {"SIGINT": (130, "interrupted"), "SIGTERM": (143, "terminated"), "SIGH
 """128 and the number of the signal: 2, 15, 1."""
 
 MODEL = """
-import atexit, os, signal, sys, time
+import sys, time
 from torch import nn
 
 def wait():
@@ -43,6 +44,30 @@ def folder(tmp_path: Path) -> Path:
 
 def model(folder: Path, code: str = "") -> None:
     (folder / "net.py").write_text(MODEL + code)
+
+
+INSIDE = """
+import atexit, os, signal, sys, time
+from capsaudit import api
+from capsaudit.__main__ import main
+
+def wait():
+    print("ready", file=sys.stderr, flush=True)
+    time.sleep(60)
+
+def audited(*arguments, **options):
+{code}
+    return audit_target(*arguments, **options)
+
+audit_target, api.audit_target = api.audit_target, audited
+sys.argv = ["capsaudit", "audit", "net.claims.toml"]
+main()
+"""
+"""A command whose own process runs some code before it does what was asked."""
+
+
+def inside(code: str) -> tuple[str, str]:
+    return "-c", INSIDE.replace("{code}", textwrap.indent(code, "    "))
 
 
 AUDIT = ("-m", "capsaudit", "audit", "net.claims.toml")
@@ -92,8 +117,8 @@ def test_a_signal_during_imports(folder: Path, name: str) -> None:
 
 def test_a_signal_at_exit(folder: Path) -> None:
     """The result has been printed by then."""
-    model(folder, "atexit.register(wait)")
-    with started(folder, *AUDIT) as process:
+    model(folder)
+    with started(folder, *inside("atexit.register(wait)")) as process:
         process.send_signal(signal.SIGINT)
         printed, messages = process.communicate(timeout=60)
     assert "16" in printed
@@ -175,8 +200,7 @@ def test_no_temporary_file_is_left(folder: Path, patches: list[str], name: str) 
 
 
 def test_a_second_signal_ends_a_process_that_goes_on(folder: Path) -> None:
-    model(folder, "try:\n    wait()\nexcept KeyboardInterrupt:\n    wait()\n")
-    with started(folder, *AUDIT) as process:
+    with started(folder, *inside("try:\n    wait()\nexcept KeyboardInterrupt:\n    wait()\n")) as process:
         process.send_signal(signal.SIGTERM)
         assert process.stderr is not None
         assert process.stderr.readline() == "ready\n"
@@ -194,20 +218,21 @@ SELF = "os.kill(os.getpid(), signal.{name})\n"
         "try:\n    {self}except BaseException:\n    pass\n",
         "class Last:\n    def __del__(self):\n        {self}\nLast()\nwait()\n",
     ],
-    ids=["caught by a model", "dropped by Python"],
+    ids=["caught by a library", "dropped by Python"],
 )
 def test_an_interrupt_that_is_lost_on_the_way_is_one_nevertheless(folder: Path, code: str) -> None:
-    model(folder, code.replace("{self}", SELF.format(name="SIGTERM")))
-    done = subprocess.run([sys.executable, *AUDIT], cwd=folder, capture_output=True, text=True, check=False, timeout=30)
+    model(folder)
+    command = [sys.executable, *inside(code.replace("{self}", SELF.format(name="SIGTERM")))]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=30)
     assert (done.returncode, done.stderr) == (143, "capsaudit: audit terminated\n")
 
 
 @pytest.mark.parametrize("name", ["SIGHUP", "SIGINT"])
 def test_a_signal_that_the_process_was_started_to_ignore_is_ignored(folder: Path, name: str) -> None:
     """As nohup does it, and shells for what runs in the background."""
-    model(folder, SELF.format(name=name))
+    model(folder)
     done = subprocess.run(
-        [sys.executable, *AUDIT],
+        [sys.executable, *inside(SELF.format(name=name))],
         cwd=folder,
         capture_output=True,
         text=True,
