@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from capsaudit.inventory import Inventory
+from capsaudit.inventory import Inventory, InventoryTensor
 from capsaudit.recognition.base import Match
 from capsaudit.recognition.roles import groups_of, is_bare, sizes
 
@@ -27,6 +27,10 @@ MOST_CHANGED_KNOBS = 3
 """A plain convolutional network may differ from a variant in at most this many knobs, unless it is compared with that variant alone: any
 two networks of as many convolutions are variants of each other, and no layer marks the paper's.
 """
+
+
+_LARGEST_KERNEL = 11
+"""In a file, four axes of which the last two are equal and no larger may be a convolution without a bias."""
 
 
 def below(match: Match, inventory: Inventory) -> str | None:
@@ -54,4 +58,11 @@ def _second_transformations(match: Match, inventory: Inventory) -> Iterator[str]
     """Parameters like another W: capsule networks of other kinds have several, or one more that routes."""
     unassigned = {tensor.name for tensor in match.network.unassigned}
     for group in filter(is_bare, groups_of(inventory)):
-        yield from (t.name for t in group.tensors if t.name in unassigned and len(sizes(t.shape)) >= 3)
+        for tensor in group.tensors:
+            if tensor.name in unassigned and len(sizes(tensor.shape)) >= 3 and not _may_be_kernel(tensor):
+                yield tensor.name
+
+
+def _may_be_kernel(tensor: InventoryTensor) -> bool:
+    *outer, height, width = tensor.shape
+    return not tensor.kind and len(outer) == 2 and height == width <= _LARGEST_KERNEL

@@ -70,8 +70,10 @@ class NoMatch(Struct, frozen=True):
 
 def best(matches: Iterable[Match]) -> Match | None:
     """The one that fits the tensors best, then the one with the fewest changed knobs; of equal ones, the first."""
-    possible = [match for match in matches if impossible(match.network.spec) is None]
-    return min(possible, key=lambda match: (match.misfit, match.changes, abs(match.difference)), default=None)
+    possible = [(match.misfit, match) for match in matches if impossible(match.network.spec) is None]
+    least = min((misfit for misfit, _ in possible), default=0)
+    fitting = [match for misfit, match in possible if misfit == least]
+    return min(fitting, key=lambda match: (match.changes, abs(match.difference)), default=None)
 
 
 def _values(tensors: Iterable[InventoryTensor]) -> int:

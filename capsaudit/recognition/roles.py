@@ -123,11 +123,11 @@ def groups_of(inventory: Inventory) -> list[Group]:
 
 
 def is_convolution(group: Group) -> bool:
-    """A square kernel, with or without a bias for each of its channels; without one its class must be a convolution, or its size odd."""
+    """A square kernel, with or without a bias for each of its channels. Without one its class says so, or in a file its odd size."""
     shape, kind = group.weight, group.tensors[0].kind
     if len(shape) != 4 or shape[2] != shape[3] or "Transpose" in kind or not _rest_is_bias(group):
         return False
-    return group.has_bias or shape[2] % 2 == 1 or _says_convolution(group)
+    return group.has_bias or (_says_convolution(group) if kind else shape[2] % 2 == 1)
 
 
 def _says_convolution(group: Group) -> bool:
@@ -185,17 +185,17 @@ def chain(groups: Sequence[Group]) -> Iterator[Group]:
 
 
 def _pairs(convolutions: Sequence[Group]) -> Iterator[tuple[Group, list[Group]]]:
-    """A convolution, and those of one kernel size that take what it gives: all of them, or each alone. Of equal shapes, the first."""
+    """A convolution, and those of one shape that take what it gives: all of them, or the first alone. Of equal shapes, the first."""
     firsts = {group.weight: group for group in reversed(convolutions)}
     for first in reversed(firsts.values()):
-        by_kernel: dict[Shape, list[Group]] = {}
+        alike: dict[Shape, list[Group]] = {}
         for group in convolutions:
             if group is not first and group.weight[1] == first.weight[0]:
-                by_kernel.setdefault(group.weight[2:], []).append(group)
-        for fed in by_kernel.values():
+                alike.setdefault(group.weight, []).append(group)
+        for fed in alike.values():
             yield first, fed
             if len(fed) > 1:
-                yield from ((first, [only]) for only in {group.weight: group for group in reversed(fed)}.values())
+                yield first, fed[:1]
 
 
 def _image_channels(conv1: Group, convolutions: Sequence[Group]) -> int:
