@@ -20,6 +20,9 @@ def test_changes_are_those_that_count() -> None:
     assert (found.changes, found.difference) == (1, -256)
 
 
+Layers = dict[str, tuple[InventoryTensor, ...]]
+
+
 def tensor(name: str, count: int, *, buffer: bool = False) -> InventoryTensor:
     return InventoryTensor(
         name=name,
@@ -37,9 +40,9 @@ def tensor(name: str, count: int, *, buffer: bool = False) -> InventoryTensor:
 def test_what_a_network_does_not_account_for_is_added_up_layer_by_layer() -> None:
     """Five values too few in conv1 and seven too many in digit_caps do not cancel; three have no layer. A buffer is no parameter."""
     spec = load_variant("paper-no-decoder").spec
-    exact = {row.name: (tensor(row.name, row.formula.value),) for row in layers(spec)}
+    exact: Layers = {row.name: (tensor(row.name, row.formula.value),) for row in layers(spec)}
     assert Match(load_variant("paper"), RecognisedNetwork(spec, exact, (), ())).misfit == 0
-    changed = exact | {
+    changed: Layers = exact | {
         "conv1": (tensor("conv1", 82 * 256 - 5), tensor("mean", 9, buffer=True)),
         "digit_caps": (*exact["digit_caps"], tensor("more", 7)),
     }

@@ -48,7 +48,8 @@ def _timm(name: str) -> Architecture:
     return Architecture("timm", partial(_created, "timm", "", "create_model", (name,), {}))
 
 
-_SDXL = {
+_RESNET: dict[str, Any] = {"use_timm_backbone": False, "backbone": None, "backbone_config": {"model_type": "resnet"}}
+_SDXL: dict[str, Any] = {
     "block_out_channels": (320, 640, 1280),
     "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
     "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
@@ -60,13 +61,13 @@ _SDXL = {
     "projection_class_embeddings_input_dim": 2816,
     "use_linear_projection": True,
 }
-_DDPM = {
+_DDPM: dict[str, Any] = {
     "block_out_channels": (128, 256, 256, 256),
     "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
     "up_block_types": ("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
     "norm_num_groups": 32,
 }
-_SD_VAE = {
+_SD_VAE: dict[str, Any] = {
     "block_out_channels": (128, 256, 512, 512),
     "down_block_types": ("DownEncoderBlock2D",) * 4,
     "up_block_types": ("UpDecoderBlock2D",) * 4,
@@ -99,7 +100,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "SegFormer": _transformers("SegformerForSemanticSegmentation", "SegformerConfig"),
     "DPT": _transformers("DPTForDepthEstimation", "DPTConfig"),
     "YOLOS": _transformers("YolosForObjectDetection", "YolosConfig"),
-    "DETR": _transformers("DetrForObjectDetection", "DetrConfig"),
+    "DETR": _transformers("DetrForObjectDetection", "DetrConfig", **_RESNET),
     "SAM": _transformers("SamModel", "SamConfig"),
     "VideoMAE": _transformers("VideoMAEForVideoClassification", "VideoMAEConfig"),
     "SuperPoint": _transformers("SuperPointForKeypointDetection", "SuperPointConfig"),

@@ -5,6 +5,8 @@ Each runs on [batch, 1, 28, 28] and returns a value for each class.
 
 from __future__ import annotations
 
+from math import isqrt
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,14 +15,15 @@ from torch.nn import functional as F
 def patches(grid: Tensor, kernel: int, stride: int) -> Tensor:
     """[batch, height, width, capsules, …] as [batch, places, kernel²·capsules, …], as a convolution sees them."""
     windows = grid.unfold(1, kernel, stride).unfold(2, kernel, stride)  # kernel axes last
-    moved = windows.movedim((-2, -1), (3, 4)).flatten(3, 5)
+    moved: Tensor = windows.movedim((-2, -1), (3, 4)).flatten(3, 5)
     return moved.flatten(1, 2)
 
 
 def on_grid(places: Tensor) -> Tensor:
     """[batch, side², …] as [batch, side, side, …]."""
-    side = int(places.shape[1] ** 0.5)
-    return places.unflatten(1, (side, side))
+    side = isqrt(places.shape[1])
+    grid: Tensor = places.unflatten(1, (side, side))
+    return grid
 
 
 class MatrixCapsules(nn.Module):
@@ -146,25 +149,23 @@ class VariationalLayer(nn.Module):
         self.weight = nn.Parameter(torch.randn(inputs, outputs, 4, 4) / 4)
         self.beta_u = nn.Parameter(torch.zeros(outputs))
         self.beta_a = nn.Parameter(torch.zeros(outputs))
-        self.register_buffer("mean", torch.zeros(outputs, 16))
-        self.register_buffer("scale", torch.ones(outputs, 16))
 
     def forward(self, poses: Tensor, activations: Tensor, iterations: int = 3) -> tuple[Tensor, Tensor]:
         """Poses [batch, places, inputs, 4, 4], activations [batch, places, inputs]."""
         votes = (poses.unsqueeze(3) @ self.weight).flatten(-2)
         r = torch.full(votes.shape[:-1], 1 / votes.shape[3])
         alpha0 = kappa0 = 1.0
-        freedom0 = 17.0
+        freedom0 = torch.tensor(
+            17.0
+        )  # one more than the values of a pose; the means are 0 and the scales 1 before any vote
         for _ in range(iterations):
             weighted = (r * activations.unsqueeze(-1)).unsqueeze(-1)
             amount = weighted.sum(2, keepdim=True)
             alpha, kappa, freedom = alpha0 + amount, kappa0 + amount, freedom0 + amount
-            mean = (kappa0 * self.mean + (weighted * votes).sum(2, keepdim=True)) / kappa
-            spread = (weighted * (votes - mean) ** 2).sum(2, keepdim=True) + kappa0 * (mean - self.mean) ** 2
-            precision = freedom / (1 / self.scale + spread)
-            log_precision = (
-                torch.digamma(freedom / 2) - torch.digamma(freedom0 / 2 + torch.zeros(1)) + precision.log()
-            ).sum(-1)
+            mean = (weighted * votes).sum(2, keepdim=True) / kappa
+            spread = (weighted * (votes - mean) ** 2).sum(2, keepdim=True) + kappa0 * mean**2
+            precision = freedom / (1 + spread)
+            log_precision = (torch.digamma(freedom / 2) - torch.digamma(freedom0 / 2) + precision.log()).sum(-1)
             log_weight = (torch.digamma(alpha) - torch.digamma(alpha.sum(3, keepdim=True))).squeeze(-1)
             density = (log_precision - (precision * (votes - mean) ** 2 + 1 / kappa).sum(-1)) / 2
             r = F.softmax(density + log_weight, dim=-1)
