@@ -3,17 +3,15 @@
 Each command imports what it needs, so that `--help` waits for nothing and only the commands that build a network import torch.
 """
 
-import gc
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from capsaudit._version import __version__
 from capsaudit.errors import CapsauditError
-from capsaudit.render.encoding import ERRORS
 from capsaudit.render.formats import FORMATS, Format, TableFormat
 
 if TYPE_CHECKING:
@@ -21,7 +19,24 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 
+
+class HiddenError(Exception):
+    """Has an error as its cause that typer itself would end with exit code 1, which here means `disagrees`."""
+
+
+class _Commands(TyperGroup):
+    """The commands, without what typer does about some errors."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except (OSError, EOFError, SystemExit, typer.Abort) as error:
+            raise HiddenError from error
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="capsaudit",
     help="Count a network's parameters layer by layer, compare published figures with the counts, and explain differences.",
     no_args_is_help=True,
@@ -69,26 +84,6 @@ SomeVariants = Annotated[
 ]
 
 
-def main() -> None:
-    """Run the command line. An error that a user can correct is one message and exit code 2."""
-    gc.set_threshold(1_000_000, 50, 50)  # imports and large files create no garbage worth collecting
-    debug = "--debug" in sys.argv
-    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors=ERRORS)  # type: ignore[union-attr]
-    try:
-        app()
-    except CapsauditError as error:
-        if debug:
-            raise
-        typer.echo(f"capsaudit: {_listed(str(error))}", err=True)
-        sys.exit(2)
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            typer.echo("capsaudit: interrupted", err=True)
-        raise
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"capsaudit {__version__}")
@@ -104,7 +99,7 @@ def _options(
         bool, typer.Option("--debug", help="Show tracebacks of errors. May be given before or after the command.")
     ] = False,
 ) -> None:
-    """Both are handled before any command: the version above, --debug by `main`."""
+    """Both are handled before any command: the version above, --debug in `__main__`."""
 
 
 @app.command()
@@ -406,38 +401,20 @@ def _shipped() -> list[str]:
 
 
 def _print(result: "Result", format: Format) -> None:
-    """Print a result. A reader that has seen enough (`| head`) is no error and changes no exit code."""
     from capsaudit.render.formats import write
 
-    try:
-        write(result, format)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _discard_output()
-    except OSError as error:
-        _discard_output()
-        raise CapsauditError(f"the result could not be written: {error.strerror}") from error
+    write(result, format)
+    sys.stdout.flush()
 
 
 def _write(result: "Result", format: Format, path: Path) -> None:
     from capsaudit.atomic_write import write_atomically
     from capsaudit.render.formats import as_text
 
-    write_atomically(path, f"{as_text(result, format)}\n".encode())
-
-
-def _discard_output() -> None:
-    """Discard what is still buffered, so that the interpreter does not fail on it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    write_atomically(path, f"{as_text(result, format)}\n".encode(errors="backslashreplace"))
 
 
 def _exit(*, agrees: bool) -> None:
     """A disagreement is a result: exit code 1."""
     if not agrees:
         raise typer.Exit(1)
-
-
-def _listed(message: str) -> str:
-    """Several faults are listed on a line each."""
-    first, *more = message.splitlines() or [""]
-    return first if not more else f"{len(more) + 1} faults\n  " + "\n  ".join([first, *more])

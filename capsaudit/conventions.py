@@ -94,6 +94,7 @@ CONVENTIONS = {
             knob="counting.running_statistics",
             usual="left out",
             other="counted",
+            about="layers",
             adds=lambda layer: [buffer for buffer in layer.buffers if buffer.name.startswith("running_")],
         ),
         Convention(knob=ROUNDING, usual="half up", other="cut"),

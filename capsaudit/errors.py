@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from capsaudit.text import escaped
 
 
 class CapsauditError(Exception):
-    """Something that could not be audited. The command line shows the text and exits with 2."""
+    r"""Something that could not be audited, with every fault that was found. The command line shows the text and exits with 2.
+
+    A fault may contain names from files: each is shown on one line, whatever it contains.
+
+    >>> print(CapsauditError("a.toml: image is missing", "a.toml: x\ny is unknown"))
+    a.toml: image is missing
+    a.toml: x\ny is unknown
+    """
+
+    def __init__(self, *faults: str) -> None:
+        self.faults = tuple(map(escaped, faults))
+        super().__init__(*self.faults)
+
+    def __str__(self) -> str:
+        return "\n".join(self.faults)
 
 
 class FigureError(CapsauditError):
@@ -22,13 +36,4 @@ class UnknownVariantError(CapsauditError):
 
 
 class FileError(CapsauditError):
-    """A file that cannot be used (a variant, a space, claims), with every fault that was found in it.
-
-    >>> print(FileError(["a.toml: image is missing", "a.toml: conv1.kernel is 0"]))
-    a.toml: image is missing
-    a.toml: conv1.kernel is 0
-    """
-
-    def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(self.faults))
+    """A file that cannot be used: a variant, a space, claims, a model."""

@@ -95,23 +95,27 @@ def counted_changes(before: Spec, after: Spec) -> tuple[KnobChange, ...]:
     return tuple(change for change in changes(before, after) if change.knob not in UNCOUNTED_KNOBS)
 
 
-def parse_setting(text: str) -> tuple[str, object]:
+def parse_setting(text: str, option: str = "--set") -> tuple[str, object]:
     """`knob.path=value` from the command line. The value is read as TOML, a bare word as a text, `512,1024` as a list.
 
     >>> parse_setting("image.height=36"), parse_setting("decoder=none"), parse_setting("decoder.hidden=512,1024")
     (('image.height', 36), ('decoder', 'none'), ('decoder.hidden', [512, 1024]))
 
     Raises:
-        CapsauditError: there is no `=`.
+        CapsauditError: there is no `=`, or more than one value.
     """
     knob, equals, value = text.partition("=")
+    given = f"{option} {text if text.isprintable() else repr(text)}"
     if not equals or not knob.strip():
-        raise CapsauditError(f"--set {text}: expected knob.path=value, such as image.height=36")
+        raise CapsauditError(f"{given}: expected knob.path=value, such as image.height=36")
     for toml in (value, f"[{value}]" if "," in value else value):
         try:
-            return knob.strip(), tomllib.loads(f"value = {toml}")["value"]
+            table = tomllib.loads(f"value = {toml}")
         except (ValueError, RecursionError):
             continue
+        if len(table) > 1:
+            raise CapsauditError(f"{given}: expected one value; it is followed by {', '.join([*table][1:])}")
+        return knob.strip(), table["value"]
     return knob.strip(), value.strip()
 
 

@@ -88,8 +88,10 @@ class ClaimItem(pytest.Item):
         """Fail with the layer table where the claim does not agree."""
         result, claim = self.parent.judge(self._number)
         if claim.verdict != "agrees":
+            from capsaudit.render.escaping import with_escapes
             from capsaudit.render.reasons import because
 
+            claim = with_escapes(claim)
             why = f"stated {claim.stated}; {because(claim.reasons)}"
             raise ClaimError(f"{claim.file}:{claim.line}: {why}\n\n{result}")
 

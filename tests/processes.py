@@ -10,13 +10,13 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from unittest import mock
 
-from capsaudit import cli
+from capsaudit.__main__ import run as run_within
 
 
 def run(
@@ -36,12 +36,11 @@ def run(
 
 
 def invoke(
-    *arguments: str, columns: int = 80, cwd: Path | None = None, **environment: str
+    *arguments: str, columns: int = 80, cwd: Path | None = None, unforeseen: bool = False, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """The same within this process, as far as Python itself writes: output of native code is not captured.
 
-    Raised is what a user would see as a traceback or a warning: an error that the command line does not turn into an exit code, and any
-    warning that Python does not hide.
+    An error that nobody has foreseen fails the test, unless the test gives `unforeseen=True`. So does any warning that Python would show.
     """
     variables = _environment(columns, environment)
     encoding = variables["PYTHONIOENCODING"]
@@ -56,8 +55,9 @@ def invoke(
     ):
         warnings.simplefilter("ignore", DeprecationWarning)
         os.chdir(cwd or Path.cwd())
-        code = _exit_code()
+        code = run_within()
     printed, messages = (_text(stream, encoding) for stream in (stdout, stderr))
+    assert unforeseen or "internal error" not in messages, messages
     return subprocess.CompletedProcess(["capsaudit", *arguments], code, printed, messages)
 
 
@@ -118,6 +118,16 @@ def start(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", Terminal]]
         terminal.close()
 
 
+def ignoring(*signals: int) -> Callable[[], None]:
+    """What a child process does before it starts: ignore these signals, and no others, whatever this process ignores itself."""
+
+    def prepare() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN if number in signals else signal.SIG_DFL)
+
+    return prepare
+
+
 def lines(shown: str) -> list[str]:
     """What a terminal shows, line by line, without colours; a line that is drawn again is there again."""
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\n", shown)
@@ -127,16 +137,6 @@ def lines(shown: str) -> list[str]:
 def _environment(columns: int, added: dict[str, str]) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "NO_COLOR")}
     return inherited | {"COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8"} | added
-
-
-def _exit_code() -> int:
-    """Run the command line as `python -m capsaudit` does. Like the interpreter, read None as 0."""
-    try:
-        cli.main()
-    except SystemExit as end:
-        assert end.code is None or isinstance(end.code, int)
-        return end.code or 0
-    return 0
 
 
 @contextmanager

@@ -44,15 +44,16 @@ def test_two_files_of_one_name_are_two_models(tmp_path: Path) -> None:
     ]
 
 
-def test_an_error_that_is_no_exit_code_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_nobody_has_foreseen_fails_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("capsaudit.api.variants", lambda: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(AssertionError, match="internal error: ZeroDivisionError"):
         invoke("variants")
+    assert invoke("variants", unforeseen=True).returncode == 2
 
 
-def test_a_warning_that_a_user_would_see_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_that_a_user_would_see_fails_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("capsaudit.api.variants", lambda: warnings.warn("visible", UserWarning, stacklevel=1))
-    with pytest.raises(UserWarning, match="visible"):
+    with pytest.raises(AssertionError, match="internal error: UserWarning: visible"):
         invoke("variants")
 
 

@@ -117,7 +117,7 @@ def _load(name: str) -> ClaimsSource:
     file, found = faults_of(read_table(label, path), ClaimsFile)
     faults = [f"{label}: {fault.path} {fault.message}" for fault in found]
     if file is None:
-        raise FileError(faults)
+        raise FileError(*faults)
     variants: dict[str, Variant] = {}
     claims: list[Claim] = []
     for claim in file.claims:
@@ -130,7 +130,7 @@ def _load(name: str) -> ClaimsSource:
     if not ids:
         faults.append(f"{label}: claims is empty; expected at least one")
     if faults:
-        raise FileError(faults)
+        raise FileError(*faults)
     return ClaimsSource(file.source, file.title, tuple(claims), variants)
 
 

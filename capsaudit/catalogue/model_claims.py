@@ -89,7 +89,7 @@ def load_model_claims(path: str | Path) -> ModelClaims:
     faults = [f"{label}: {fault.path} {fault.message}" for fault in found]
     faults += [f"{label}: {fault}" for fault in _faults(file)] if file else []
     if file is None or faults:
-        raise FileError(faults)
+        raise FileError(*faults)
     lines = _lines(path.read_text(encoding="utf-8"), len(file.claims))
     claims = tuple(_claim(table, file, label, line) for table, line in zip(file.claims, lines, strict=True))
     return ModelClaims(label=label, path=path, file=file, claims=claims)

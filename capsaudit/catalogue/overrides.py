@@ -28,7 +28,7 @@ def with_settings(variant: Variant, settings: Sequence[str]) -> Variant:
     if spec is not None and not faults and (fault := impossible(spec)):
         faults = [f"--set: {fault}"]
     if spec is None or faults:
-        raise FileError(faults)
+        raise FileError(*faults)
     return msgspec.structs.replace(
         variant,
         id=f"{variant.id} + {', '.join(settings)}",
@@ -46,6 +46,10 @@ def _changed(variant: Variant, settings: Sequence[str]) -> tuple[Data, list[str]
     for setting in settings:
         try:
             knob, value = parse_setting(setting)
+        except CapsauditError as error:
+            faults.append(str(error))
+            continue
+        try:
             _expect_known(knob, original)
             data = changed(data, knob, value)
         except CapsauditError as error:

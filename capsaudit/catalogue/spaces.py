@@ -71,11 +71,11 @@ def load_space(name: str | Path) -> Space:
     file, found = faults_of(table, SpaceFile)
     faults = [f"{label}: {fault.path} {fault.message}" for fault in found]
     if file is None:
-        raise FileError(faults)
+        raise FileError(*faults)
     knobs = {knob.knob: knob for knob in _inherited(label, file)}
     faults += _form_faults(label, file, knobs)
     if faults:
-        raise FileError(faults)
+        raise FileError(*faults)
     return Space(
         label=label,
         family=file.family,
@@ -107,7 +107,7 @@ def _inherited(label: str, file: SpaceFile) -> tuple[Knob, ...]:
     if file.extends is None:
         return ()
     if file.extends not in shipped("spaces"):
-        raise FileError([f"{label}: extends is {shown(file.extends)}; {nearest(file.extends, shipped('spaces'))}"])
+        raise FileError(f"{label}: extends is {shown(file.extends)}; {nearest(file.extends, shipped('spaces'))}")
     return load_space(file.extends).knobs
 
 

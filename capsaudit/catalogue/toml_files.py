@@ -13,6 +13,10 @@ from capsaudit.spec import Data
 from capsaudit.validation import nearest
 
 LARGEST_FILE_BYTES = 1_000_000
+"""Fifty times as large as any shipped file. Python's objects for it take some 100 MB at most."""
+
+MOST_DOTS = 200
+"""In one line: the time that a key takes grows with the square of its parts, and half a million of them have room in a file."""
 
 Kind = Literal["variants", "spaces", "claims"]
 
@@ -55,12 +59,14 @@ def read_table(label: str, path: Path) -> Data:
         FileError: it cannot be read, is not UTF-8 or not TOML.
     """
     text = _read_text(label, path)
+    if max(line.count(".") for line in text.split("\n")) > MOST_DOTS:
+        raise FileError(f"{label}: has a line with more than {MOST_DOTS} dots; expected keys with a few parts")
     try:
         return tomllib.loads(text)
     except RecursionError as error:
-        raise FileError([f"{label}: is nested too deeply"]) from error
+        raise FileError(f"{label}: is nested too deeply") from error
     except ValueError as error:
-        raise FileError([f"{label}: is not TOML: {error}"]) from error
+        raise FileError(f"{label}: is not TOML: {error}") from error
 
 
 def exists(path: Path) -> bool:
@@ -78,12 +84,12 @@ def _read_text(label: str, path: Path) -> str:
             content = stream.read(LARGEST_FILE_BYTES + 1)
         text = content.decode()
     except UnicodeDecodeError as error:
-        raise FileError([f"{label}: is not UTF-8 (byte {error.start:,}: {error.reason})"]) from error
+        raise FileError(f"{label}: is not UTF-8 (byte {error.start:,}: {error.reason})") from error
     except (OSError, ValueError) as error:
-        raise FileError([f"{label}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from error
+        raise FileError(f"{label}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if len(content) > LARGEST_FILE_BYTES:
         raise FileError(
-            [f"{label}: is larger than {LARGEST_FILE_BYTES:,} bytes; expected a .toml file that people write"]
+            f"{label}: is larger than {LARGEST_FILE_BYTES:,} bytes; expected a .toml file that people write"
         )
     return text
 
@@ -93,4 +99,4 @@ def _expect_regular_file(label: str, path: Path) -> None:
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
         what = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
-        raise FileError([f"{label}: is {what}; expected a .toml file"])
+        raise FileError(f"{label}: is {what}; expected a .toml file")

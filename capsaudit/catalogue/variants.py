@@ -80,7 +80,7 @@ def _read_chain(name: str) -> Chain:
         chain.append(_read(label, path))
         if path.resolve() in {link.path.resolve() for link in chain[:-1]}:
             circle = " → ".join(_identify(link) for link in chain)
-            raise FileError([f"{chain[-2].label}: extends goes in a circle: {circle}"])
+            raise FileError(f"{chain[-2].label}: extends goes in a circle: {circle}")
     return tuple(chain)
 
 
@@ -92,7 +92,7 @@ def _locate_parent(child: VariantFile, name: str) -> tuple[str, Path]:
     if name.endswith(".toml") and exists(path):
         return str(path), path
     raise FileError(
-        [f"{child.label}: extends is {name!r}, which is neither a variant nor a file; {nearest(name, shipped())}"]
+        f"{child.label}: extends is {name!r}, which is neither a variant nor a file; {nearest(name, shipped())}"
     )
 
 
@@ -131,7 +131,7 @@ def _assemble(chain: Chain) -> Variant:
     if spec is not None and header is not None:
         faults += _unknown_rows(chain[0].label, header, spec)
     if spec is None or header is None or faults:
-        raise FileError(faults)
+        raise FileError(*faults)
     return Variant(
         id=_identify(chain[0]),
         summary=header.summary,

@@ -18,7 +18,7 @@ from capsaudit.errors import CapsauditError
 from capsaudit.families import UNCOUNTED_KNOBS, family_of, layers, total
 from capsaudit.inspection.load import load
 from capsaudit.inventory import POLICIES, STORED, Inventory, InventoryTensor, expect_policy
-from capsaudit.recognition.base import Match
+from capsaudit.recognition.base import Match, NoMatch
 from capsaudit.recognition.closest import closest
 from capsaudit.results import Audit, AuditedLayer, Step
 
@@ -43,13 +43,15 @@ def audit(
         CapsauditError: an unknown policy, or `against` a variant although the tensors form no network of its family.
     """
     expect_policy(policy)
-    match = closest(inventory, (against,) if against else catalogue)
-    if against is not None and match is None:
+    found = closest(inventory, (against,) if against else catalogue)
+    if against is not None and isinstance(found, NoMatch):
         raise CapsauditError(
             f"{inventory.target}: its tensors match no {family_of(against.spec).name} network, "
-            f"so it cannot be compared with {against.id}"
+            f"so it cannot be compared with {against.id}: {found.because}"
         )
+    match = found if isinstance(found, Match) else None
     trainable = inventory.trainable(policy)
+    beyond = tuple(_beyond(inventory, match, policy)) if match else ()
     result = Audit(
         target=inventory.target,
         policy=policy,
@@ -58,7 +60,7 @@ def audit(
         buffers=inventory.buffers(),
         bytes=sum(tensor.bytes for tensor in inventory.tensors),
         policies=_policies(inventory),
-        layers=tuple(_layers(inventory, match, policy)),
+        layers=(*_layers(inventory, match, policy), *beyond),
         tensors=inventory.tensors,
         recognised=family_of(match.variant.spec).name if match else None,
         closest=match.variant.id if match else None,
@@ -66,13 +68,14 @@ def audit(
         difference=trainable - total(match.variant.spec) if match else None,
         explanations=_explanations(match),
         unexplained=trainable - total(match.network.spec) if match else None,
+        beyond=tuple(layer.name for layer in beyond),
         assumed=match.network.assumed if match else (),
         warnings=inventory.findings,
         claims=tuple(judge_claim(inventory, claim) for file in claims for claim in file.claims),
         notes=inventory.notes,
         verdict="unstated",
     )
-    return msgspec.structs.replace(result, verdict=_verdict(result, against)), match
+    return msgspec.structs.replace(result, verdict=_verdict(result, against, beyond)), match
 
 
 def audit_module(
@@ -156,14 +159,17 @@ def _policies(inventory: Inventory) -> dict[str, int]:
 
 
 def _layers(inventory: Inventory, match: Match | None, policy: str) -> Iterator[AuditedLayer]:
-    """The variant's layers with the model's tensors for them; then what belongs to none of them, by the model's own layers."""
+    """The variant's layers with the model's tensors for them; without a variant, the model's own layers."""
     if match is None:
         yield from _own_layers(inventory.tensors, policy)
         return
     expected = {row.name: row.formula.value for row in layers(match.variant.spec)}
     for name in dict.fromkeys((*match.network.layers, *expected)):
-        tensors = match.network.layers.get(name, ())
-        yield _layer(name, tensors, expected.get(name, 0), policy)
+        yield _layer(name, match.network.layers.get(name, ()), expected.get(name, 0), policy)
+
+
+def _beyond(inventory: Inventory, match: Match, policy: str) -> Iterator[AuditedLayer]:
+    """What belongs to no layer of the network, by the model's own layers."""
     known = {tensor.name for tensors in match.network.layers.values() for tensor in tensors}
     yield from _own_layers([tensor for tensor in inventory.tensors if tensor.name not in known], policy, expected=0)
 
@@ -196,10 +202,15 @@ def _layer(name: str, tensors: Sequence[InventoryTensor], expected: int | None, 
     )
 
 
-def _verdict(result: Audit, against: Variant | None) -> Literal["agrees", "disagrees", "unstated"]:
-    """Claims decide where there are any, else whether the model is exactly `against`; to find the closest variant decides nothing."""
+def _verdict(
+    result: Audit, against: Variant | None, beyond: Sequence[AuditedLayer]
+) -> Literal["agrees", "disagrees", "unstated"]:
+    """Claims decide where there are any, else whether the model's parameters are exactly those of `against`; to find the closest variant
+    decides nothing.
+    """
     if result.claims:
         return "agrees" if all(claim.verdict == "agrees" for claim in result.claims) else "disagrees"
     if against is None:
         return "unstated"
-    return "agrees" if not result.explanations and not result.unexplained else "disagrees"
+    more = result.explanations or result.unexplained or any(layer.trainable or layer.frozen for layer in beyond)
+    return "disagrees" if more else "agrees"

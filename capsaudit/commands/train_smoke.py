@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -44,11 +45,13 @@ def train_smoke(
 
 
 def prepare(plan: Plan, *, threads: int | None) -> None:
-    """Check the device of a plan, and set the number of threads of this process.
+    """Check the learning rate and the device of a plan, and set the number of threads of this process.
 
     Raises:
-        CapsauditError: no such device.
+        CapsauditError: the rate is no finite number, or there is no such device.
     """
+    if not math.isfinite(plan.rate):
+        raise CapsauditError(f"the learning rate is {plan.rate}; expected a finite number, such as 0.001")
     try:
         torch.empty(1, device=plan.device)
     except (RuntimeError, AssertionError) as error:

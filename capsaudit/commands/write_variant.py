@@ -15,6 +15,7 @@ from capsaudit.inventory import Inventory, InventoryTensor
 from capsaudit.knobs import IMAGE_SIZE, KnobChange, changed, counted_changes, to_data
 from capsaudit.recognition.base import Match
 from capsaudit.spec import Data
+from capsaudit.text import toml_escaped, valid
 
 
 def write_variant(match: Match | None, inventory: Inventory, path: Path) -> None:
@@ -54,7 +55,7 @@ def variant_toml(match: Match, inventory: Inventory) -> str:
         "frozen": inventory.frozen(),
         "layers": {name: _expected(found[name], counts[name], rows[name].output_shape) for name in rows},
     }
-    return tomli_w.dumps(data)
+    return toml_escaped(valid(tomli_w.dumps(data)))
 
 
 def _set(data: Data, change: KnobChange) -> Data:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import logging
+import io
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from capsaudit.atomic_write import write_atomically
 from capsaudit.data.dataset import Dataset, Split
-from capsaudit.data.idx import read_idx, unpacked
+from capsaudit.data.idx import read_idx, unpack
 from capsaudit.errors import CapsauditError, DataError
 
 MIRRORS = (
@@ -90,21 +89,19 @@ def _fetched(name: str, progress: Progress | None) -> bytes:
     """The unpacked bytes from the first mirror whose checksum is right."""
     import pooch
 
-    pooch.get_logger().setLevel(logging.ERROR)
     reasons = []
-    with tempfile.TemporaryDirectory() as folder:
-        for number, mirror in enumerate(MIRRORS):
-            bar = _Bar(name, progress)
-            downloader = pooch.HTTPDownloader(progressbar=bar, timeout=20)
-            try:
-                path = pooch.retrieve(f"{mirror}{name}.gz", None, f"{number}-{name}.gz", folder, downloader=downloader)
-                content = unpacked(Path(path))
-            except (OSError, ValueError, DataError) as error:
-                reasons.append(type(error).__name__)
-                continue
-            if hashlib.sha256(content).hexdigest() == SHA256[name]:
-                return content
-            reasons.append("wrong checksum")
+    for mirror in MIRRORS:
+        url, received = f"{mirror}{name}.gz", io.BytesIO()
+        try:
+            pooch.HTTPDownloader(progressbar=_Bar(name, progress), timeout=20)(url, received, None)
+            received.seek(0)
+            content = unpack(received, url)
+        except (OSError, ValueError, DataError) as error:
+            reasons.append(type(error).__name__)
+            continue
+        if hashlib.sha256(content).hexdigest() == SHA256[name]:
+            return content
+        reasons.append("wrong checksum")
     raise DataError(
         f"MNIST could not be fetched: none of {len(MIRRORS)} mirrors sent {name} ({', '.join(reasons)}); "
         "with the four IDX files at hand, name their folder: --data-dir DIR"

@@ -72,11 +72,11 @@ def _outcome(request: Request, report: Callable[[Stage], None]) -> Message:
     try:
         return Done(_loaded(request, report))
     except CapsauditError as error:
-        return Failed(str(error), traceback.format_exc())
+        return Failed(error.faults, traceback.format_exc())
     except MemoryError:
-        return Failed(f"{target}: there was not enough memory", traceback.format_exc())
+        return Failed((f"{target}: there was not enough memory",), traceback.format_exc())
     except BaseException as error:
-        return Failed(f"{target}: could not be loaded: {one_line(error)}", traceback.format_exc())
+        return Failed((f"{target}: could not be loaded: {one_line(error)}",), traceback.format_exc())
 
 
 def _encoded(message: Message) -> bytes:

@@ -55,7 +55,7 @@ class Reached(Struct, frozen=True, tag=True):
 class Failed(Struct, frozen=True, tag=True):
     """The target could not be loaded."""
 
-    message: str
+    faults: tuple[str, ...]
     traceback: str
 
 
@@ -95,7 +95,7 @@ def load_in_child(request: Request, *, timeout: float, folder: Path | None) -> I
             if isinstance(message, Done):
                 return message.inventory
             if isinstance(message, Failed):
-                raise CapsauditError(message.message) from TargetError(message.traceback)
+                raise CapsauditError(*message.faults) from TargetError(message.traceback)
             if message is None:
                 raise CapsauditError(f"{request.target.text}: {_ending(child, stage)}")
             stage = message.stage

@@ -130,8 +130,11 @@ def _grouped(knobs: Sequence[str]) -> list[list[str]]:
 
 
 def _interact(one: str, other: str) -> bool:
-    about = {CONVENTIONS[knob].about or knob if knob in CONVENTIONS else knob for knob in (one, other)}
-    return len(about) == 1 or any(a.startswith(f"{b}.") for a in about for b in about)
+    """Whether one is a part of the other, or a convention about something that the other can remove."""
+    about, other_about = (CONVENTIONS[knob].about or knob if knob in CONVENTIONS else knob for knob in (one, other))
+    holds = one not in CONVENTIONS and other_about.startswith(f"{about}.")
+    is_held = other not in CONVENTIONS and about.startswith(f"{other_about}.")
+    return about == other_about or holds or is_held
 
 
 def _axis(group: Sequence[str], changes: Mapping[str, tuple[KnobChange, ...]], spec: Spec) -> Axis:
@@ -169,7 +172,7 @@ def _expect_possible(space: Space, start: Variant, data: Data) -> None:
             faults += [f"{space.label}: {fault.path} {fault.message}" for fault in found]
     faults += _set_twice(space)
     if faults:
-        raise FileError(dict.fromkeys(faults))
+        raise FileError(*dict.fromkeys(faults))
 
 
 def _absent(knob: str, data: Data) -> bool:

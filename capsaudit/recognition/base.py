@@ -1,13 +1,13 @@
-"""What recognition finds: a model as a network of some family, and the variant that it matches best."""
+"""What recognition finds: a model as a network of some family, and the variant that it matches best; or why it is none."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from msgspec import Struct
 
 from capsaudit.catalogue import Variant
-from capsaudit.families import impossible, total
+from capsaudit.families import impossible, layers, total
 from capsaudit.inventory import InventoryTensor
 from capsaudit.knobs import changes, counted_changes
 from capsaudit.spec import Spec
@@ -42,9 +42,12 @@ class Match(Struct, frozen=True):
         """By how much its total differs from the variant's."""
         return total(self.network.spec) - total(self.variant.spec)
 
-    def unexplained(self, count: int) -> int:
-        """How many of the model's trainable values the network does not account for, or accounts for too many."""
-        return abs(count - total(self.network.spec))
+    @property
+    def misfit(self) -> int:
+        """How many values of parameters have no layer, or are more or fewer than the network has in their layer."""
+        expected = {row.name: sum(each.count for each in row.parameters) for row in layers(self.network.spec)}
+        found = {name: _values(self.network.layers.get(name, ())) for name in expected}
+        return _values(self.network.unassigned) + sum(abs(found[name] - count) for name, count in expected.items())
 
     def as_variant(self, target: str) -> Variant:
         """The network as a variant of its own."""
@@ -59,7 +62,19 @@ class Match(Struct, frozen=True):
         )
 
 
-def best(matches: Sequence[Match], count: int) -> Match | None:
-    """The one that leaves least of the model's count unexplained, then the one with the fewest changed knobs."""
-    possible = [match for match in matches if impossible(match.network.spec) is None]
-    return min(possible, key=lambda m: (m.unexplained(count), m.changes, abs(m.difference)), default=None)
+class NoMatch(Struct, frozen=True):
+    """The tensors of a model form no network of a family; `because` says which condition is not met, as a clause."""
+
+    because: str
+
+
+def best(matches: Iterable[Match]) -> Match | None:
+    """The one that fits the tensors best, then the one with the fewest changed knobs; of equal ones, the first."""
+    possible = [(match.misfit, match) for match in matches if impossible(match.network.spec) is None]
+    least = min((misfit for misfit, _ in possible), default=0)
+    fitting = [match for misfit, match in possible if misfit == least]
+    return min(fitting, key=lambda match: (match.changes, abs(match.difference)), default=None)
+
+
+def _values(tensors: Iterable[InventoryTensor]) -> int:
+    return sum(tensor.count for tensor in tensors if not tensor.buffer)

@@ -9,31 +9,33 @@ from capsaudit.catalogue import Variant
 from capsaudit.families import sides
 from capsaudit.families.baseline import Baseline, BaselineLayer, FullyConnected
 from capsaudit.inventory import Inventory
-from capsaudit.recognition.base import Match, RecognisedNetwork, best
+from capsaudit.recognition.bar import MOST_CHANGED_KNOBS
+from capsaudit.recognition.base import Match, NoMatch, RecognisedNetwork, best
 from capsaudit.recognition.roles import Group, as_padding, chain, groups_of, is_convolution, is_linear
 from capsaudit.spec import Image, Padding
 
 _LARGEST_IMAGE = 512
-_FEW_CHANGES = 3
 
 
-def closest(inventory: Inventory, relatives: Sequence[tuple[Variant, Baseline]]) -> Match | None:
-    """The closest of these variants, if at most a few knobs differ: any network of two convolutions could be made of any other."""
-    matches = [Match(variant, each) for variant, spec in relatives for each in _networks(inventory, spec)]
-    match = best(matches, inventory.trainable())
-    is_close = match is not None and (match.changes <= _FEW_CHANGES or len(relatives) == 1)
-    return match if is_close else None
+def closest(inventory: Inventory, relatives: Sequence[tuple[Variant, Baseline]]) -> Match | NoMatch:
+    """The closest of these variants. Where there is a choice, few knobs may differ."""
+    match = best(Match(variant, each) for variant, spec in relatives for each in _networks(inventory, spec))
+    if match is None:
+        return NoMatch("its convolutions, and then its fully connected layers, do not form one chain of as many layers")
+    if len(relatives) > 1 and match.changes > MOST_CHANGED_KNOBS:
+        return NoMatch(f"{match.changes} knobs differ from the closest variant, more than {MOST_CHANGED_KNOBS}")
+    return match
 
 
 def _networks(inventory: Inventory, like: Baseline) -> Iterator[RecognisedNetwork]:
-    """The model as a network like `like`, with as many convolutions; pooling, which has no parameters, is as there.
+    """The model as a network like `like`, with as many convolutions and none left over; pooling, which has no parameters, is as there.
 
     One for each padding that its convolutions or `like` have, where an image exists that the first fully connected layer fits.
     """
     groups = groups_of(inventory)
-    convolutions = list(chain([group for group in groups if is_convolution(group)]))
-    connected = list(chain([group for group in groups if is_linear(group)]))
-    if len(convolutions) != len(like.layers) or not connected:
+    convolutions = [group for group in groups if is_convolution(group)]
+    connected = [group for group in groups if is_linear(group)]
+    if len(convolutions) != len(like.layers) or not connected or not (_chained(convolutions) and _chained(connected)):
         return
     for padding in dict.fromkeys((_padding(convolutions, inventory), like.padding)):
         spec = _spec(convolutions, connected, inventory, like, padding)
@@ -43,6 +45,10 @@ def _networks(inventory: Inventory, like: Baseline) -> Iterator[RecognisedNetwor
             taken = {tensor.name for tensors in named.values() for tensor in tensors}
             unassigned = tuple(t for group in groups for t in group.tensors if t.name not in taken)
             yield RecognisedNetwork(spec, named, unassigned, ("layers.*.pool", "fully_connected.dropout"))
+
+
+def _chained(groups: Sequence[Group]) -> bool:
+    return list(chain(groups)) == list(groups)
 
 
 def _padding(convolutions: Sequence[Group], inventory: Inventory) -> Padding:

@@ -12,51 +12,64 @@ from capsaudit.arithmetic import conv_output
 from capsaudit.catalogue import Variant
 from capsaudit.families.capsnet import CapsNet, DigitCaps, PrimaryCaps, SharedW
 from capsaudit.inventory import Inventory, InventoryTensor
-from capsaudit.recognition.base import Match, RecognisedNetwork, best
-from capsaudit.recognition.roles import Group, Roles, WeightLayout, as_padding, roles, sizes
+from capsaudit.recognition.base import Match, NoMatch, RecognisedNetwork, best
+from capsaudit.recognition.roles import Group, Roles, as_padding, roles, sizes
 from capsaudit.spec import Convolution, Decoder, Image
 
 _LARGEST_IMAGE = 1024
 
+_READINGS = 32
+"""How many ways to assign the roles are tried, those that leave the fewest values over first."""
 
-def closest(inventory: Inventory, relatives: Sequence[tuple[Variant, CapsNet]]) -> Match | None:
-    """The closest of these variants; None where the tensors form no capsule network. The likeliest layout of W that explains all is taken."""
-    found = roles(inventory)
-    if found is None:
-        return None
-    count = inventory.trainable()
-    tried: list[Match] = []
-    for w in found.layouts:
-        networks = ((variant, each) for variant, spec in relatives for each in _networks(found, w, inventory, spec))
-        match = best([Match(variant, network) for variant, network in networks], count)
-        if match is not None and match.unexplained(count) == 0:
-            return match
-        tried += [match] if match is not None else []
-    return best(tried, count)
+_NO_ROLES = NoMatch(
+    "it has no two convolutions, of which the second takes what the first gives, and a parameter W "
+    "with a matrix for each class and capsule of the second"
+)
 
 
-def _networks(found: Roles, w: WeightLayout, inventory: Inventory, like: CapsNet) -> Iterator[RecognisedNetwork]:
-    """The networks that these roles form with this layout of W; knobs that cannot be inferred are as in `like`.
+def closest(inventory: Inventory, relatives: Sequence[tuple[Variant, CapsNet]]) -> Match | NoMatch:
+    """The closest of these variants, by the roles of the tensors that fit it best."""
+    networks = (
+        (variant, network)
+        for found in sorted(roles(inventory), key=lambda found: found.left_over)[:_READINGS]
+        for variant, spec in relatives
+        for network in _networks(found, inventory, spec)
+    )
+    return best(Match(variant, network) for variant, network in networks) or _NO_ROLES
 
-    Two where a convolution does not pad: its input may be padded before.
+
+def _networks(found: Roles, inventory: Inventory, like: CapsNet) -> Iterator[RecognisedNetwork]:
+    """The networks that these roles form; knobs that cannot be inferred are as in `like`.
+
+    Two where a convolution does not pad: its input may be padded before. None where the layout of W is a guess that nothing confirms.
     """
-    yield _network(found, w, inventory, like)
+    network = _network(found, inventory, like)
+    if not _confirmed(found, network, like):
+        return
+    yield network
     padded = {layer: known for layer, known in inventory.geometry.items() if known[1] != 0}
     if len(padded) < len(inventory.geometry) and "same" in (like.conv1.padding, like.primary_caps.padding):
         outside = {layer: (known[0], _PADDED_OUTSIDE) for layer, known in inventory.geometry.items() if known[1] == 0}
-        yield _network(found, w, msgspec.structs.replace(inventory, geometry=padded | outside), like)
+        yield _network(found, msgspec.structs.replace(inventory, geometry=padded | outside), like)
+
+
+def _confirmed(found: Roles, network: RecognisedNetwork, like: CapsNet) -> bool:
+    """Whether each size of W has an axis of its own, or a decoder, a bias, logits or the sizes of the variant say the same."""
+    w, digit = found.layout, like.digit_caps
+    wanted = (digit.classes, like.primary_caps.dimension, digit.dimension)
+    more = bool(found.decoder) or len(network.layers["digit_caps"]) > 1
+    return found.certain or more or (w.classes, w.dimension_in, w.dimension) == wanted
 
 
 _PADDED_OUTSIDE = "outside"
 
 
-def _network(found: Roles, w: WeightLayout, inventory: Inventory, like: CapsNet) -> RecognisedNetwork:
+def _network(found: Roles, inventory: Inventory, like: CapsNet) -> RecognisedNetwork:
     conv1 = _convolution(found.conv1, inventory, like.conv1)
-    primary = _primary(found, w, inventory, like.primary_caps)
-    image = _given(found, inventory) or _image(found, w, conv1, primary, like.image)
-    places = _places(image, conv1, primary)
-    capsules = places * primary.types
-    digit, extra = _digit(found, w, capsules, primary.types, like.digit_caps)
+    primary = _primary(found, inventory, like.primary_caps)
+    image = _given(found, inventory) or _image(found, conv1, primary, like.image)
+    capsules = _places(image, conv1, primary) * primary.types
+    digit, extra = _digit(found, capsules, primary.types, like.digit_caps)
     spec = CapsNet(image=image, conv1=conv1, primary_caps=primary, digit_caps=digit, decoder=_decoder(found, digit))
     layers = {"conv1": found.conv1.tensors, "primary_caps": found.primary.tensors, "digit_caps": (found.w, *extra)}
     layers |= {f"fc{n}": group.tensors for n, group in enumerate(found.decoder, start=1)}
@@ -75,11 +88,11 @@ def _convolution(group: Group, inventory: Inventory, like: Convolution) -> Convo
     )
 
 
-def _primary(found: Roles, w: WeightLayout, inventory: Inventory, like: PrimaryCaps) -> PrimaryCaps:
+def _primary(found: Roles, inventory: Inventory, like: PrimaryCaps) -> PrimaryCaps:
     conv = _convolution(found.primary, inventory, like.convolution)
     return PrimaryCaps(
-        types=found.primary_channels // w.dimension_in,
-        dimension=w.dimension_in,
+        types=found.primary_channels // found.layout.dimension_in,
+        dimension=found.layout.dimension_in,
         kernel=conv.kernel,
         stride=conv.stride,
         padding=conv.padding,
@@ -90,23 +103,19 @@ def _primary(found: Roles, w: WeightLayout, inventory: Inventory, like: PrimaryC
 def _given(found: Roles, inventory: Inventory) -> Image | None:
     """The image that it was run with."""
     for example in inventory.examples:
-        if len(example) == 3 and example[0] == found.conv1.weight[1]:
+        if len(example) == 3 and example[0] == found.image_channels:
             return Image(channels=example[0], height=example[1], width=example[2])
     return None
 
 
-def _image(found: Roles, w: WeightLayout, conv1: Convolution, primary: PrimaryCaps, like: Image) -> Image:
+def _image(found: Roles, conv1: Convolution, primary: PrimaryCaps, like: Image) -> Image:
     """Its size from the number of pixels that the decoder outputs, or else from the number of capsules; of several, the one nearest to `like`."""
-    channels = found.conv1.weight[1]
-    pixels = found.decoder[-1].weight[0] // channels if found.decoder else 0
-    side = math.isqrt(pixels)
-    if pixels and side * side == pixels:
-        return Image(channels=channels, height=side, width=side)
-    fitting = [
-        side for side, places in _places_by_side(conv1, primary.convolution) if places * primary.types == w.matrices
-    ]
-    nearest = min(fitting, key=lambda side: (abs(side - like.height), side), default=like.height)
-    return _square(channels, nearest)
+    channels = found.image_channels
+    if found.decoder:
+        return _square(channels, math.isqrt(found.decoder[-1].weight[0] // channels))
+    places = _places_by_side(conv1, primary.convolution)
+    fitting = [side for side, count in places if count * primary.types == found.layout.matrices]
+    return _square(channels, min(fitting, key=lambda side: (abs(side - like.height), side), default=like.height))
 
 
 @cache
@@ -126,13 +135,13 @@ def _places(image: Image, conv1: Convolution, primary: PrimaryCaps) -> int:
     return height * width
 
 
-def _digit(
-    found: Roles, w: WeightLayout, capsules: int, types: int, like: DigitCaps
-) -> tuple[DigitCaps, list[InventoryTensor]]:
+def _digit(found: Roles, capsules: int, types: int, like: DigitCaps) -> tuple[DigitCaps, list[InventoryTensor]]:
     """DigitCaps, and the tensors beside W that belong to it."""
+    w = found.layout
     layouts: dict[int, SharedW] = {capsules: "none", types: "grid", 1: "all"}
-    bias = _first(found.others, (w.classes, w.dimension))
-    pairs = [t for t in found.others if _fits(t, (capsules, w.classes)) and t is not bias]
+    bias = _first(found.bare, (w.classes, w.dimension))
+    each = capsules if w.matrices in (1, types) else w.matrices
+    pairs = [t for t in found.bare if _fits(t, (each, w.classes)) and t is not bias]
     digit = DigitCaps(
         classes=w.classes,
         dimension=w.dimension,

@@ -3,66 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
 
 from capsaudit.arithmetic import image_shape
 from capsaudit.catalogue import Variant
 from capsaudit.families import layers
 from capsaudit.families.efficient_capsnet import ConvolutionLayer, DigitCaps, EfficientCapsNet, PrimaryCaps
 from capsaudit.inventory import Inventory, InventoryTensor
-from capsaudit.recognition.base import Match, RecognisedNetwork, best
-from capsaudit.recognition.roles import Group, chain, groups_of, is_convolution, is_linear, sizes
+from capsaudit.recognition.base import Match, NoMatch, RecognisedNetwork, best
+from capsaudit.recognition.roles import (
+    Group,
+    chain,
+    decoders,
+    groups_of,
+    is_bare,
+    is_convolution,
+    is_linear,
+    is_norm,
+    sizes,
+)
 from capsaudit.spec import Decoder, Image
 
 _LARGEST_IMAGE = 256
 
 
-def closest(inventory: Inventory, relatives: Sequence[tuple[Variant, EfficientCapsNet]]) -> Match | None:
-    """The closest of these variants; None where the tensors form no such network."""
-    matches = [Match(variant, each) for variant, spec in relatives for each in _networks(inventory, spec)]
-    return best(matches, inventory.trainable())
+_NO_CHAIN = NoMatch(
+    "its convolutions, each with a batch normalisation, and the depthwise one behind them "
+    "do not give the capsules of a parameter W of four axes"
+)
+
+
+def closest(inventory: Inventory, relatives: Sequence[tuple[Variant, EfficientCapsNet]]) -> Match | NoMatch:
+    """The closest of these variants."""
+    return best(Match(variant, each) for variant, spec in relatives for each in _networks(inventory, spec)) or _NO_CHAIN
 
 
 def _networks(inventory: Inventory, like: EfficientCapsNet) -> Iterator[RecognisedNetwork]:
-    """The model as a network like `like`, or nothing."""
+    """The networks like `like` that the model forms with each parameter that can be W."""
     groups = groups_of(inventory)
-    convolutions = [group for group in groups if is_convolution(group)]
-    *plain, depthwise = convolutions or [Group()]
-    norms = [group for group in groups if _is_norm(group)]
-    w = next(
-        (t for group in groups for t in group.tensors if len(sizes(t.shape)) == 4 and group not in convolutions), None
-    )
-    if w is None or not plain or not _is_depthwise(plain[-1], depthwise) or list(chain(plain)) != plain:
+    bare = [tensor for group in groups if is_bare(group) for tensor in group.tensors]
+    for w in (tensor for tensor in bare if len(sizes(tensor.shape)) == 4):
+        yield from _networks_with(w, bare, [group for group in groups if w not in group.tensors], inventory, like)
+
+
+def _networks_with(
+    w: InventoryTensor,
+    bare: Sequence[InventoryTensor],
+    groups: Sequence[Group],
+    inventory: Inventory,
+    like: EfficientCapsNet,
+) -> Iterator[RecognisedNetwork]:
+    plain, depthwise = _until_depthwise([group for group in groups if is_convolution(group)])
+    norms = list(_norms(plain, groups))
+    if depthwise is None or list(chain(plain)) != plain or len(norms) != len(plain):
         return
-    if [group.tensors[0].shape[0] for group in norms] != [group.weight[0] for group in plain]:
-        return
-    decoder = tuple(chain([group for group in groups if is_linear(group)]))
-    spec = _spec(inventory, like, plain, depthwise, w, decoder)
-    logits = _logits(groups, w)
-    if spec is None:
-        return
-    named = {f"conv{n}": group.tensors for n, group in enumerate(plain, start=1)}
-    named |= {f"bn{n}": _with_buffers(inventory, group) for n, group in enumerate(norms, start=1)}
-    named |= {"primary_caps": depthwise.tensors, "digit_caps": (w, *logits)}
-    named |= {f"fc{n}": group.tensors for n, group in enumerate(decoder, start=1)}
-    assigned = {tensor.name for tensors in named.values() for tensor in tensors}
-    unassigned = tuple(t for group in groups for t in group.tensors if t.name not in assigned)
-    yield RecognisedNetwork(spec, named, unassigned, tuple(_assumed(inventory, plain, depthwise)))
+    classes, _, _, dimension = sizes(w.shape)
+    logits = _logits(bare, w)
+    linear = [group for group in groups if is_linear(group)]
+    for decoder in decoders(linear, classes, dimension, plain[0].weight[1], inventory.examples):
+        spec = _spec(inventory, like, plain, depthwise, w, logits, decoder)
+        if spec is not None:
+            named = {f"conv{n}": group.tensors for n, group in enumerate(plain, start=1)}
+            named |= {f"bn{n}": _with_buffers(inventory, group) for n, group in enumerate(norms, start=1)}
+            named |= {"primary_caps": depthwise.tensors, "digit_caps": (w, *logits)}
+            named |= {f"fc{n}": group.tensors for n, group in enumerate(decoder, start=1)}
+            assigned = {tensor.name for tensors in named.values() for tensor in tensors}
+            unassigned = tuple(t for group in groups_of(inventory) for t in group.tensors if t.name not in assigned)
+            yield RecognisedNetwork(spec, named, unassigned, tuple(_assumed(inventory, plain, depthwise)))
 
 
-def _is_norm(group: Group) -> bool:
-    """Scale and shift: two vectors of one length and nothing else."""
-    shapes = [tensor.shape for tensor in group.tensors]
-    return len(shapes) == 2 and shapes[0] == shapes[1] and len(shapes[0]) == 1
+def _until_depthwise(convolutions: Sequence[Group]) -> tuple[list[Group], Group | None]:
+    """The convolutions up to the first that has a kernel for each channel of the one before it, and that one."""
+    for place, (before, group) in enumerate(pairwise(convolutions), start=1):
+        if group.weight[:2] == (before.weight[0], 1):
+            return list(convolutions[:place]), group
+    return [], None
 
 
-def _is_depthwise(before: Group, group: Group) -> bool:
-    return len(group.weight) == 4 and group.weight[:2] == (before.weight[0], 1)
+def _norms(plain: Sequence[Group], groups: Sequence[Group]) -> Iterator[Group]:
+    """The first normalisation for each convolution, in order."""
+    norms = iter([group for group in groups if is_norm(group)])
+    for conv in plain:
+        yield from islice((norm for norm in norms if norm.tensors[0].shape == conv.weight[:1]), 1)
 
 
-def _logits(groups: Sequence[Group], w: InventoryTensor) -> tuple[InventoryTensor, ...]:
+def _logits(bare: Sequence[InventoryTensor], w: InventoryTensor) -> tuple[InventoryTensor, ...]:
     """The log priors: one for each class and capsule of W."""
-    wanted = sizes(w.shape)[:2]
-    return tuple(t for group in groups for t in group.tensors if t is not w and sizes(t.shape) == wanted)[:1]
+    return tuple(tensor for tensor in bare if sizes(tensor.shape) == sizes(w.shape)[:2])[:1]
 
 
 def _with_buffers(inventory: Inventory, group: Group) -> tuple[InventoryTensor, ...]:
@@ -76,6 +103,7 @@ def _spec(
     plain: Sequence[Group],
     depthwise: Group,
     w: InventoryTensor,
+    logits: Sequence[InventoryTensor],
     decoder: Sequence[Group],
 ) -> EfficientCapsNet | None:
     """The spec with an image for which W has as many matrices as there are capsules; of several, the size nearest to `like`."""
@@ -96,10 +124,7 @@ def _spec(
         stride=_stride(inventory, depthwise, like.primary_caps.stride),
         bias=depthwise.has_bias,
     )
-    trained = bool(_logits(groups_of(inventory), w))
-    digit = DigitCaps(classes=classes, dimension=dimension, logits="trainable" if trained else "zero")
-    if decoder and decoder[0].weight[1] not in (classes * dimension, dimension):
-        return None
+    digit = DigitCaps(classes=classes, dimension=dimension, logits="trainable" if logits else "zero")
     masked = bool(decoder) and decoder[0].weight[1] == classes * dimension
     hidden = tuple(group.weight[0] for group in decoder[:-1])
     reconstruction = Decoder(hidden=hidden, input="masked" if masked else "selected") if decoder else None

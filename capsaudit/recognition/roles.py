@@ -7,9 +7,9 @@ Eight convolutions of 32 channels, 32 of 8 and one of 256 are the same primary l
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
-from itertools import product
+from itertools import permutations
 
 from msgspec import Struct
 
@@ -19,6 +19,12 @@ from capsaudit.spec import Padding
 
 _LAYOUTS = 8
 """How many layouts of one W are tried, the likeliest first."""
+
+_TENSORS = 12
+"""How many tensors are tried as W, the largest first: in a file, a convolution without a bias looks like one as well."""
+
+_CONVOLUTION = re.compile(r"Convolution|\w*Conv\w*[123]d\w*")
+"""What the classes of convolutions are called, also those that people derive: `Conv2d`, `ConvTranspose2d`, `StdConv2d`."""
 
 
 class Group(Struct, frozen=True):
@@ -47,44 +53,59 @@ class WeightLayout(Struct, frozen=True):
 
 
 class Roles(Struct, frozen=True):
-    """The layers of a capsule network as found in a model. `layouts` of its W, the likeliest first; `others` are tensors without a role."""
+    """The layers of a capsule network as found in a model, with one layout of its W. `others` are tensors without a role.
 
+    `image_channels`: what the convolutions before `conv1` take, or `conv1` itself where there are none. `certain`: each size of W has an axis
+    of its own, so that the layout is no guess.
+    """
+
+    image_channels: int
     conv1: Group
     primary: Group
     primary_channels: int
     w: InventoryTensor
-    layouts: tuple[WeightLayout, ...]
+    layout: WeightLayout
+    certain: bool
     decoder: tuple[Group, ...]
     others: tuple[InventoryTensor, ...]
+    bare: tuple[InventoryTensor, ...]
+    """Those of the others that belong to no usual layer."""
+
+    @property
+    def left_over(self) -> int:
+        """How many values have no role."""
+        return sum(tensor.count for tensor in self.others)
 
 
-def roles(inventory: Inventory) -> Roles | None:
-    """The roles that the tensors play; None where they form no capsule network."""
-    if sum(len(tensor.shape) == 4 for tensor in inventory.tensors) < 2:
-        return None  # fewer than two convolutions: quick also for a file of 100,000 tensors
+def roles(inventory: Inventory) -> Iterator[Roles]:
+    """Every way in which layers of the model chain as in a capsule network, the likeliest layout of a W first."""
     groups = groups_of(inventory)
-    every = [tensor for group in groups for tensor in group.tensors]
-    pair = _convolutions([group for group in groups if is_convolution(group)])
-    if pair is None:
-        return None
-    conv1, primaries = pair
-    channels = sum(group.weight[0] for group in primaries)
-    decoder = tuple(chain([group for group in groups if is_linear(group)]))
-    taken = {t.name for group in (conv1, *primaries, *decoder) for t in group.tensors}
-    bare = [t for t in every if t.name not in taken]
-    found = _find_w(bare, channels, decoder[0].weight[1] if decoder else None)
-    if found is None:
-        return None
-    w, found_layouts = found
-    return Roles(
-        conv1=conv1,
-        primary=Group(tuple(t for group in primaries for t in group.tensors)),
-        primary_channels=channels,
-        w=w,
-        layouts=found_layouts,
-        decoder=decoder,
-        others=tuple(t for t in bare if t is not w),
-    )
+    convolutions = [group for group in groups if is_convolution(group)]
+    linear = [group for group in groups if is_linear(group)]
+    bare = [tensor for group in groups if is_bare(group) for tensor in group.tensors]
+    candidates = {tensor.shape: tensor for tensor in reversed(bare) if len(sizes(tensor.shape)) >= 3}
+    if not candidates:
+        return
+    largest = sorted(candidates.values(), key=lambda tensor: -tensor.count)[:_TENSORS]
+    for conv1, primaries in _pairs(convolutions):
+        channels = sum(group.weight[0] for group in primaries)
+        image_channels = _image_channels(conv1, convolutions)
+        for w in largest:
+            for layout in _likeliest(w.shape, channels):
+                for decoder in decoders(linear, layout.classes, layout.dimension, image_channels, inventory.examples):
+                    taken = {w.name, *(t.name for group in (conv1, *primaries, *decoder) for t in group.tensors)}
+                    yield Roles(
+                        image_channels=image_channels,
+                        conv1=conv1,
+                        primary=Group(tuple(t for group in primaries for t in group.tensors)),
+                        primary_channels=channels,
+                        w=w,
+                        layout=layout,
+                        certain=len(sizes(w.shape)) > 3,
+                        decoder=decoder,
+                        others=tuple(t for group in groups for t in group.tensors if t.name not in taken),
+                        bare=tuple(t for t in bare if t.name not in taken),
+                    )
 
 
 def sizes(shape: Iterable[int]) -> tuple[int, ...]:
@@ -101,27 +122,43 @@ def groups_of(inventory: Inventory) -> list[Group]:
     return [Group(tuple(found)) for found in by_layer.values()]
 
 
-def _convolutions(groups: Sequence[Group]) -> tuple[Group, list[Group]] | None:
-    """The first convolution, and those of one kernel size that take what it gives."""
-    for first in groups:
-        fed = [g for g in groups if g is not first and g.weight[1] == first.weight[0]]
-        if alike := [g for g in fed if g.weight[2:] == fed[0].weight[2:]]:
-            return first, alike
-    return None
-
-
 def is_convolution(group: Group) -> bool:
-    """A square kernel, with or without a bias for each of its channels."""
-    shape = group.weight
-    return (
-        len(shape) == 4 and shape[2] == shape[3] and "Transpose" not in group.tensors[0].kind and _rest_is_bias(group)
-    )
+    """A square kernel, with or without a bias for each of its channels. Without one its class says so, or in a file its odd size."""
+    shape, kind = group.weight, group.tensors[0].kind
+    if len(shape) != 4 or shape[2] != shape[3] or "Transpose" in kind or not _rest_is_bias(group):
+        return False
+    return group.has_bias or (_says_convolution(group) if kind else shape[2] % 2 == 1)
+
+
+def _says_convolution(group: Group) -> bool:
+    first = group.tensors[0]
+    return bool(_CONVOLUTION.fullmatch(first.kind)) and first.name.endswith("weight")
 
 
 def is_linear(group: Group) -> bool:
     """A matrix with a bias for each of its rows; without one its class must be a Linear."""
     named = group.tensors[0].kind.endswith("Linear")
     return len(group.weight) == 2 and _rest_is_bias(group) and (group.has_bias or named)
+
+
+def is_norm(group: Group) -> bool:
+    """Scale and shift: two vectors of one length and nothing else."""
+    shapes = [tensor.shape for tensor in group.tensors]
+    return len(shapes) == 2 and shapes[0] == shapes[1] and len(shapes[0]) == 1
+
+
+def is_bare(group: Group) -> bool:
+    """Parameters that belong to no usual layer: no convolution of any kind, no matrix with its bias, no scale and shift."""
+    shape, length = group.weight, next((t.shape for t in group.tensors if len(t.shape) == 1), ())
+    biased = len(group.tensors) == 2 and len(shape) >= 3 and length in (shape[:1], shape[1:2])
+    usual = (
+        biased,
+        _says_convolution(group),
+        is_convolution(group),
+        is_linear(group),
+        is_norm(group),
+    )
+    return not any(usual)
 
 
 def _rest_is_bias(group: Group) -> bool:
@@ -147,58 +184,82 @@ def chain(groups: Sequence[Group]) -> Iterator[Group]:
             before = group
 
 
-def _find_w(
-    tensors: Sequence[InventoryTensor], channels: int, inputs: int | None
-) -> tuple[InventoryTensor, tuple[WeightLayout, ...]] | None:
-    """The largest tensor that can be W, with its likeliest layouts."""
-    for tensor in sorted(tensors, key=lambda tensor: -tensor.count):
-        if len(sizes(tensor.shape)) < 3:
-            continue
-        fitting = {w: splits for w, splits in layouts_of(tensor.shape).items() if _fits(w, channels, inputs)}
-        if fitting:
-            ranked = sorted(
-                fitting, key=lambda w: (not _whole(w, channels), fitting[w] + _unusual(w), -w.matrices, w.classes)
-            )
-            return tensor, tuple(ranked[:_LAYOUTS])
-    return None
+def _pairs(convolutions: Sequence[Group]) -> Iterator[tuple[Group, list[Group]]]:
+    """A convolution, and those of one shape that take what it gives: all of them, or the first alone. Of equal shapes, the first."""
+    firsts = {group.weight: group for group in reversed(convolutions)}
+    for first in reversed(firsts.values()):
+        alike: dict[Shape, list[Group]] = {}
+        for group in convolutions:
+            if group is not first and group.weight[1] == first.weight[0]:
+                alike.setdefault(group.weight, []).append(group)
+        for fed in alike.values():
+            yield first, fed
+            if len(fed) > 1:
+                yield first, fed[:1]
+
+
+def _image_channels(conv1: Group, convolutions: Sequence[Group]) -> int:
+    """What the first convolution takes of those that lead to `conv1`."""
+    channels = conv1.weight[1]
+    before = next(n for n, group in enumerate(convolutions) if group is conv1)
+    for group in reversed(convolutions[:before]):
+        if group.weight[0] == channels:
+            channels = group.weight[1]
+    return channels
+
+
+def decoders(
+    linear: Sequence[Group], classes: int, dimension: int, channels: int, examples: Sequence[Shape]
+) -> Iterator[tuple[Group, ...]]:
+    """Fully connected layers from what the class capsules give, all or one, to the pixels of an image; or none."""
+    for start, group in enumerate(linear):
+        if group.weight[1] in (classes * dimension, dimension):
+            found = list(chain(linear[start:]))
+            while found and not _is_image(found[-1].weight[0], channels, examples):
+                found.pop()
+            if found:
+                yield tuple(found)
+    yield ()
+
+
+def _is_image(values: int, channels: int, examples: Sequence[Shape]) -> bool:
+    """Whether there are as many as pixels in the image that it was run with, or in a square one."""
+    side = math.isqrt(values // channels)
+    return values == channels * side**2 or values in map(math.prod, examples)
+
+
+def _likeliest(shape: Shape, channels: int) -> list[WeightLayout]:
+    """The layouts of a W for capsules that are cut from so many channels."""
+    fitting = [(splits, w) for w, splits in layouts_of(shape).items() if _fits(w, channels)]
+    ranked = sorted(fitting, key=lambda each: (each[0] + _unusual(each[1]), -each[1].matrices, each[1].classes))
+    return [w for _, w in ranked[:_LAYOUTS]]
 
 
 def layouts_of(shape: Shape) -> dict[WeightLayout, int]:
-    """Every way to read a shape as matrices × classes × dimension in × dimension out, axes in any order, up to one of them split; and
-    how many axes have to be split or joined for it: none where each has an axis of its own.
+    """Every way to read a shape as matrices × classes × dimension in × dimension out, axes in any order; and how many axes are split for it.
+
+    Each size has an axis of its own. Where there are more than four, the matrices have several: the type and place of a capsule. Where there
+    are three, each class has one matrix, or one axis is split.
 
     >>> layouts_of((1, 1152, 10, 16, 8))[WeightLayout(1152, 10, 8, 16)], layouts_of((1152, 8, 160))[WeightLayout(1152, 10, 8, 16)]
     (0, 1)
     """
     axes = sizes(shape)
-    found = _labelled(axes, splits=0)
-    if len(axes) < 4:  # an axis of its own for each needs no splitting
+    found = dict.fromkeys(_labelled(axes), 0)
+    if len(axes) == 3:
         for at, size in enumerate(axes):
             for factor in _factors(size):
-                split = _labelled(_split(axes, at, factor), splits=1)
-                found |= {w: splits for w, splits in split.items() if splits < found.get(w, splits + 1)}
+                split = (*axes[:at], factor, size // factor, *axes[at + 1 :])
+                found |= {w: 1 for w in _labelled(split) if w not in found}
     return found
 
 
-def _labelled(parts: tuple[int, ...], *, splits: int) -> dict[WeightLayout, int]:
-    """Each part assigned to one of the four sizes; each of the last three gets at least one."""
-    found: dict[WeightLayout, int] = {}
-    for labels in _labels(len(parts)):
-        sizes_of = [1, 1, 1, 1]
-        for size, label in zip(parts, labels, strict=True):
-            sizes_of[label] *= size
-        w, more = WeightLayout(*sizes_of), splits + len(parts) - len(set(labels))
-        found[w] = min(found.get(w, more), more)
-    return found
-
-
-@cache
-def _labels(count: int) -> tuple[tuple[int, ...], ...]:
-    return tuple(labels for labels in product(range(4), repeat=count) if set(labels) >= {1, 2, 3})
-
-
-def _split(axes: tuple[int, ...], at: int, factor: int) -> tuple[int, ...]:
-    return (*axes[:at], factor, axes[at] // factor, *axes[at + 1 :])
+def _labelled(axes: tuple[int, ...]) -> Iterator[WeightLayout]:
+    """Three of the axes as classes, dimension in and dimension out, the others together as matrices."""
+    whole = math.prod(axes)
+    for classes, dimension_in, dimension in permutations(axes, 3):
+        matrices = whole // (classes * dimension_in * dimension)
+        yield WeightLayout(matrices, classes, dimension_in, dimension)
 
 
 def _factors(size: int) -> Iterator[int]:
@@ -206,16 +267,11 @@ def _factors(size: int) -> Iterator[int]:
     yield from (factor for factor in range(2, min(size // 2, 256) + 1) if size % factor == 0)
 
 
-def _fits(w: WeightLayout, channels: int, inputs: int | None) -> bool:
-    """Whether the primary layer can be cut into such capsules, and the decoder take what the class capsules give: all or one."""
-    return channels % w.dimension_in == 0 and inputs in (None, w.classes * w.dimension, w.dimension)
-
-
-def _whole(w: WeightLayout, channels: int) -> bool:
-    """Whether the matrices are one for each capsule of a whole square grid, or shared."""
-    types = channels // w.dimension_in
-    grid = math.isqrt(w.matrices // types)
-    return w.matrices in (1, types) or (grid > 0 and grid * grid * types == w.matrices)
+def _fits(w: WeightLayout, channels: int) -> bool:
+    """Whether the channels can be cut into such capsules, with a matrix for each capsule of a whole square grid, or shared ones."""
+    types, rest = divmod(channels, w.dimension_in)
+    grid = math.isqrt(w.matrices // types) if types else 0
+    return not rest and (w.matrices in (1, types) or (grid > 0 and grid * grid * types == w.matrices))
 
 
 def _unusual(w: WeightLayout) -> int:

@@ -8,10 +8,11 @@ from typing import Literal
 from msgspec import Struct
 
 from capsaudit.errors import CapsauditError
+from capsaudit.render.escaping import with_escapes
 from capsaudit.render.reasons import because
 from capsaudit.render.tables import setting
 from capsaudit.render.tables.check import failure_sentence
-from capsaudit.results import Audit, AuditedClaim, Check, Claims, JudgedClaim
+from capsaudit.results import Audit, AuditedClaim, Check, Claims, JudgedClaim, Result
 
 Level = Literal["error", "warning", "none"]
 
@@ -41,17 +42,21 @@ class Case(Struct, frozen=True, kw_only=True):
     line: int | None = None
 
 
-@singledispatch
-def cases(result: object) -> tuple[Case, ...]:
-    """What was checked, each with what does not hold of it.
+def cases(result: Result) -> tuple[Case, ...]:
+    """What was checked, each with what does not hold of it, safe to show.
 
     Raises:
         CapsauditError: the result contains no claims.
     """
+    return _cases(with_escapes(result))
+
+
+@singledispatch
+def _cases(result: object) -> tuple[Case, ...]:
     raise CapsauditError(f"{type(result).__name__} contains no claims, so it has no cases for a CI server")
 
 
-@cases.register(Check)
+@_cases.register(Check)
 def _check(result: Check) -> tuple[Case, ...]:
     failed = {name: [f for f in result.failures if f.variant == name] for name in result.variants}
     return tuple(
@@ -66,7 +71,7 @@ def _check(result: Check) -> tuple[Case, ...]:
     )
 
 
-@cases.register(Claims)
+@_cases.register(Claims)
 def _claims(result: Claims) -> tuple[Case, ...]:
     return tuple(map(_claim, result.claims))
 
@@ -81,7 +86,7 @@ def _claim(claim: JudgedClaim) -> Case:
     )
 
 
-@cases.register(Audit)
+@_cases.register(Audit)
 def _audit(result: Audit) -> tuple[Case, ...]:
     """A case for each claim, or one for the variant that the model is compared with; and one for each warning."""
     found = [_audited_claim(result, claim) for claim in result.claims]

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capsaudit.inventory import Inventory
+from capsaudit.render.escaping import with_escapes
 from capsaudit.render.reasons import because
 from capsaudit.results import AuditedClaim
+from capsaudit.text import escaped
 
 
 def failed_claims(claims: Sequence[AuditedClaim], inventory: Inventory, policy: str) -> str:
     """A line for each claim that does not agree, then the layers as counted; empty where all agree."""
-    wrong = [f"{c.layer or 'total'}: stated {c.stated}; {because(c.reasons)}" for c in claims if c.verdict != "agrees"]
+    wrong = [
+        f"{c.layer or 'total'}: stated {c.stated}; {because(c.reasons)}"
+        for c in with_escapes(claims)
+        if c.verdict != "agrees"
+    ]
     return "\n".join([*wrong, "", *_table(inventory, policy)]) if wrong else ""
 
 
@@ -20,7 +26,7 @@ def _table(inventory: Inventory, policy: str) -> list[str]:
     by_layer: dict[str, int] = {}
     for tensor in inventory.tensors:
         if tensor.trainable and not tensor.buffer:
-            name = tensor.layer or "(the model itself)"
+            name = escaped(tensor.layer) or "(the model itself)"
             by_layer[name] = by_layer.get(name, 0) + tensor.by(policy)
     rows = [*by_layer.items(), ("total", inventory.trainable(policy))]
     names, counts = max(len(name) for name, _ in rows), max(len(f"{count:,}") for _, count in rows)

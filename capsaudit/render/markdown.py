@@ -9,6 +9,11 @@ from capsaudit.render.document import Cell, Grid, Waterfall
 from capsaudit.render.tables import document
 from capsaudit.results import Result
 
+_MARKUP = re.compile(r"[\\`*|<>\[\]$~&]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_LINKED = re.compile(r"@|#(?=\d)")
+_START = re.compile(r"^(\d*)([-+=#.)])(?=\s|[-+=#]|$)")
+"""The beginning of a heading, a list or a rule."""
+
 
 def as_markdown(result: Result) -> str:
     """A result as Markdown: a heading, its tables, its sentences. Waterfalls are pictures and are left out."""
@@ -20,7 +25,7 @@ def fragments(parts: Iterable[Grid | Waterfall | str]) -> Iterator[str]:
     """Sentences and tables, each as Markdown."""
     for part in parts:
         if isinstance(part, str):
-            yield _escaped(part)
+            yield _START.sub(r"\1\\\2", _escaped(part).strip())
         elif isinstance(part, Grid) and part.rows:
             yield "\n".join(_table(part))
 
@@ -37,10 +42,11 @@ def _line(cells: Iterator[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = _escaped(cell.text).replace("\n", "<br>")
+    text = _escaped(cell.text).strip().replace("\n", "<br>")
     return f"**{text}**" if text and cell.tone in ("changed", "total", "bad") else text
 
 
 def _escaped(text: str) -> str:
-    """Text that cannot end its cell or become markup."""
-    return re.sub(r"([\\`*|<>\[\]])", r"\\\1", text)
+    """Text that cannot end its cell, become markup or a link. GitHub links users and issues even behind a backslash."""
+    linked = _LINKED.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _MARKUP.sub(r"\\\g<0>", linked)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from capsaudit.text import escaped
+
 
 class Bars:
     """One bar for each variant or file."""
@@ -33,7 +35,7 @@ class Bars:
 
     def _move(self, name: str, done: int, total: int, status: str) -> None:
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=total, status="")
+            self._tasks[name] = self._progress.add_task(escaped(name), total=total, status="")
         self._progress.update(self._tasks[name], completed=done, total=total, status=status)  # type: ignore[arg-type]
 
 
@@ -41,7 +43,7 @@ class Bars:
 def bars() -> Iterator[Bars]:
     """Bars that live as long as the block."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TextColumn("{task.fields[status]}"),

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
-import msgspec
-
 from capsaudit._version import __version__
 from capsaudit.render.cases import Case, cases
+from capsaudit.render.json import indented
 from capsaudit.results import Result
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -28,7 +27,7 @@ def sarif(result: Result) -> str:
     }
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": [_result(case) for case in found]}
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-    return msgspec.json.format(msgspec.json.encode(log), indent=2).decode()
+    return indented(log)
 
 
 def _result(case: Case) -> dict[str, Any]:

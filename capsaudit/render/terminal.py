@@ -23,7 +23,6 @@ from capsaudit.results import Result
 STYLES: dict[Tone, str] = {"good": "green", "bad": "red", "changed": "yellow", "total": "bold", "": ""}
 
 _LINES = Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _GAP = 1
 _MARGIN = 1
 
@@ -46,11 +45,11 @@ def plain(result: Result, *, width: int = 120) -> str:
 def show(shown: Document, console: Console | None = None) -> None:
     """Print a document on standard output, without colour or control codes where that is no terminal."""
     console = console or PipeConsole(file=sys.stdout, highlight=False)
-    console.print(Text(harmless(shown.title), style="bold"), soft_wrap=True)
+    console.print(Text(shown.title, style="bold"), soft_wrap=True)
     for part in shown.parts:
         match part:
             case str():
-                console.print(Text(harmless(part)))
+                console.print(Text(part))
             case Waterfall():
                 for line, style in draw_waterfall(part, console.width):
                     console.print(Text(line, style=STYLES[style]), soft_wrap=True)
@@ -91,7 +90,7 @@ def _whole_width(widths: list[int]) -> int:
 def _column_width(grid: Grid, place: int, *, wrapped: bool) -> int:
     """The width of a column, if it wraps with every word on a line of its own."""
     column = grid.columns[place]
-    texts = [_heading(column), *(harmless(row[place].text) for row in grid.rows)]
+    texts = [_heading(column), *(row[place].text for row in grid.rows)]
     pieces = (piece for text in texts for piece in _pieces(column, text, wrapped=wrapped))
     return max(map(cell_len, pieces), default=0)
 
@@ -121,8 +120,7 @@ def _heading(column: Column) -> str:
 
 def _shown(column: Column, cell: Cell, width: int) -> str:
     """The text of a cell; in a column of names that had to be narrowed, broken at hyphens."""
-    text = harmless(cell.text)
-    return _broken(text, width) if column.hyphens else text
+    return _broken(cell.text, width) if column.hyphens else cell.text
 
 
 def _broken(text: str, width: int) -> str:
@@ -133,11 +131,6 @@ def _broken(text: str, width: int) -> str:
             lines.append("")
         lines[-1] += piece
     return "\n".join(line.rstrip() for line in lines)
-
-
-def harmless(text: str) -> str:
-    """Without control characters: a name in somebody's file must not move the cursor or recolour the screen."""
-    return _CONTROL.sub("\ufffd", text)
 
 
 def _table(grid: Grid, width: int) -> Table:
@@ -165,12 +158,10 @@ def _records(grid: Grid) -> Iterator[Text]:
     """Every row as lines of `column  value`, for terminals too narrow for the table."""
     longest = max(cell_len(column.name) for column in grid.columns[1:])
     for row in grid.rows:
-        yield Text(harmless(row[0].text), style="bold")
+        yield Text(row[0].text, style="bold")
         for column, cell in zip(grid.columns[1:], row[1:], strict=True):
             if cell.text not in ("", ABSENT):
-                yield Text(
-                    f"  {column.name:<{longest}}  {harmless(cell.text).replace(chr(10), ' ')}", style=STYLES[cell.tone]
-                )
+                yield Text(f"  {column.name:<{longest}}  {cell.text.replace(chr(10), ' ')}", style=STYLES[cell.tone])
 
 
 _LEAST_BAR = 10

@@ -7,10 +7,11 @@ text stays text. A drawing is narrow enough to be read on a phone, and scales up
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterable
 
 from msgspec import Struct
+
+from capsaudit.text import escaped
 
 WIDTH = 440
 MARGIN = 12
@@ -21,8 +22,6 @@ PALETTE = (
     *("#f2cf80", "#aad9f4", "#f7f1a0", "#80b8d8", "#eaaf80", "#cccccc", "#80ceb9", "#e5bcd3"),
 )
 """Okabe and Ito, Color Universal Design, 2008: distinguishable with any colour vision; grey replaces black. Then each half mixed with white."""
-
-_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 _STYLE = """
 text{font:13px system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;font-variant-numeric:tabular-nums;fill:#1b1f24}
@@ -106,12 +105,12 @@ def diamond(x: float, y: float, look: str) -> str:
 
 
 def escape(content: str) -> str:
-    """Text that cannot become markup or make the file unreadable: XML has no control characters.
+    r"""Text that cannot become markup or make the file unreadable: XML has no control characters.
 
-    >>> escape("a < b" + chr(27))
-    'a &lt; b�'
+    >>> print(escape("a < b\x1b"))
+    a &lt; b\x1b
     """
-    return html.escape(_UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", content))
+    return html.escape(escaped(content))
 
 
 def _look(look: str) -> str:

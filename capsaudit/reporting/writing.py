@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from capsaudit.atomic_write import write_together
+from capsaudit.atomic_write import sweep, write_together
 from capsaudit.errors import CapsauditError
+from capsaudit.render.escaping import with_escapes
 from capsaudit.render.json import as_json
 from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.pages import pages
@@ -26,22 +28,24 @@ def publish(contents: ReportContents, folder: Path, *, check: bool = False) -> R
     found = outdated(folder, files)
     if found and not check:
         write(folder, files)
+    elif not check:
+        for name in files:
+            sweep(folder / name)
     return Report(folder=str(folder), files=tuple(files), outdated=found, checked=check)
 
 
 def written(contents: ReportContents) -> dict[str, bytes]:
     """Each file's content. The same contents give the same bytes."""
-    drawn = pictures(contents)
+    safe = with_escapes(contents)
+    drawn = pictures(safe)
     texts = (
-        pages(contents, drawn)
-        | {"audit.json": as_json(contents) + "\n"}
-        | {name: each.svg for name, each in drawn.items()}
+        pages(safe, drawn) | {"audit.json": as_json(contents) + "\n"} | {name: each.svg for name, each in drawn.items()}
     )
     return {name: texts[name].encode() for name in FILES}
 
 
 def outdated(folder: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """The files that are missing or have other contents.
+    """The files that are missing or have other contents. A device or a pipe has none.
 
     Raises:
         CapsauditError: a file is there and cannot be read.
@@ -51,7 +55,8 @@ def outdated(folder: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
 
 def _content(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        mode = path.stat().st_mode
+        return path.read_bytes() if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else None
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -44,8 +44,8 @@ class Audit(Result, frozen=True, kw_only=True):
     """Somebody's model: what it contains, the variant that it is closest to, and what differs.
 
     `recognised`: the family of that variant. `policies`: all parameters by each policy that makes a difference. `explanations`: the changed
-    knobs that lead from the variant to the model; `unexplained`: the difference that they do not account for. `assumed`: knobs that cannot
-    be inferred from the tensors.
+    knobs that lead from the variant to the model; `unexplained`: the difference that they do not account for. `beyond`: the model's own
+    layers that have no part in the variant; they are the last of `layers`. `assumed`: knobs that cannot be inferred from the tensors.
     """
 
     target: str
@@ -63,6 +63,7 @@ class Audit(Result, frozen=True, kw_only=True):
     difference: int | None
     explanations: tuple[Step, ...]
     unexplained: int | None
+    beyond: tuple[str, ...]
     assumed: tuple[str, ...]
     warnings: tuple[Finding, ...]
     claims: tuple[AuditedClaim, ...]

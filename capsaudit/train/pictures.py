@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from capsaudit.atomic_write import temporary_beside
+from capsaudit.atomic_write import write_together
 from capsaudit.errors import CapsauditError
 from capsaudit.results import Run
+from capsaudit.text import escaped
 from capsaudit.train.smoke import Trained
 
 if TYPE_CHECKING:
@@ -29,14 +31,15 @@ def draw(trained: Trained, folder: Path) -> tuple[Path, ...]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        name = trained.run.variant.replace("/", "_")
-        written = [_saved(_loss_curve(trained.run), folder / f"{name}-loss.svg")]
-        if trained.model.decoder is not None:
-            written.append(_saved(_reconstructions(trained), folder / f"{name}-reconstructions.png"))
-            written.append(_saved(_dimensions(trained), folder / f"{name}-dimensions.png"))
-        return tuple(written)
     except OSError as error:
         raise CapsauditError(f"{folder}: pictures could not be written: {error.strerror}") from error
+    name = trained.run.variant.replace("/", "_")
+    figures = {folder / f"{name}-loss.svg": _loss_curve(trained.run)}
+    if trained.model.decoder is not None:
+        figures[folder / f"{name}-reconstructions.png"] = _reconstructions(trained)
+        figures[folder / f"{name}-dimensions.png"] = _dimensions(trained)
+    write_together({path: _drawn(figure, path.suffix) for path, figure in figures.items()})
+    return tuple(figures)
 
 
 def _loss_curve(run: Run) -> Figure:
@@ -44,14 +47,14 @@ def _loss_curve(run: Run) -> Figure:
     axes = figure.add_subplot()
     finite = [(step, loss) for step, loss in enumerate(run.losses, start=1) if loss is not None]
     axes.plot([step for step, _ in finite], [loss for _, loss in finite], color="#1f5fa8", linewidth=1.2)
-    axes.set(xlabel="step", ylabel="loss", ylim=(0, None), title=_title(run))
-    axes.title.set_fontsize(10)
+    axes.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    axes.set_title(_title(run), fontsize=10, parse_math=False)
     axes.grid(alpha=0.3)
     return figure
 
 
 def _title(run: Run) -> str:
-    return f"{run.variant}: {run.verdict}, accuracy {run.accuracy.before:.1%} → {run.accuracy.after:.1%}"
+    return f"{escaped(run.variant)}: {run.verdict}, accuracy {run.accuracy.before:.1%} → {run.accuracy.after:.1%}"
 
 
 @torch.no_grad()
@@ -67,10 +70,8 @@ def _reconstructions(trained: Trained) -> Figure:
         true = ", ".join(map(str, sorted(batch.targets[column].tolist())))
         _tile(figure, 2, _SHOWN, column + 1, image, true)
         _tile(figure, 2, _SHOWN, _SHOWN + column + 1, output.reconstruction[column], predicted)
-    figure.suptitle(
-        f"{trained.run.variant}: held-out digits, and below them the reconstructions from their longest capsules",
-        fontsize=9,
-    )
+    title = f"{escaped(trained.run.variant)}: held-out digits, and below them the reconstructions from their longest capsules"
+    figure.suptitle(title, fontsize=9, parse_math=False)
     return figure
 
 
@@ -96,7 +97,8 @@ def _dimensions(trained: Trained) -> Figure:
         for column, image in enumerate(images):
             label = f"{_STEPS[column]:+.2f}" if row == 0 else ""
             _tile(figure, dimensions, len(_STEPS), row * len(_STEPS) + column + 1, image, label)
-    figure.suptitle(f"{trained.run.variant}: each dimension of the capsule for {int(digit)}, varied", fontsize=9)
+    title = f"{escaped(trained.run.variant)}: each dimension of the capsule for {int(digit)}, varied"
+    figure.suptitle(title, fontsize=9, parse_math=False)
     return figure
 
 
@@ -116,8 +118,8 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained", dpi=150)
 
 
-def _saved(figure: Figure, path: Path) -> Path:
-    metadata = {"Date": None} if path.suffix == ".svg" else {}
-    with temporary_beside(path) as temporary:
-        figure.savefig(temporary, metadata=metadata)
-    return path
+def _drawn(figure: Figure, suffix: str) -> bytes:
+    stream = io.BytesIO()
+    metadata = {"Date": None} if suffix == ".svg" else {}
+    figure.savefig(stream, format=suffix[1:], metadata=metadata)
+    return stream.getvalue()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from capsaudit.catalogue.toml_files import LARGEST_FILE_BYTES, Kind, exists, locate, read_table, shipped
+from capsaudit.catalogue.toml_files import LARGEST_FILE_BYTES, MOST_DOTS, Kind, exists, locate, read_table, shipped
 from capsaudit.errors import CapsauditError, FileError, UnknownVariantError
 
 
@@ -32,6 +32,11 @@ def test_a_table_is_read(tmp_path: Path) -> None:
         pytest.param(b"a = " + b"9" * 5000, "mine.toml: is not TOML: ", id="more digits than Python reads"),
         pytest.param(b"a = 1\n\xff\xfe", "mine.toml: is not UTF-8 (byte 6: ", id="not UTF-8"),
         pytest.param(b"#" * (LARGEST_FILE_BYTES + 1), "mine.toml: is larger than 1,000,000 bytes", id="huge"),
+        pytest.param(
+            b".".join([b"a"] * (MOST_DOTS + 2)), "mine.toml: has a line with more than 200 dots", id="deep key"
+        ),
+        pytest.param(b"[" + b".".join([b'"\\""'] * 200_000), "mine.toml: has a line with more", id="quoted key"),
+        pytest.param(b"a\n::error::b\n", "mine.toml: is not TOML: ", id="command"),
     ],
 )
 def test_what_is_no_table_is_one_fault(tmp_path: Path, content: bytes, fault: str) -> None:
@@ -42,6 +47,12 @@ def test_the_largest_file_that_people_write(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_bytes(b"#" * LARGEST_FILE_BYTES)
     assert read_table("mine.toml", path) == {}
+
+
+def test_a_key_of_many_parts_is_read_where_it_is_not_too_deep(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(".".join(["a"] * (MOST_DOTS + 1)) + " = 1\n" + "b = '.'\n")
+    assert read_table("mine.toml", path)["b"] == "."
 
 
 def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:

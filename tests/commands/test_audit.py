@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from capsaudit import api
 from tests.processes import imported_by, invoke, run
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +132,16 @@ def test_a_large_model_is_shown_in_groups(tmp_path: Path) -> None:
     assert len(printed.splitlines()) < 20
     assert "blocks.*" in printed
     assert "24,000" in printed
+
+
+def test_values_that_no_knob_explains_are_no_agreement() -> None:
+    """The paper's network and a tensor of 42 values that belongs to none of its layers."""
+    model = api.build("paper")
+    assert api.audit(model).verdict == "agrees"
+    model.register_parameter("more", torch.nn.Parameter(torch.zeros(42)))
+    audited = api.audit(model)
+    assert (audited.closest, audited.explanations, audited.unexplained) == ("paper", (), 42)
+    assert audited.verdict == "disagrees"
 
 
 def test_the_help_says_that_code_is_run() -> None:

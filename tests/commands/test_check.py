@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
 from capsaudit import api
 from capsaudit.catalogue import load_variant, shipped
+from capsaudit.commands.check import check
 from capsaudit.errors import CapsauditError
 from tests.processes import invoke, run
 
@@ -63,6 +65,39 @@ def test_a_layer_that_is_not_expected_fails(tmp_path: Path) -> None:
         "fc2",
         "fc3",
     }
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "stated", "found"),
+    [
+        ("trainable", {"trainable": 1}, 1, 1_474_560),  # 1152·10·8·16
+        ("frozen", {"frozen": 11_519}, 11_519, 11_520),  # 1152·10
+        ("buffers", {"buffers": 1}, 1, 0),
+        ("output shape", {"output": (10, 15)}, (10, 15), (10, 16)),
+    ],
+)
+def test_each_number_of_a_layer_is_compared(
+    what: str, change: dict[str, object], stated: object, found: object
+) -> None:
+    variant = load_variant("frozen-logits")
+    assert variant.expected is not None
+    rows = variant.expected.layers
+    wrong = rows | {"digit_caps": msgspec.structs.replace(rows["digit_caps"], **change)}
+    expected = msgspec.structs.replace(variant.expected, layers=wrong)
+    (failure,) = check([msgspec.structs.replace(variant, expected=expected)], witnesses=["formula"]).failures
+    assert (failure.layer, failure.what) == ("digit_caps", what)
+    assert (failure.expected, failure.found) == (stated, found)
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [("input shape", {"input": (1, 28, 27)}), ("trainable", {"total": 1}), ("frozen", {"frozen": 0})],
+)
+def test_each_number_of_the_whole_is_compared(what: str, change: dict[str, object]) -> None:
+    variant = load_variant("frozen-logits")
+    expected = msgspec.structs.replace(variant.expected, **change)
+    (failure,) = check([msgspec.structs.replace(variant, expected=expected)], witnesses=["formula"]).failures
+    assert (failure.layer, failure.what) == (None, what)
 
 
 def test_shapes_are_those_of_a_forward_pass(monkeypatch: pytest.MonkeyPatch) -> None:

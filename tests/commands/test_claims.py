@@ -76,10 +76,16 @@ def test_coefficients_are_judged_by_the_papers_figure(judged: Claims) -> None:
 
 def alone(source: str, name: str, **changes: Any) -> JudgedClaim:
     """A shipped claim, changed, judged beside all others of its source."""
-    if "stated" in changes:
-        changes["figure"] = parse_figure(changes["stated"])
+    return changed(source, {name: changes}, name)
+
+
+def changed(source: str, changes: dict[str, dict[str, Any]], name: str) -> JudgedClaim:
+    """A shipped claim, judged where these claims of its source are changed."""
     original = load_claims(source)
-    kept = tuple(msgspec.structs.replace(c, **changes) if c.id == name else c for c in original.claims)
+    for of_one in changes.values():
+        if "stated" in of_one:
+            of_one["figure"] = parse_figure(of_one["stated"])
+    kept = tuple(msgspec.structs.replace(c, **changes.get(c.id, {})) for c in original.claims)
     changed = msgspec.structs.replace(original, claims=kept)
     found = claims([changed], load_all(), [s for s in claims_of(()) if s.name != source])
     return next(claim for claim in found.claims if claim.id == name)
@@ -140,6 +146,18 @@ def test_a_total_that_is_not_the_sum_of_the_sources_rows() -> None:
     found = alone("article", "article-total", stated="8238600")
     assert found.verdict == "contradicted"
     assert "8,238,608" in because(found.reasons)
+
+
+def test_rounded_rows_contradict_no_total() -> None:
+    """With 1.5M instead of 1,497,600 the rows would add up to 8,241,008, but they are not exact."""
+    rounded = {"article-digit-caps": {"stated": "1.5M"}}
+    assert changed("article", rounded, "article-digit-caps").verdict == "agrees"
+    assert changed("article", rounded, "article-total").verdict == "agrees"
+
+
+def test_a_missing_row_contradicts_no_total() -> None:
+    missing = {"article-fc3": {"layer": None, "stated": "8238608"}}
+    assert changed("article", missing, "article-total").verdict == "agrees"
 
 
 def test_a_figure_that_nothing_rounds_to() -> None:

@@ -14,7 +14,8 @@ from capsaudit.errors import CapsauditError
 from capsaudit.published import parse_figure
 from capsaudit.render.json import as_json
 from capsaudit.render.reasons import because
-from capsaudit.witnesses import WitnessCount
+from capsaudit.results.base import reason
+from capsaudit.witnesses import LayerCount, WitnessCount
 from capsaudit.witnesses import formula as formula_witness
 from capsaudit.witnesses import torch as torch_witness
 from tests.processes import invoke, run
@@ -135,6 +136,21 @@ def test_the_first_witness_gives_the_figures(monkeypatch: pytest.MonkeyPatch) ->
         assert list(counted.witnesses) == names
         assert (counted.verdict, counted.layers[0].verdict) == ("disagrees", "disagrees")
     assert list(api.count("paper", witnesses=["torch"]).witnesses) == ["torch"]
+
+
+@pytest.mark.parametrize("side", ["trainable", "frozen"])
+def test_witnesses_that_differ_in_one_layer_alone(side: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A torch that sees a value more in conv1 and does not report its tensors; the totals are those of the formula."""
+    honest = formula_witness.count(load_variant("paper").spec)
+    found = {"trainable": 20_992, "frozen": 0}
+    conv1 = LayerCount(**found | {side: found[side] + 1})
+    other = msgspec.structs.replace(honest, layers=honest.layers | {"conv1": conv1})
+    monkeypatch.setattr(torch_witness, "count", lambda _: other)
+    counted = api.count("paper", witnesses=["formula", "torch"])
+    differing = {"formula": found[side], "torch": found[side] + 1}
+    assert counted.disagreements == ()
+    assert reason("witnesses differ", what=f"conv1 {side}", values=differing) in counted.layers[0].disagreements
+    assert (counted.layers[0].verdict, counted.verdict) == ("disagrees", "disagrees")
 
 
 @pytest.mark.parametrize("witnesses", [["forumla"], ["formula", "thop"]])

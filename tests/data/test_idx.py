@@ -63,7 +63,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 def test_an_archive_that_unpacks_to_more_than_any_data_set_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idx, "_LARGEST_BYTES", 1000)
+    monkeypatch.setattr(idx, "LARGEST_BYTES", 1000)
     path = tmp_path / "bomb"
     path.write_bytes(gzip.compress(bytes(1001)))
     with pytest.raises(DataError, match=r"is larger than 1,000 bytes unpacked"):

@@ -38,7 +38,10 @@ def keys(found: list[Interpretation]) -> dict[str, int]:
 @given(spaces(), st.integers(0, 400), st.integers(0, 200), st.integers(0, 4))
 @settings(max_examples=300, deadline=None)
 def test_equal_to_brute_force(drawn: tuple[Space, Variant], low: int, width: int, changes: int) -> None:
-    space, start = drawn
+    assert_equal_to_brute_force(*drawn, low, width, changes)
+
+
+def assert_equal_to_brute_force(space: Space, start: Variant, low: int, width: int, changes: int) -> None:
     every = {key(made): (len(made), total) for made, total in interpretations(space, start.spec)}
     possible = {name: (made, total) for name, (made, total) in every.items() if total is not None}
     inside = {name: pair for name, pair in possible.items() if low <= pair[1] <= low + width}
@@ -59,6 +62,71 @@ def test_equal_to_brute_force(drawn: tuple[Space, Variant], low: int, width: int
         below = max((total for total in totals if total < low), default=None)
         above = min((total for total in totals if total > low + width), default=None)
         assert found.nearest(interval, changes=limit) == (below, above)
+
+
+def alternatives(values: Iterable[int]) -> tuple[Alternative, ...]:
+    return tuple(Alternative(value, 0, "") for value in values)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 12])
+def test_more_choices_than_one_block_holds(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heights and widths are enumerated, 4·3 choices."""
+    monkeypatch.setattr("capsaudit.interpretations.search._AT_ONCE", at_once)
+    knobs = (
+        Knob("image.height", alternatives([29, 30, 36])),
+        Knob("image.width", alternatives([30, 36])),
+        Knob("digit_caps.dimension", alternatives(range(1, 9))),
+    )
+    start = load_variant("paper-no-decoder")
+    assert_equal_to_brute_force(Space("", "capsnet", "", knobs), start, 6_000_000, 3_000_000, 3)
+
+
+@pytest.mark.parametrize("changes", [1, 2])
+def test_counts_below_zero_of_impossible_networks_do_not_hide_others(changes: int) -> None:
+    """A height of 10 leaves ⌊(2 − 9)/2⌋ + 1 = −3 rows of capsules: with 6 columns, fewer than no weights."""
+    start = load_variant("paper-no-decoder")
+    knobs = (
+        Knob("image.height", alternatives([10, 12, 14, 30, 32])),
+        Knob("digit_caps.dimension", alternatives(range(1, 12))),
+    )
+    assert_equal_to_brute_force(Space("", "capsnet", "", knobs), start, 6_000_000, 1_000_000, changes)
+
+
+def test_running_statistics_cannot_be_counted_where_another_change_removes_them() -> None:
+    """Without its layers, an Efficient-CapsNet has no batch normalisation: three interpretations, not four."""
+    start = load_variant("efficient-capsnet")
+    knobs = (
+        Knob("layers", (Alternative([], 0, ""),)),
+        Knob("counting.running_statistics", (Alternative("counted", 0, ""),)),
+        Knob("layers.1.channels", alternatives([16])),
+    )
+    assert_equal_to_brute_force(Space("", "efficient-capsnet", "", knobs[:2]), start, 0, 10**9, 2)
+    assert_equal_to_brute_force(Space("", "efficient-capsnet", "", knobs), start, 0, 10**9, 3)
+
+
+def test_an_interval_that_ends_beyond_the_integers_of_the_machine() -> None:
+    start = load_variant("paper")
+    found = search(load_space("capsnet"), start)
+    assert found.by_changes((0, 10**40)).sum() == found.sizes(changes=None)[1]
+    assert found.nearest((0, 10**40), changes=None) == (None, None)
+
+
+def test_more_rows_than_fit_one_behind_the_other_in_an_integer_of_the_machine() -> None:
+    """60 heights by 60 widths make 3600 rows of totals up to 2^52.6: as keys in one order they reach 2^64.4."""
+    start = load_variant("paper-no-decoder")
+    dimensions = (*range(1, 9), 2_000_000_000)
+    knobs = (
+        Knob("image.height", alternatives(range(29, 88))),
+        Knob("image.width", alternatives(range(29, 88))),
+        Knob("digit_caps.dimension", alternatives(dimensions)),
+    )
+    found = search(Space("", "capsnet", "", knobs), start)
+    for side, capsule_side in ((87, 36), (86, 35), (57, 21)):  # ⌊(side − 8 − 9)/2⌋ + 1
+        wanted = 20_992 + 5_308_672 + 32 * capsule_side**2 * 10 * 8 * 2_000_000_000
+        made = {
+            (change.knob, change.after) for each in found.within((wanted, wanted), changes=3) for change in each.changes
+        }
+        assert {("image.height", side), ("image.width", side), ("digit_caps.dimension", 2_000_000_000)} <= made
 
 
 @pytest.mark.parametrize(("start", "after"), [("true", "false"), ("false", "true")])

@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from capsaudit.catalogue import Variant, load_variant
-from capsaudit.families import impossible
+from capsaudit.families import impossible, layers
+from capsaudit.inventory import InventoryTensor
 from capsaudit.recognition.base import Match, RecognisedNetwork, best
 from capsaudit.spec import Image
 
@@ -19,9 +20,33 @@ def test_changes_are_those_that_count() -> None:
     assert (found.changes, found.difference) == (1, -256)
 
 
-def test_what_a_network_does_not_account_for_has_no_sign() -> None:
-    assert match("paper").unexplained(8_215_568) == 0
-    assert match("paper").unexplained(8_215_568 + 42) == match("paper").unexplained(8_215_568 - 42) == 42
+Layers = dict[str, tuple[InventoryTensor, ...]]
+
+
+def tensor(name: str, count: int, *, buffer: bool = False) -> InventoryTensor:
+    return InventoryTensor(
+        name=name,
+        layer="",
+        kind="",
+        shape=(count,),
+        count=count,
+        trainable=not buffer,
+        buffer=buffer,
+        dtype="float32",
+        bytes=0,
+    )
+
+
+def test_what_a_network_does_not_account_for_is_added_up_layer_by_layer() -> None:
+    """Five values too few in conv1 and seven too many in digit_caps do not cancel; three have no layer. A buffer is no parameter."""
+    spec = load_variant("paper-no-decoder").spec
+    exact: Layers = {row.name: (tensor(row.name, row.formula.value),) for row in layers(spec)}
+    assert Match(load_variant("paper"), RecognisedNetwork(spec, exact, (), ())).misfit == 0
+    changed: Layers = exact | {
+        "conv1": (tensor("conv1", 82 * 256 - 5), tensor("mean", 9, buffer=True)),
+        "digit_caps": (*exact["digit_caps"], tensor("more", 7)),
+    }
+    assert Match(load_variant("paper"), RecognisedNetwork(spec, changed, (tensor("x", 3),), ())).misfit == 5 + 7 + 3
 
 
 def test_the_network_as_a_variant_extends_the_one_it_matches() -> None:
@@ -31,17 +56,17 @@ def test_the_network_as_a_variant_extends_the_one_it_matches() -> None:
     assert found.sources == {"image.size": "inferred from net.py:Net"}
 
 
-def test_the_best_match_leaves_least_unexplained_then_changes_fewest_knobs() -> None:
-    exact, one_more = match("paper"), match("paper", "conv1.bias=false")
-    assert best([one_more, exact], 8_215_568) is exact
-    assert best([exact, one_more], 8_215_568 - 256) is one_more
-    plain, far = match("paper", "decoder=none"), match("article", "decoder=none")
-    assert best([far, plain], 6_804_224) is plain
-    assert best([], 1) is None
+def test_the_best_match_fits_best_then_changes_fewest_knobs() -> None:
+    """Without tensors, a network misfits by its whole total: the one without a decoder by least."""
+    exact, one_more = match("paper"), match("article", of="paper")
+    assert best([one_more, exact]) is exact
+    smaller = match("article", "decoder=none")
+    assert best([exact, smaller]) is smaller
+    assert best([]) is None
 
 
 def test_a_network_that_cannot_exist_is_no_match() -> None:
     spec = replace(load_variant("paper").spec, image=Image(channels=1, height=8, width=8))
     small = Match(load_variant("paper"), RecognisedNetwork(spec, {}, (), ()))
     assert impossible(small.network.spec)
-    assert best([small], 8_215_568) is None
+    assert best([small]) is None

@@ -10,6 +10,7 @@ from capsaudit import api
 from capsaudit.catalogue import Variant, load_all, load_variant
 from capsaudit.families.baseline import Baseline
 from capsaudit.inspection.load import inventory_of
+from capsaudit.recognition.base import Match, NoMatch
 from capsaudit.recognition.baseline import closest
 
 
@@ -65,7 +66,7 @@ def relatives(*names: str) -> list[tuple[Variant, Baseline]]:
 def test_pooling_and_dropout_leave_no_trace_and_are_as_in_the_variant() -> None:
     with torch.device("meta"):
         match = closest(inventory_of(baseline()), relatives())
-    assert match is not None
+    assert isinstance(match, Match)
     assert match.variant.id == "baseline-mnist"
     assert match.network.spec == load_variant("baseline-mnist").spec
     assert match.network.assumed == ("layers.*.pool", "fully_connected.dropout")
@@ -81,7 +82,7 @@ def test_padding_is_read_off_the_module(padding: int, pixels: int, expected: obj
             *(nn.Linear(328, 192), nn.Linear(192, 10)),
         )
         match = closest(inventory_of(model), relatives("baseline-mnist"))
-    assert match is not None
+    assert isinstance(match, Match)
     assert isinstance(match.network.spec, Baseline)
     assert match.network.spec.padding == expected
     assert match.network.spec.image.height == 28
@@ -93,12 +94,25 @@ def test_only_the_variant_that_is_asked_for_may_differ_in_many_knobs() -> None:
         nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5), nn.Flatten(), nn.Linear(16 * 25, 120), nn.Linear(120, 10)
     )
     inventory = inventory_of(model)
-    assert closest(inventory, relatives()) is None
+    refused = closest(inventory, relatives())
+    assert isinstance(refused, NoMatch)
+    assert refused.because.endswith("knobs differ from the closest variant, more than 3")
     alone = closest(inventory, relatives("baseline-multimnist"))
-    assert alone is not None
+    assert isinstance(alone, Match)
     assert alone.changes > 3
 
 
 def test_another_number_of_convolutions_is_another_network() -> None:
     with torch.device("meta"):
-        assert closest(inventory_of(baseline()), relatives("baseline-multimnist")) is None
+        found = closest(inventory_of(baseline()), relatives("baseline-multimnist"))
+    assert isinstance(found, NoMatch)
+
+
+@pytest.mark.parametrize("extra", [nn.Conv2d(128, 128, 1, device="meta"), nn.Linear(7, 10, device="meta")], ids=str)
+def test_a_convolution_or_a_matrix_that_is_left_over_makes_it_another_network(extra: nn.Module) -> None:
+    """Nothing marks a plain network but that it has nothing else; a normalisation changes little."""
+    with torch.device("meta"):
+        model = nn.Sequential(extra, baseline())
+        normalised = nn.Sequential(nn.BatchNorm2d(1), baseline())
+    assert api.audit(model).recognised is None
+    assert (api.audit(normalised).recognised, api.audit(normalised).beyond) == ("baseline", ("0",))

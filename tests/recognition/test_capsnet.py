@@ -13,6 +13,7 @@ from capsaudit import api
 from capsaudit.catalogue import Variant, load_variant
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.inspection.load import inventory_of
+from capsaudit.recognition.base import Match, NoMatch
 from capsaudit.recognition.capsnet import closest
 from tests.examples import capsnets
 from tests.examples.classifier import SmallClassifier
@@ -114,7 +115,7 @@ def test_of_several_variants_the_one_with_the_fewest_changes_is_the_closest() ->
     """The paper's network is one change from `trainable-logits` and two from `article`."""
     inventory = inventory_of(capsaudit.build("paper", device="meta"))
     match = closest(inventory, [relative("article"), relative("trainable-logits")])
-    assert match is not None
+    assert isinstance(match, Match)
     assert (match.variant.id, match.changes) == ("trainable-logits", 1)
 
 
@@ -123,7 +124,7 @@ def test_what_cannot_be_inferred_from_tensors_is_as_in_the_variant() -> None:
     model = capsaudit.build("paper", device="meta")
     variant, spec = relative("paper", "digit_caps.iterations=5", "digit_caps.gradient=last")
     match = closest(inventory_of(model), [(variant, spec)])
-    assert match is not None
+    assert isinstance(match, Match)
     assert match.network.spec == spec
     assert match.network.assumed == ("digit_caps.iterations", "digit_caps.gradient")
 
@@ -132,7 +133,7 @@ def test_the_image_is_the_one_that_it_was_run_with_or_has_as_many_pixels_as_the_
     with torch.device("meta"):
         larger = capsnets.LargerWithBias()
     match = closest(inventory_of(larger), [relative("paper")])
-    assert match is not None
+    assert isinstance(match, Match)
     assert (match.network.spec.image.height, match.network.spec.image.width) == (36, 36)
 
 
@@ -141,10 +142,10 @@ def test_without_a_decoder_the_image_has_as_many_capsules_as_w_has_matrices() ->
     model = capsaudit.build("paper-no-decoder", device="meta")
     for start, side in (("paper-no-decoder", 28), ("multimnist", 28)):
         match = closest(inventory_of(model), [relative(start)])
-        assert match is not None
+        assert isinstance(match, Match)
         assert match.network.spec.image.height == side
-        assert match.unexplained(6_804_224) == 0
+        assert match.misfit == 0
 
 
 def test_a_model_of_another_kind_is_no_capsule_network() -> None:
-    assert closest(inventory_of(SmallClassifier()), [relative("paper")]) is None
+    assert isinstance(closest(inventory_of(SmallClassifier()), [relative("paper")]), NoMatch)

@@ -10,6 +10,7 @@ from capsaudit.catalogue import load_all, load_variant
 from capsaudit.errors import CapsauditError
 from capsaudit.families import FAMILIES
 from capsaudit.inspection.load import inventory_of
+from capsaudit.recognition.base import Match, NoMatch
 from capsaudit.recognition.closest import RECOGNISERS, closest
 from tests.examples.classifier import SmallClassifier
 
@@ -29,18 +30,18 @@ def test_only_variants_of_its_family_are_compared(name: str) -> None:
     inventory = inventory_of(capsaudit.build(name, device="meta"))
     other = {"paper": "baseline-mnist", "baseline-multimnist": "paper"}[name]
     match = closest(inventory, load_all())
-    assert match is not None
+    assert isinstance(match, Match)
     assert match.variant.id == name
-    assert closest(inventory, [load_variant(other)]) is None
-    assert closest(inventory, []) is None
+    assert isinstance(closest(inventory, [load_variant(other)]), NoMatch)
+    assert closest(inventory, []) == NoMatch("there is no variant")
 
 
-def test_a_family_that_explains_every_value_is_believed_before_one_that_does_not() -> None:
+def test_of_several_families_the_one_that_fits_best_is_believed() -> None:
     """The same three convolutions could begin a capsule network; the baseline accounts for all."""
     inventory = inventory_of(capsaudit.build("baseline-mnist", device="meta"))
     match = closest(inventory, load_all())
-    assert match is not None
-    assert match.unexplained(inventory.trainable()) == 0
+    assert isinstance(match, Match)
+    assert match.misfit == 0
 
 
 def test_no_known_architecture() -> None:
@@ -55,6 +56,6 @@ def test_no_known_architecture() -> None:
 
 
 def test_a_model_without_tensors_matches_nothing() -> None:
-    assert closest(inventory_of(nn.Identity()), load_all()) is None
+    assert isinstance(closest(inventory_of(nn.Identity()), load_all()), NoMatch)
     with torch.device("meta"):
-        assert closest(inventory_of(nn.Linear(3, 3)), load_all()) is None
+        assert isinstance(closest(inventory_of(nn.Linear(3, 3)), load_all()), NoMatch)

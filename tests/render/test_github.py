@@ -41,9 +41,10 @@ def test_a_claim_in_a_file_is_annotated_at_its_line() -> None:
 
 
 def test_texts_cannot_end_their_line_or_become_a_command() -> None:
-    finding = Finding(kind="unused", path="a", message="100%\n::error::injected\r")
+    """GitHub turns %0A into a line break again; names have none any more, and a percent sign is text."""
+    finding = Finding(kind="unused", path="a", message="100%\n::error::injected\r %0A")
     text = github(msgspec.structs.replace(unknown_audit(), warnings=(finding,)))
-    assert text.splitlines()[0] == "::warning title=capsaudit unused a::100%25%0A::error::injected%0D"
+    assert text.splitlines()[0] == r"::warning title=capsaudit unused a::100%25\n:\x3aerror:\x3ainjected\r %250A"
 
 
 def test_nothing_to_compare_with_is_said() -> None:

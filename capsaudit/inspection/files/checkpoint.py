@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
-import zipfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from msgspec import Struct
 
 from capsaudit.errors import CapsauditError, FileError
+from capsaudit.inspection.files.archives import LARGEST_PICKLE_BYTES, Pickled, pickled
 from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED, Contents, file_row
 from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inspection.memory import dense_parts, own_memory
@@ -65,26 +63,36 @@ def checkpoint_contents(path: Path) -> Contents:
     Raises:
         CapsauditError: as `read_checkpoint`.
     """
-    with open_file(path) as stream:
-        loaded = _loaded(stream, path)
-        state, notes = _state_dict(loaded, path)
-        tensors = {str(name): value for name, value in state.items() if isinstance(value, torch.Tensor)}
-        _expect_complete(tensors, stream, path)
+    found = _pickled(path)
+    state, notes = _state_dict(_loaded(found, path), path)
+    tensors = {str(name): value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    _expect_complete(tensors, found, path)
     notes += [f"{shown(name)} is not a tensor and is not counted" for name in state if name not in tensors]
     return Contents(tuple(_rows(tensors)), (*notes, TRAINABLE_ASSUMED))
 
 
-def _loaded(stream: BinaryIO, path: Path) -> object:
+def _pickled(path: Path) -> Pickled:
+    with open_file(path) as stream:
+        try:
+            return pickled(stream, path)
+        except CapsauditError:
+            raise
+        except Exception as error:
+            raise CapsauditError(f"{path}: {_loading_problem(error)}") from error
+
+
+def _loaded(found: Pickled, path: Path) -> object:
     """The unpickled content. Its tensors have memory of the right size, but values are not read into it, so it costs nothing."""
-    if not stream.read(1):
+    if not found.stream.getbuffer().nbytes:
         raise CapsauditError(f"{path}: is empty; expected a checkpoint written by torch.save")
-    stream.seek(0)
     try:
         with warnings.catch_warnings(), torch.serialization.skip_data():
             warnings.simplefilter("ignore")
-            loaded: object = torch.load(stream, map_location="cpu", weights_only=True)
+            loaded: object = torch.load(found.stream, map_location="cpu", weights_only=True)
             return loaded
     except Exception as error:
+        if found.stream.tell() == LARGEST_PICKLE_BYTES:
+            raise CapsauditError(f"{path}: its pickle has more than {LARGEST_PICKLE_BYTES:,} bytes") from error
         raise CapsauditError(f"{path}: {_loading_problem(error)}") from error
 
 
@@ -93,8 +101,6 @@ def _loading_problem(error: Exception) -> str:
     text = str(error)
     if found := re.search(r"GLOBAL ([\w.]+)", text):
         return f"contains more than tensors ({found[1]}); loading it would run code, so nothing was loaded; {_SAVE}"
-    if "TorchScript" in text or "torch.jit.load" in text:
-        return f"is a TorchScript archive, which contains code; {_SAVE}"
     if "can't allocate memory" in text:
         return "declares a tensor larger than the memory of this machine"
     cause = text.partition("WeightsUnpickler error:")[2].strip().partition("\n")[0] or one_line(error)
@@ -113,7 +119,7 @@ def _state_dict(loaded: object, path: Path) -> tuple[StateDict, list[str]]:
     if not isinstance(state, Mapping):
         raise CapsauditError(f"{path}: contains a value of type {type(state).__name__}; expected a state dict; {_SAVE}")
     if faults := [name for name, value in state.items() if not _is_entry(name, value)]:
-        raise FileError(f"{path}: {fault}" for fault in _entry_faults(state, faults))
+        raise FileError(*(f"{path}: {fault}" for fault in _entry_faults(state, faults)))
     return state, [_nesting_note(keys, ignored)] if keys else []
 
 
@@ -154,9 +160,9 @@ def _description(value: object) -> str:
     return shown(value) if isinstance(value, str | int | float) else f"a value of type {type(value).__name__}"
 
 
-def _expect_complete(tensors: Mapping[str, torch.Tensor], stream: BinaryIO, path: Path) -> None:
+def _expect_complete(tensors: Mapping[str, torch.Tensor], found: Pickled, path: Path) -> None:
     """Check that the file is long enough for its tensors, because loading did not read their values."""
-    available, prefix = _space(stream, path)
+    available, prefix = _space(found, path)
     parts = [part for tensor in tensors.values() for part in dense_parts(tensor) if not part.is_meta]
     storages = {part.untyped_storage()._cdata: part.untyped_storage() for part in parts}
     needed = sum(storage.nbytes() + prefix for storage in storages.values())
@@ -165,20 +171,14 @@ def _expect_complete(tensors: Mapping[str, torch.Tensor], stream: BinaryIO, path
         raise CapsauditError(f"{path}: {what}; it is truncated or damaged")
 
 
-def _space(stream: BinaryIO, path: Path) -> tuple[int, int]:
+def _space(found: Pickled, path: Path) -> tuple[int, int]:
     """The number of bytes for values in the file, and the number of bytes before each storage.
 
-    A zip archive has one record per storage. A legacy file has all storages behind the pickle, each after its length.
+    An archive has one record per storage. A file in the older format has all storages behind the pickle, each after its length.
     """
-    remaining = os.fstat(stream.fileno()).st_size - stream.tell()
-    stream.seek(0)
-    if stream.read(4) != b"PK\3\4":
-        return remaining, 8
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            return sum(record.file_size for record in archive.infolist() if "/data/" in record.filename), 0
-    except Exception as error:
-        raise CapsauditError(f"{path}: {_loading_problem(error)}") from error
+    if found.value_bytes is not None:
+        return found.value_bytes, 0
+    return path.stat().st_size - found.stream.tell(), 8
 
 
 def _rows(tensors: Mapping[str, torch.Tensor]) -> Iterator[InventoryTensor]:

@@ -29,6 +29,9 @@ from capsaudit.validation import faults_of, nearest, shown
 MAX_HEADER_BYTES = 100_000_000
 """The limit of the format."""
 
+_MAX_EXPLAINED_BYTES = 10_000_000
+"""Of a header with other types in it than a header has. To find all its faults it becomes objects of any type, 20 times as large as itself."""
+
 _MAX_AXES = 64
 _MAX_FAULTS = 20
 
@@ -130,7 +133,7 @@ def _entries(header: bytes, path: Path) -> dict[str, _Table]:
     try:
         entries: dict[str, _Table] = msgspec.json.decode(header, type=_HeaderType)
     except (ValueError, RecursionError) as error:
-        raise FileError(f"{path}: {fault}" for fault in _header_faults(header, error)) from error
+        raise FileError(*(f"{path}: {fault}" for fault in _header_faults(header, error))) from error
     metadata = entries.pop(_METADATA, None)
     _refuse(path, _metadata_faults(metadata or {}))
     _refuse(path, (f"{shown(name)}: {fault}" for name, entry in entries.items() for fault in _entry_faults(entry)))
@@ -141,7 +144,9 @@ def _entries(header: bytes, path: Path) -> dict[str, _Table]:
 
 
 def _header_faults(header: bytes, error: Exception) -> list[str]:
-    """Why the header could not be decoded. If it is an object of JSON, the faults of each tensor."""
+    """Why the header could not be decoded. If it is an object of JSON, and no huge one, the faults of each tensor."""
+    if len(header) > _MAX_EXPLAINED_BYTES:
+        return [f"its header: {error}"]
     try:
         content = msgspec.json.decode(header.decode())
     except UnicodeDecodeError as fault:
@@ -267,7 +272,7 @@ def _row(name: str, entry: _Table) -> InventoryTensor:
 def _refuse(path: Path, faults: Iterable[str]) -> None:
     """Raise an error if there are faults."""
     if found := [f"{path}: {fault}" for fault in _limited(faults)]:
-        raise FileError(found)
+        raise FileError(*found)
 
 
 def _limited(faults: Iterable[str]) -> list[str]:

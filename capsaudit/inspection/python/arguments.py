@@ -36,8 +36,8 @@ def parse_kwargs(texts: Iterable[str]) -> dict[str, object]:
     """
     texts = list(texts)
     if faults := [fault for index, text in enumerate(texts) for fault in _kwarg_faults(text, texts[:index])]:
-        raise CapsauditError("\n".join(faults))
-    return dict(parse_setting(text) for text in texts)
+        raise CapsauditError(*faults)
+    return dict(parse_setting(text, "--kwarg") for text in texts)
 
 
 def _kwarg_faults(text: str, before: Iterable[str]) -> Iterator[str]:
@@ -61,7 +61,7 @@ def parse_inputs(texts: Iterable[str]) -> list[tuple[Shape, str]]:
     """
     parts = [(text, *text.partition(":")) for text in texts]
     if faults := [fault for text, sizes, colon, dtype in parts for fault in _input_faults(text, sizes, colon + dtype)]:
-        raise CapsauditError("\n".join(faults))
+        raise CapsauditError(*faults)
     return [(_shape(sizes), dtype.strip() or FLOAT) for _, sizes, _, dtype in parts]
 
 

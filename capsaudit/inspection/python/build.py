@@ -82,7 +82,7 @@ def _built(factory: object, target: Target, kwargs: Mapping[str, object]) -> Loa
         what = f"is {_description(factory)}; expected an nn.Module, or a class or function that returns one"
         raise CapsauditError(f"{target.text}: {what}")
     if faults := list(_argument_faults(factory, kwargs)):
-        raise CapsauditError("\n".join(f"{target.text}: {fault}" for fault in faults))
+        raise CapsauditError(*(f"{target.text}: {fault}" for fault in faults))
     with translate_errors(f"{target.text}: building the model failed"):
         made = factory(**kwargs)
     arguments = ", ".join(f"{name}={value!r}" for name, value in kwargs.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from capsaudit.render.document import Document
+from capsaudit.render.escaping import with_escapes
 from capsaudit.render.tables.base import setting
 from capsaudit.results import Result
 
@@ -27,7 +28,7 @@ DOCUMENTS = {
 
 
 def document(result: Result) -> Document:
-    """The document of a result."""
+    """The document of a result, safe to show."""
     module, _, function = DOCUMENTS[type(result).__name__].partition(".")
-    drawn: Document = getattr(import_module(f"{__name__}.{module}"), function)(result)
+    drawn: Document = getattr(import_module(f"{__name__}.{module}"), function)(with_escapes(result))
     return drawn

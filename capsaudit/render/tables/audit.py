@@ -30,8 +30,8 @@ def _title(result: Audit) -> str:
     counted = f"{result.target}: {result.trainable:,} trainable"
     if result.closest is None:
         return counted
-    if not result.explanations and not result.unexplained:
-        return f"{counted}: it is {result.closest}"
+    if not (result.explanations or result.unexplained or result.beyond):
+        return f"{counted}: its tensors are those of {result.closest}"
     signed = number(result.difference, signed=True).text
     return f"{counted}: closest to {result.closest} ({result.closest_total:,}), {signed}"
 
@@ -156,6 +156,9 @@ def _claim_grid(result: Audit) -> Grid:
 def _sentences(result: Audit) -> Iterator[str]:
     if result.unexplained:
         yield f"Not explained by any knob: {number(result.unexplained, signed=True).text}."
+    if result.beyond:
+        rows = {row.name: row for row in result.layers}  # the model's own layers are the last
+        yield f"Has no part in {result.closest}: {', '.join(_own(rows[name]) for name in result.beyond)}."
     if result.assumed and result.closest:
         yield f"{listed(result.assumed)} cannot be inferred from the weights; assumed as in {result.closest}."
     if len(result.policies) > 1:
@@ -164,6 +167,12 @@ def _sentences(result: Audit) -> Iterator[str]:
     yield f"{result.bytes:,} bytes in total."
     yield from (f"Warning ({finding.kind}): {finding.message}" for finding in result.warnings)
     yield from result.notes
+
+
+def _own(row: AuditedLayer) -> str:
+    """A layer of the model by its path, with what it counts."""
+    counts = (("trainable", row.trainable), ("frozen", row.frozen), ("in buffers", row.buffers))
+    return f"{row.name or 'the model itself'} ({', '.join(f'{n:,} {kind}' for kind, n in counts if n) or 'no values of its own'})"
 
 
 def _tensor_grid(result: Audit) -> Grid:

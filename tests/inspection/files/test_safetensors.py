@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -305,3 +306,19 @@ def test_mutated_files_are_read_or_refused(
     content[position % len(content)] = byte
     path.write_bytes(content[: len(content) - length % len(content)] if length % 3 == 0 else content)
     assert outcome(path) in ("read", "refused")
+
+
+def test_a_huge_header_of_something_else_does_not_become_objects(file: Path) -> None:
+    """12 MB of empty lists would take 64 bytes each, and 8 in their list: 290 MB. The file itself is 12 MB of them."""
+    header = b'{"w":[' + b"[]," * 4_000_000 + b"[]]}"
+    written(file, header, data=0)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FileError) as caught:
+            read_header(file)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    (fault,) = caught.value.faults
+    assert fault.startswith(f"{file}: its header: Expected ")
+    assert peak < 2 * len(header)

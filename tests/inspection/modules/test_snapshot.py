@@ -238,6 +238,34 @@ def test_sparse_buffers_are_restored(change: Callable[[Tensor], Tensor]) -> None
     assert torch.equal(model.kept.to_dense(), torch.eye(3))
 
 
+@pytest.mark.parametrize("smaller_first", [False, True])
+def test_storages_of_two_sizes_on_one_memory_are_restored(smaller_first: bool) -> None:
+    def forward(model: Any, x: Tensor) -> Any:
+        model.whole[2:] = 7
+        return model.ours(x)
+
+    memory = np.zeros(4, dtype=np.float32)
+    model: Any = Model(forward, ours=linear())
+    for name in ("part", "whole") if smaller_first else ("whole", "part"):
+        model.register_buffer(name, torch.from_numpy(memory[:2] if name == "part" else memory))
+    assert changed(model) == ["whole"]
+    assert model.whole.tolist() == [0, 0, 0, 0]
+
+
+def test_a_quantised_tensor_that_replaces_another_is_a_change() -> None:
+    """Its bits are not compared, even if they are equal."""
+
+    def forward(model: Any, x: Tensor) -> Any:
+        model.kept = model.kept.clone()
+        return model.ours(x)
+
+    model: Any = Model(forward, ours=linear())
+    model.register_buffer("kept", torch.quantize_per_tensor(torch.ones(4), 0.5, 0, torch.qint8))
+    kept = model.kept
+    assert changed(model) == ["kept"]
+    assert model.kept is kept
+
+
 def test_equal_values_in_other_memory_are_no_change() -> None:
     def forward(model: Any, x: Tensor) -> Any:
         model.seen = model.seen.clone()

@@ -246,6 +246,21 @@ def test_zeros_are_counted_for_any_dtype(dtype: torch.dtype) -> None:
     assert inventory(module)[0].counts == {"nonzero": 2}
 
 
+def test_a_small_double_is_not_zero() -> None:
+    """1e-300 would be 0 as a 32-bit number."""
+    module = with_parameters(weight=torch.tensor([1e-300, 0, 1], dtype=torch.float64))
+    assert inventory(module)[0].counts == {"nonzero": 2}
+
+
+def test_a_reference_module_registers_its_weight_and_is_not_unpacked() -> None:
+    reference = pytest.importorskip("torch.ao.nn.quantized.reference")
+    assert [(row.name, row.count, row.note) for row in inventory(quietly(lambda: reference.Linear(4, 3)))][:2] == [
+        ("weight", 12, None),
+        ("bias", 3, None),
+    ]
+    assert sum(row.count for row in inventory(reference.Linear(4, 3)) if not row.buffer) == 15  # 4·3 + 3
+
+
 def test_compressed_sparse_tensors_count_entries_too() -> None:
     (row,) = inventory(quietly(lambda: with_parameters(weight=torch.eye(4).to_sparse_csr())))
     assert row.count == 16  # 4·4 by shape, 4 entries

@@ -65,13 +65,16 @@ def test_float32_at_the_paper_s_size(channels: int, kernel: int, stride: int) ->
     assert (ours - exact).norm() / exact.norm() < 2e-6
 
 
-def test_more_images_than_are_unrolled_at_once() -> None:
-    """35 images are three blocks of at most 16."""
+@pytest.mark.parametrize("channels", [1, 70], ids=["patches", "windows"])
+def test_more_images_than_are_unrolled_at_once(channels: int) -> None:
+    """35 images are three blocks of at most 16, whose gradients of weight and bias add up."""
     torch.manual_seed(0)
-    images, weight = leaf(35, 70, 6, 6), leaf(3, 70, 3, 3)
-    ours, theirs = unrolled_conv2d(images, weight, None, 2), F.conv2d(images, weight, None, 2)
+    inputs = leaf(35, channels, 6, 6), leaf(3, channels, 3, 3), leaf(3)
+    ours, theirs = unrolled_conv2d(*inputs, 2, relu=True), F.relu(F.conv2d(*inputs, 2))
     torch.testing.assert_close(ours, theirs)
-    for mine, other in zip(*(torch.autograd.grad(o.sum(), (images, weight)) for o in (ours, theirs)), strict=True):
+    gradient = torch.randn_like(ours)
+    found, expected = (torch.autograd.grad(output, inputs, gradient) for output in (ours, theirs))
+    for mine, other in zip(found, expected, strict=True):
         torch.testing.assert_close(mine, other)
 
 

@@ -92,10 +92,17 @@ def test_gradcheck_of_routing(prior: bool, first: bool, bias: bool) -> None:
     assert torch.autograd.gradcheck(routed, there)
 
 
-def test_more_images_than_are_routed_at_once() -> None:
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("none_of_the_above", [False, True])
+def test_more_images_than_are_routed_at_once(first: bool, none_of_the_above: bool) -> None:
+    """70 images are three blocks of at most 32, whose gradients of all that the images share add up."""
     torch.manual_seed(0)
-    capsules, weight = leaf(70, 6, 4), leaf(6, 3, 4, 5)
-    ours, theirs = (form(capsules, weight, None, None, None, Routing(3)) for form in (factored_routing, plain))
+    tensors = drawn(70, (2, 3), (3, 4, 5), prior=True, first=first, bias=True)
+    how = Routing(3, none_of_the_above)
+    ours, theirs = factored_routing(*tensors, how), plain(*tensors, how)
     torch.testing.assert_close(ours, theirs)
-    for mine, other in zip(*(torch.autograd.grad(o.sum(), (capsules, weight)) for o in (ours, theirs)), strict=True):
+    inputs = [tensor for tensor in tensors if tensor is not None]
+    gradient = torch.randn_like(ours)
+    found, expected = (torch.autograd.grad(output, inputs, gradient) for output in (ours, theirs))
+    for mine, other in zip(found, expected, strict=True):
         torch.testing.assert_close(mine, other)

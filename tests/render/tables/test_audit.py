@@ -35,7 +35,7 @@ def test_a_model_that_matches_nothing_is_not_compared() -> None:
 
 
 def test_the_title_says_what_the_model_is_or_how_far_it_is_from_it() -> None:
-    assert audit(samples.audit()).title.endswith("8,227,088 trainable: it is trainable-logits")
+    assert audit(samples.audit()).title.endswith("8,227,088 trainable: its tensors are those of trainable-logits")
     assert audit(samples.explained_audit()).title.endswith("closest to paper (8,215,568), +210,514")
 
 
