@@ -54,7 +54,7 @@ def known(figure: Figure) -> tuple[Known, ...]:
     for name, (low, high) in _readings(figure):
         otherwise = [one for one in _within(low, high) if one.rank == _VARIANT or (not found and one.rank <= _TENSOR)]
         found += [Ranked(_OTHERWISE_PRINTED, msgspec.structs.replace(one.quantity, reading=name)) for one in otherwise]
-    seen: set[tuple[str, str, int]] = set()
+    seen: set[object] = set()
     first = [one.quantity for one in sorted(found, key=_order) if _is_new(one.quantity, seen)]
     return (*first, *(claim for claim in _published() if claim.total == figure.value))
 
@@ -63,10 +63,12 @@ def _order(one: Ranked) -> tuple[int, int]:
     return one.rank, _KINDS.index(one.quantity.kind)
 
 
-def _is_new(quantity: Known, seen: set[tuple[str, str, int]]) -> bool:
+def _is_new(quantity: Known, seen: set[object]) -> bool:
     """Not found by an earlier reading."""
-    key = (quantity.of, quantity.name, quantity.total)
-    return key not in seen and not seen.add(key)
+    key = (quantity.of, quantity.name, tuple(quantity.counting))
+    new = key not in seen
+    seen.add(key)
+    return new
 
 
 def as_read(figure: Figure, found: Sequence[Known]) -> Figure:
