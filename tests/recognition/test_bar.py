@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise, permutations
 from math import isqrt
+from operator import eq
 
 import msgspec
 import pytest
@@ -156,7 +157,7 @@ def as_matrices(bare: Sequence[int]) -> Iterator[tuple[int, ...]]:
 def chains(channels: Sequence[int], bare: Sequence[int], widths: Sequence[int]) -> bool:
     """Whether some axis of the parameter divides the channels of convolutions behind the first, and it has a matrix for each class and
     capsule of a whole square grid, or type, or one. With fewer than four axes, a decoder to a square image takes the capsules as well, or
-    the sizes are a variant's. Written without the recogniser.
+    all sizes but one are a variant's. Written without the recogniser.
     """
     decoders = {width for at, width in enumerate(widths) if any(map(square, widths[at + 1 :]))}
     known = {
@@ -166,7 +167,9 @@ def chains(channels: Sequence[int], bare: Sequence[int], widths: Sequence[int]) 
     }
     for matrices, classes, dimension_in, dimension in as_matrices(bare):
         sure = bare.count(1) == len(bare) - 4
-        confirmed = {dimension, classes * dimension} & decoders or (classes, dimension_in, dimension) in known
+        confirmed = {dimension, classes * dimension} & decoders or any(
+            sum(map(eq, (classes, dimension_in, dimension), sizes)) >= 2 for sizes in known
+        )
         for out in (width * parts for width in channels[1:] for parts in range(1, channels.count(width) + 1)):
             types, rest = divmod(out, dimension_in)
             grid = matrices == 1 or (types and matrices % types == 0 and square(matrices // types))
