@@ -150,16 +150,14 @@ def is_norm(group: Group) -> bool:
 
 def is_bare(group: Group) -> bool:
     """Parameters that belong to no usual layer: no convolution of any kind, no matrix with its bias, no scale and shift."""
-    shape, length = group.weight, next((t.shape for t in group.tensors if len(t.shape) == 1), ())
-    biased = len(group.tensors) == 2 and len(shape) >= 3 and length in (shape[:1], shape[1:2])
-    usual = (
-        biased,
-        _says_convolution(group),
-        is_convolution(group),
-        is_linear(group),
-        is_norm(group),
-    )
-    return not any(usual)
+    usual = (_is_biased, _says_convolution, is_convolution, is_linear, is_norm)
+    return not any(is_usual(group) for is_usual in usual)
+
+
+def _is_biased(group: Group) -> bool:
+    """A weight of three or more axes with a bias for its first or, where a convolution is transposed, its second."""
+    biases = [tensor.shape for tensor in group.tensors if len(tensor.shape) == 1 and tensor.name.endswith("bias")]
+    return len(group.tensors) == 2 and len(group.weight) >= 3 and biases in ([group.weight[:1]], [group.weight[1:2]])
 
 
 def _rest_is_bias(group: Group) -> bool:

@@ -137,6 +137,12 @@ def test_parameters_of_no_usual_layer(layer: nn.Module, bare: bool) -> None:
     assert is_bare(group(layer)) is bare
 
 
+def test_a_vector_beside_w_that_is_no_bias_leaves_it_bare() -> None:
+    layer = Conv2dCapsules("W")
+    layer.scale = nn.Parameter(torch.ones(32))
+    assert is_bare(group(layer))
+
+
 def test_without_its_class_a_bias_tells_a_convolution() -> None:
     """As in a file. A transposed one has a bias for its second axis."""
     for layer, bare in (
