@@ -137,11 +137,29 @@ def test_a_large_model_is_shown_in_groups(tmp_path: Path) -> None:
 def test_values_that_no_knob_explains_are_no_agreement() -> None:
     """The paper's network and a tensor of 42 values that belongs to none of its layers."""
     model = api.build("paper")
-    assert api.audit(model).verdict == "agrees"
+    assert api.audit(model, against="paper").verdict == "agrees"
     model.register_parameter("more", torch.nn.Parameter(torch.zeros(42)))
-    audited = api.audit(model)
+    audited = api.audit(model, against="paper")
     assert (audited.closest, audited.explanations, audited.unexplained) == ("paper", (), 42)
     assert audited.verdict == "disagrees"
+
+
+@pytest.mark.parametrize(
+    ("part", "verdict"),
+    [
+        ("register_buffer('mask', torch.zeros(4))", "agrees"),  # no parameter
+        ("register_parameter('more', torch.nn.Parameter(torch.zeros(4), requires_grad=False))", "disagrees"),
+    ],
+)
+def test_the_verdict_is_about_all_parameters_and_not_those_that_train_alone(
+    tmp_path: Path, part: str, verdict: str
+) -> None:
+    code = "import torch\nfrom capsnets import EightConvolutions\ndef net():\n    model = EightConvolutions()\n"
+    (tmp_path / "net.py").write_text(f"{code}    model.{part}\n    return model\n")
+    (tmp_path / "capsnets.py").write_text((EXAMPLES / "capsnets.py").read_text())
+    found = json.loads(invoke("audit", "net.py:net", "--against", "paper", "--format", "json", cwd=tmp_path).stdout)
+    assert (found["closest"], found["difference"], found["verdict"]) == ("paper", 0, verdict)
+    assert found["beyond"] == [""]
 
 
 def test_the_help_says_that_code_is_run() -> None:
