@@ -25,7 +25,7 @@ from capsaudit.render.formats import FORMATS, Format, as_text, html, one_line
 from capsaudit.render.terminal import plain
 from capsaudit.results import Audit, Result
 from capsaudit.text import escaped, valid
-from tests.names import FIXED, NAMES, poisoned, unsafe
+from tests.names import FIXED, FRAGMENTS, NAMES, poisoned, unsafe
 from tests.processes import invoke, run
 from tests.render.samples import SAMPLES
 
@@ -106,6 +106,13 @@ def test_markdown_keeps_its_structure(name: str, sample: str) -> None:
     assert not unsafe(shown)
     assert blocks(shown) == blocks(as_text(harmless(sample, name), "markdown"))
     assert not re.search(r"@|(?<!\\)\$|[a-z]://|www\.|#\d", shown)
+
+
+@pytest.mark.parametrize("sample", ["explain", "reconcile", "explained audit", "train-smoke"])
+def test_markdown_and_html_keep_their_structure_with_each_fragment(sample: str) -> None:
+    for name in FRAGMENTS:
+        assert blocks(as_text(hostile(sample, name), "markdown")) == blocks(as_text(harmless(sample, name), "markdown"))
+        assert Tags(html(hostile(sample, name))).found == Tags(html(harmless(sample, name))).found
 
 
 @examples
