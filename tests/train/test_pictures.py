@@ -11,8 +11,10 @@ import pytest
 from capsaudit.catalogue import load_variant
 from capsaudit.data.digits import load_digits
 from capsaudit.errors import CapsauditError
+from capsaudit.text import escaped
 from capsaudit.train.pictures import draw
 from capsaudit.train.smoke import Plan, Trained, smoke
+from tests.names import unsafe
 from tests.train.tiny import write_tiny
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -51,6 +53,16 @@ def test_a_run_whose_loss_was_never_finite_has_a_curve_as_well(trained: Trained,
     (curve, *_) = draw(msgspec.structs.replace(trained, run=run), tmp_path)
     assert curve.name == "a_b-loss.svg"
     assert curve.stat().st_size > 1000
+
+
+def test_a_name_is_text_in_every_picture(trained: Trained, tmp_path: Path) -> None:
+    r"""matplotlib would read `$\frac` as mathematics that does not end. Beside the shapes of its letters it writes each text as a comment."""
+    name = "$\\frac{$a\n::error::\x1b\u202e"
+    run = msgspec.structs.replace(trained.run, variant=name)
+    curve, *others = draw(msgspec.structs.replace(trained, run=run), tmp_path)
+    assert len(others) == 2
+    assert f"<!-- {escaped(name)}: " in curve.read_text()
+    assert not unsafe(curve.read_text())
 
 
 def test_a_folder_that_cannot_be_written_is_one_message(trained: Trained, tmp_path: Path) -> None:
