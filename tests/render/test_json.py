@@ -76,3 +76,10 @@ def test_schemas_close_what_they_describe() -> None:
 
 def test_texts_are_written_as_they_are() -> None:
     assert "(9·9·1 + 1)·256" in as_json(count())
+
+
+def test_what_utf8_cannot_hold_is_escaped() -> None:
+    """Names of a model's tensors and of files may contain lone surrogates."""
+    finding = Finding(kind="unused", path="a\udcff", message="is not used")
+    found = json.loads(as_json(msgspec.structs.replace(unknown_audit(), target="b\udcff", warnings=(finding,))))
+    assert (found["target"], found["warnings"][0]["path"]) == (r"b\udcff", r"a\udcff")
