@@ -3,14 +3,16 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
 from capsaudit import results
+from capsaudit.inventory import Finding
 from capsaudit.render.json import as_json, schemas
 from capsaudit.render.reasons import because, sentence
 from capsaudit.results.base import SCHEMA
-from tests.render.samples import SAMPLES, claims, count, ledger, reconciliation, runs
+from tests.render.samples import SAMPLES, claims, count, ledger, reconciliation, runs, unknown_audit
 
 
 @pytest.mark.parametrize("name", SAMPLES)
