@@ -12,7 +12,7 @@ from capsaudit.catalogue import load_variant
 from capsaudit.data.digits import load_digits
 from capsaudit.errors import CapsauditError
 from capsaudit.text import escaped
-from capsaudit.train.pictures import draw
+from capsaudit.train.pictures import _dimensions, _loss_curve, _reconstructions, draw
 from capsaudit.train.smoke import Plan, Trained, smoke
 from tests.names import unsafe
 from tests.train.tiny import write_tiny
@@ -69,6 +69,25 @@ def test_a_folder_that_cannot_be_written_is_one_message(trained: Trained, tmp_pa
     (tmp_path / "file").write_text("")
     with pytest.raises(CapsauditError, match="pictures could not be written"):
         draw(trained, tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["a$b$", "$", r"$\\frac{", "a\x1b\x00b"])
+def test_a_name_is_no_mathematics_and_no_control_sequence(trained: Trained, tmp_path: Path, name: str) -> None:
+    titled = msgspec.structs.replace(trained, run=msgspec.structs.replace(trained.run, variant=name))
+    figures = [_loss_curve(titled.run), _reconstructions(titled), _dimensions(titled)]
+    titles = [figures[0].axes[0].title, *(figure._suptitle for figure in figures[1:])]  # type: ignore[attr-defined]
+    assert all(title.get_text().startswith(name.replace("\x1b\x00", "\ufffd\ufffd")) for title in titles)
+    assert not any(title.get_parse_math() for title in titles)
+    curve, *others = draw(titled, tmp_path) if "\x00" not in name else [tmp_path / "x.svg"]
+    if others:
+        assert ET.parse(curve).getroot().tag == f"{SVG}svg"
+
+
+def test_pictures_are_written_to_pipes_and_through_links(trained: Trained, tmp_path: Path) -> None:
+    (tmp_path / "tiny-loss.svg").symlink_to("elsewhere.svg")
+    draw(trained, tmp_path)
+    assert (tmp_path / "tiny-loss.svg").is_symlink()
+    assert ET.parse(tmp_path / "elsewhere.svg").getroot().tag == f"{SVG}svg"
 
 
 def test_losses_of_a_run_are_finite_numbers_or_nothing(trained: Trained) -> None:
