@@ -149,45 +149,6 @@ def test_the_help_says_that_code_is_run() -> None:
     assert "Auditing Python code runs it" in " ".join(invoke("audit", "--help").stdout.split())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the action runs in bash")
-def test_the_action(tmp_path: Path) -> None:
-    """Its last step, as the runner would run it."""
-    text = (ROOT / "action.yml").read_text()
-    script = text.rpartition("run: |\n")[2]
-    environment = {
-        "TARGET": "classifier.py:SmallClassifier",
-        "CLAIMS": "classifier.claims.toml",
-        "AGAINST": "",
-        "ARGS": "--input 1,28,28",
-        "SARIF": str(tmp_path / "log.sarif"),
-        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }
-    assert all(f"{name}: ${{{{" in text for name in ("TARGET", "CLAIMS", "AGAINST", "ARGS", "SARIF"))
-    done = subprocess.run(
-        ["bash", "-e", "-c", script],
-        env=os.environ | environment,
-        cwd=EXAMPLES,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "3 of 3 claims hold" in done.stdout
-    assert "27,098" in (tmp_path / "summary.md").read_text()
-    assert json.loads((tmp_path / "log.sarif").read_text())["runs"][0]["results"] == []
-    again = subprocess.run(
-        ["bash", "-e", "-c", script],
-        env=os.environ | environment | {"CLAIMS": "", "AGAINST": "paper", "TARGET": "capsnets.py:OtherWidths"},
-        cwd=EXAMPLES,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert again.returncode == 1, again.stderr
-    assert "decoder.hidden 512, 1,024 → 522, 1,176 (+210,514)" in again.stdout
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="the hook runs in bash")
 def test_the_hook_for_claims(tmp_path: Path) -> None:
     """Its entry with several files, one of which does not agree: 2·3 values."""
