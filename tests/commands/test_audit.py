@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from capsaudit import api
+from capsaudit.errors import CapsauditError
 from tests.processes import imported_by, invoke, run
 
 ROOT = Path(__file__).parents[2]
@@ -143,6 +144,36 @@ def test_values_that_no_knob_explains_are_no_agreement() -> None:
     audited = api.audit(model)
     assert (audited.closest, audited.explanations, audited.unexplained) == ("paper", (), 42)
     assert audited.verdict == "disagrees"
+
+
+def test_the_values_of_a_layer_add_up() -> None:
+    """Frozen 2·3 + 3; 3 + 3 trained, 3 + 3 + 1 in buffers."""
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3).requires_grad_(False), torch.nn.BatchNorm1d(3))
+    audited = api.audit(model)
+    rows = {layer.name: (layer.trainable, layer.frozen, layer.buffers) for layer in audited.layers}
+    assert rows == {"0": (0, 9, 0), "1": (6, 0, 7)}
+    assert (audited.trainable, audited.frozen, audited.buffers) == (6, 9, 7)
+    assert audited.bytes == 4 * (9 + 6 + 6) + 8  # the number of batches is a 64-bit integer
+
+
+FILE = """
+source = "me"
+target = "net.py:SmallClassifier"
+input = ["3,28,28"]
+policy = "nonzero"
+[[claims]]
+stated = "1"
+"""
+
+
+def test_a_file_of_claims_sets_input_and_policy_unless_they_are_given(folder: Path) -> None:
+    """The network takes one channel, so the file's input of three fails."""
+    path = folder / "net.claims.toml"
+    path.write_text(FILE)
+    with pytest.raises(CapsauditError, match="forward raised"):
+        api.audit_target(str(path))
+    assert api.audit_target(str(path), inputs=["1,28,28"]).policy == "nonzero"
+    assert api.audit_target(str(path), inputs=["1,28,28"], policy="reals").policy == "reals"
 
 
 def test_the_help_says_that_code_is_run() -> None:
