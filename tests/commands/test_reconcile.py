@@ -135,6 +135,17 @@ def test_where_cutting_begins_and_ends(figure: str, channels: int, changes: list
     assert [made(each) for each in found.explanations if "digit_caps.bias" not in made(each)] == changes
 
 
+@pytest.mark.parametrize(("figure", "size"), [("8.2M", 4), ("8,215,568", 2)])
+def test_an_exact_figure_cannot_be_cut(figure: str, size: int) -> None:
+    """With and without a bias, rounded or cut."""
+    knobs = (
+        Knob("counting.rounding", (Alternative("cut", 2, ""),)),
+        Knob("digit_caps.bias", (Alternative(True, 0, ""),)),
+    )
+    found = reconcile(parse_figure(figure), load_variant("paper"), Space("s", "capsnet", "", knobs), load_all())
+    assert found.space_size == size
+
+
 def test_nothing_found_shows_the_nearest() -> None:
     """Of the networks that one change makes of `paper`, 11,361,808 and 13,475,648 lie around 12.00M."""
     found = reconciled("12.00M", changes_at_most=1)
