@@ -37,7 +37,8 @@ def run() -> int:
     with standard_streams() as output:
         try:
             code = _command_line()
-            output.flush()
+            if not signals.received():
+                output.flush()
         except BaseException as error:  # whatever it is, 1 would mean `disagrees`
             code = _failure(error, debug=debug)
         if number := signals.received() or (signal.SIGINT if code == 128 + signal.SIGINT else None):

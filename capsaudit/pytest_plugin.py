@@ -55,13 +55,14 @@ class ClaimsModule(pytest.File):
         """A test for each claim."""
         from capsaudit.catalogue.model_claims import load_model_claims
         from capsaudit.errors import CapsauditError
+        from capsaudit.text import escaped
 
         try:
             file = load_model_claims(self.path)
             file.target  # noqa: B018, a file without a target is a fault
         except CapsauditError as error:
             raise self.CollectError(str(error)) from error
-        names = [claim.layer or "total" for claim in file.claims]
+        names = [escaped(claim.layer or "total") for claim in file.claims]
         for number, name in enumerate(names):
             unique = name if names.count(name) == 1 else f"{name}[{file.claims[number].line}]"
             yield ClaimItem.from_parent(self, name=unique, number=number)

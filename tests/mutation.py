@@ -134,7 +134,7 @@ def _shown(source: bytes) -> str:
     return " ".join(source.decode().split())
 
 
-def tests_of(path: str) -> Path:
+def mirror_of(path: str) -> Path:
     """The tests that mirror a file of the package."""
     inside = Path(path).relative_to("capsaudit")
     return Path("tests") / inside.parent / f"test_{inside.stem.strip('_')}.py"
@@ -148,7 +148,7 @@ def sources(paths: Sequence[str]) -> list[str]:
         for file in ([ROOT / path] if path.endswith(".py") else sorted((ROOT / path).rglob("*.py")))
     )
     names = (file.relative_to(ROOT).as_posix() for file in found)
-    return [name for name in names if (ROOT / tests_of(name)).exists()]
+    return [name for name in names if (ROOT / mirror_of(name)).exists()]
 
 
 def equivalents() -> dict[tuple[str, str, str], str]:
@@ -181,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _tried(copy: Path, mutant: Mutant, *, wider: bool) -> Outcome:
-    mirror = tests_of(mutant.path)
+    mirror = mirror_of(mutant.path)
     _expect_to_pass(copy, mirror)
     (copy / mutant.path).write_text(mutant.text, encoding="utf-8")
     found = _outcome(copy, mirror)

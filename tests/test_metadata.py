@@ -58,7 +58,9 @@ def test_actions_are_pinned_by_commit(path: Path) -> None:
     assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use) for use in used), used
 
 
-@pytest.mark.parametrize("name", [".ci/run", ".github/workflows/ci.yml", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "name", [".ci/run", ".github/workflows/ci.yml", ".github/workflows/weekly.yml", "CONTRIBUTING.md"]
+)
 def test_checks_that_are_named_exist(name: str) -> None:
     calls = re.findall(r"python -m tests\.checks([ \w-]*)", text_of(name))
     assert calls

@@ -26,6 +26,20 @@ def test_a_file_of_claims_with_faults_is_an_error(pytester: pytest.Pytester) -> 
     assert "claims is empty" in done.stdout.str()
 
 
+def test_names_in_claims_cannot_forge_lines(pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("net.py").write_text(MODEL)
+    pytester.path.joinpath("hostile.claims.toml").write_text(
+        'source = "me"\ntarget = "net.py:SmallClassifier"\n'
+        '[[claims]]\nlayer = "head\\n::error::forged\\u001b[31m"\nstated = "1"\nsource = "\\n::error::forged"\n'
+    )
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-v", "--color=no")
+    done.assert_outcomes(failed=1)
+    text = done.stdout.str()
+    assert "::error" not in text
+    assert "\x1b" not in text
+    assert r"head\n:\x3aerror:\x3aforged\x1b[31m" in text
+
+
 MARKED = """
 import pytest
 from net import SmallClassifier

@@ -99,3 +99,17 @@ def test_process_substitution_and_standard_output_as_a_file(tmp_path: Path) -> N
     printed = (tmp_path / "printed.txt").read_text()
     assert printed.startswith("<?xml")
     assert "16 trainable" in printed.partition("</testsuites>")[2]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full on this system")
+def test_what_is_still_buffered_at_the_end_is_written_too() -> None:
+    script = (
+        "import sys; from capsaudit import __main__, cli; cli._print = lambda *_: print('x'); "
+        "sys.argv = ['capsaudit', 'variants']; __main__.main()"
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    message = "capsaudit: the result could not be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, message)

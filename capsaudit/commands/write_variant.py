@@ -44,18 +44,19 @@ def variant_toml(match: Match, inventory: Inventory) -> str:
         names = ", ".join(tensor.name for tensor in match.network.unassigned) or "its layers"
         raise CapsauditError(f"{inventory.target}: no variant file can describe it: no knob accounts for {names}")
     made = counted_changes(match.variant.spec, match.network.spec)
-    data: Data = {"extends": match.variant.id, "summary": f"the network of {inventory.target}"}
+    target = valid(inventory.target)
+    data: Data = {"extends": match.variant.id, "summary": f"the network of {target}"}
     data = reduce(_set, [change for change in made if not change.knob.startswith("layers")], data)
     if any(change.knob.startswith("layers") for change in made):
         data["layers"] = list(to_data(match.network.spec)["layers"])  # a list of tables is written whole
-    data["sources"] = {source: f"inferred from {inventory.target}" for change in made for source in _sides(change.knob)}
+    data["sources"] = {source: f"inferred from {target}" for change in made for source in _sides(change.knob)}
     data["expected"] = {
         "input": list(next(iter(rows.values())).input_shape),
         "total": inventory.trainable(),
         "frozen": inventory.frozen(),
         "layers": {name: _expected(found[name], counts[name], rows[name].output_shape) for name in rows},
     }
-    return toml_escaped(valid(tomli_w.dumps(data)))
+    return toml_escaped(tomli_w.dumps(data))
 
 
 def _set(data: Data, change: KnobChange) -> Data:

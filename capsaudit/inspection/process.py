@@ -83,6 +83,8 @@ def load_in_child(request: Request, *, timeout: float, folder: Path | None) -> I
     Raises:
         CapsauditError: the target cannot be loaded, exceeds the limit, or ends the process.
     """
+    if not timeout > 0:
+        raise CapsauditError(f"the time limit is {timeout} s; expected a positive number of seconds")
     stage: Stage | None = None
     end: float | None = None
     with _child(folder) as child:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from capsaudit.inventory import Inventory, InventoryTensor
+from capsaudit.inventory import Inventory
 from capsaudit.recognition.base import Match
-from capsaudit.recognition.roles import groups_of, is_bare, sizes
+from capsaudit.recognition.roles import Group, groups_of, is_bare, sizes
 
-LEAST_SHARE = 0.5
-"""The network must account for at least this share of a model's parameters: with less, most of the model is something else.
+LEAST_SHARE = 1 / 3
+"""The network must account for at least this share of a model's parameters: a decoder of another kind may have more values than all that
+comes before it, but where two thirds are something else, the model is something else.
 
 A value counts against the network if its tensor has no layer in the network, or if the network has more or fewer values in that layer.
 """
@@ -30,7 +31,7 @@ two networks of as many convolutions are variants of each other, and no layer ma
 
 
 _LARGEST_KERNEL = 11
-"""In a file, four axes of which the last two are equal and no larger may be a convolution without a bias."""
+"""In a file, a tensor alone of four axes, of which the last two are equal and no larger, may be a convolution without a bias."""
 
 
 def below(match: Match, inventory: Inventory) -> str | None:
@@ -57,12 +58,11 @@ def _failed(match: Match, inventory: Inventory) -> Iterator[str]:
 def _second_transformations(match: Match, inventory: Inventory) -> Iterator[str]:
     """Parameters like another W: capsule networks of other kinds have several, or one more that routes."""
     unassigned = {tensor.name for tensor in match.network.unassigned}
-    for group in filter(is_bare, groups_of(inventory)):
-        for tensor in group.tensors:
-            if tensor.name in unassigned and len(sizes(tensor.shape)) >= 3 and not _may_be_kernel(tensor):
-                yield tensor.name
+    for group in groups_of(inventory):
+        if is_bare(group) and not _may_be_kernel(group):
+            yield from (t.name for t in group.tensors if t.name in unassigned and len(sizes(t.shape)) >= 3)
 
 
-def _may_be_kernel(tensor: InventoryTensor) -> bool:
-    *outer, height, width = tensor.shape
-    return not tensor.kind and len(outer) == 2 and height == width <= _LARGEST_KERNEL
+def _may_be_kernel(group: Group) -> bool:
+    shape, alone = group.weight, len(group.tensors) == 1 and not group.tensors[0].kind
+    return alone and len(shape) == 4 and shape[2] == shape[3] <= _LARGEST_KERNEL

@@ -54,11 +54,14 @@ def _networks(found: Roles, inventory: Inventory, like: CapsNet) -> Iterator[Rec
 
 
 def _confirmed(found: Roles, network: RecognisedNetwork, like: CapsNet) -> bool:
-    """Whether each size of W has an axis of its own, or a decoder, a bias, logits or the sizes of the variant say the same."""
+    """Whether each size of W has an axis of its own, or a decoder, a bias or logits confirm its layout, or all but one of its sizes are those
+    of the variant.
+    """
     w, digit = found.layout, like.digit_caps
-    wanted = (digit.classes, like.primary_caps.dimension, digit.dimension)
+    own = (w.classes, w.dimension_in, w.dimension)
+    usual = (digit.classes, like.primary_caps.dimension, digit.dimension)
     more = bool(found.decoder) or len(network.layers["digit_caps"]) > 1
-    return found.certain or more or (w.classes, w.dimension_in, w.dimension) == wanted
+    return found.certain or more or sum(size == each for size, each in zip(own, usual, strict=True)) >= 2
 
 
 _PADDED_OUTSIDE = "outside"

@@ -86,12 +86,13 @@ def roles(inventory: Inventory) -> Iterator[Roles]:
     candidates = {tensor.shape: tensor for tensor in reversed(bare) if len(sizes(tensor.shape)) >= 3}
     if not candidates:
         return
+    square = all(example[-1:] == example[-2:-1] for example in inventory.examples)
     largest = sorted(candidates.values(), key=lambda tensor: -tensor.count)[:_TENSORS]
     for conv1, primaries in _pairs(convolutions):
         channels = sum(group.weight[0] for group in primaries)
         image_channels = _image_channels(conv1, convolutions)
         for w in largest:
-            for layout in _likeliest(w.shape, channels):
+            for layout in _likeliest(w.shape, channels, square=square):
                 for decoder in decoders(linear, layout.classes, layout.dimension, image_channels, inventory.examples):
                     taken = {w.name, *(t.name for group in (conv1, *primaries, *decoder) for t in group.tensors)}
                     yield Roles(
@@ -149,16 +150,14 @@ def is_norm(group: Group) -> bool:
 
 def is_bare(group: Group) -> bool:
     """Parameters that belong to no usual layer: no convolution of any kind, no matrix with its bias, no scale and shift."""
-    shape, length = group.weight, next((t.shape for t in group.tensors if len(t.shape) == 1), ())
-    biased = len(group.tensors) == 2 and len(shape) >= 3 and length in (shape[:1], shape[1:2])
-    usual = (
-        biased,
-        _says_convolution(group),
-        is_convolution(group),
-        is_linear(group),
-        is_norm(group),
-    )
-    return not any(usual)
+    usual = (_is_biased, _says_convolution, is_convolution, is_linear, is_norm)
+    return not any(is_usual(group) for is_usual in usual)
+
+
+def _is_biased(group: Group) -> bool:
+    """A weight of three or more axes with a bias for its first or, where a convolution is transposed, its second."""
+    biases = [tensor.shape for tensor in group.tensors if len(tensor.shape) == 1 and tensor.name.endswith("bias")]
+    return len(group.tensors) == 2 and len(group.weight) >= 3 and biases in ([group.weight[:1]], [group.weight[1:2]])
 
 
 def _rest_is_bias(group: Group) -> bool:
@@ -228,9 +227,9 @@ def _is_image(values: int, channels: int, examples: Sequence[Shape]) -> bool:
     return values == channels * side**2 or values in map(math.prod, examples)
 
 
-def _likeliest(shape: Shape, channels: int) -> list[WeightLayout]:
+def _likeliest(shape: Shape, channels: int, *, square: bool) -> list[WeightLayout]:
     """The layouts of a W for capsules that are cut from so many channels."""
-    fitting = [(splits, w) for w, splits in layouts_of(shape).items() if _fits(w, channels)]
+    fitting = [(splits, w) for w, splits in layouts_of(shape).items() if _fits(w, channels, square=square)]
     ranked = sorted(fitting, key=lambda each: (each[0] + _unusual(each[1]), -each[1].matrices, each[1].classes))
     return [w for _, w in ranked[:_LAYOUTS]]
 
@@ -267,11 +266,16 @@ def _factors(size: int) -> Iterator[int]:
     yield from (factor for factor in range(2, min(size // 2, 256) + 1) if size % factor == 0)
 
 
-def _fits(w: WeightLayout, channels: int) -> bool:
-    """Whether the channels can be cut into such capsules, with a matrix for each capsule of a whole square grid, or shared ones."""
+def _fits(w: WeightLayout, channels: int, *, square: bool) -> bool:
+    """Whether the channels can be cut into such capsules, with a matrix for each capsule of a whole grid, or shared ones.
+
+    The grid is square unless the model was run with another image.
+    """
     types, rest = divmod(channels, w.dimension_in)
-    grid = math.isqrt(w.matrices // types) if types else 0
-    return not rest and (w.matrices in (1, types) or (grid > 0 and grid * grid * types == w.matrices))
+    if rest or not types:
+        return False
+    places, more = divmod(w.matrices, types)
+    return w.matrices == 1 or (not more and (not square or math.isqrt(places) ** 2 == places))
 
 
 def _unusual(w: WeightLayout) -> int:

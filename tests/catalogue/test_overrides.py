@@ -65,3 +65,14 @@ def test_what_was_worked_out_by_hand_no_longer_applies_and_what_was_stated_does(
     assert variant.source("image.size") == "the command line"
     assert variant.source("conv1.kernel") == paper.source("conv1.kernel")
     assert load_variant("paper") == paper
+
+
+@pytest.mark.parametrize("setting", ["image.size=36\nx=1", "image.size=36\n[x]", "image.channels=[1,\n1]\nx.y=2"])
+def test_what_follows_a_value_on_another_line_is_refused(setting: str) -> None:
+    with pytest.raises(FileError) as caught:
+        with_settings(load_variant("paper"), [setting])
+    assert caught.value.faults == (f"--set {setting!r}: expected one value; it is followed by x",)
+
+
+def test_a_list_may_have_several_lines() -> None:
+    assert load_variant("paper", settings=["image.size=[36,\n36]"]).spec.image.height == 36

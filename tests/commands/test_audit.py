@@ -137,54 +137,62 @@ def test_a_large_model_is_shown_in_groups(tmp_path: Path) -> None:
 def test_values_that_no_knob_explains_are_no_agreement() -> None:
     """The paper's network and a tensor of 42 values that belongs to none of its layers."""
     model = api.build("paper")
-    assert api.audit(model).verdict == "agrees"
+    assert api.audit(model, against="paper").verdict == "agrees"
     model.register_parameter("more", torch.nn.Parameter(torch.zeros(42)))
-    audited = api.audit(model)
+    audited = api.audit(model, against="paper")
     assert (audited.closest, audited.explanations, audited.unexplained) == ("paper", (), 42)
     assert audited.verdict == "disagrees"
 
 
+@pytest.mark.parametrize(
+    ("part", "verdict"),
+    [
+        ("register_buffer('mask', torch.zeros(4))", "agrees"),  # no parameter
+        ("register_parameter('more', torch.nn.Parameter(torch.zeros(4), requires_grad=False))", "disagrees"),
+    ],
+)
+def test_the_verdict_is_about_all_parameters_and_not_those_that_train_alone(
+    tmp_path: Path, part: str, verdict: str
+) -> None:
+    code = "import torch\nfrom capsnets import EightConvolutions\ndef net():\n    model = EightConvolutions()\n"
+    (tmp_path / "net.py").write_text(f"{code}    model.{part}\n    return model\n")
+    (tmp_path / "capsnets.py").write_text((EXAMPLES / "capsnets.py").read_text())
+    found = json.loads(invoke("audit", "net.py:net", "--against", "paper", "--format", "json", cwd=tmp_path).stdout)
+    assert (found["closest"], found["difference"], found["verdict"]) == ("paper", 0, verdict)
+    assert found["beyond"] == [""]
+
+
+def test_the_values_of_a_layer_add_up() -> None:
+    """Frozen 2·3 + 3; 3 + 3 trained, 3 + 3 + 1 in buffers."""
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3).requires_grad_(False), torch.nn.BatchNorm1d(3))
+    audited = api.audit(model)
+    rows = {layer.name: (layer.trainable, layer.frozen, layer.buffers) for layer in audited.layers}
+    assert rows == {"0": (0, 9, 0), "1": (6, 0, 7)}
+    assert (audited.trainable, audited.frozen, audited.buffers) == (6, 9, 7)
+    assert audited.bytes == 4 * (9 + 6 + 6) + 8  # the number of batches is a 64-bit integer
+
+
+FILE = """
+source = "me"
+target = "net.py:SmallClassifier"
+input = ["3,28,28"]
+policy = "nonzero"
+[[claims]]
+stated = "1"
+"""
+
+
+def test_a_file_of_claims_sets_input_and_policy_unless_they_are_given(folder: Path) -> None:
+    """The network takes one channel, so the file's input of three fails."""
+    path = folder / "net.claims.toml"
+    path.write_text(FILE)
+    assert "forward raised" in api.audit_target(str(path)).warnings[0].message
+    assert api.audit_target(str(path), inputs=["1,28,28"]).policy == "nonzero"
+    assert api.audit_target(str(path), inputs=["1,28,28"], policy="reals").policy == "reals"
+
+
 def test_the_help_says_that_code_is_run() -> None:
     assert "Auditing Python code runs it" in " ".join(invoke("audit", "--help").stdout.split())
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="the action runs in bash")
-def test_the_action(tmp_path: Path) -> None:
-    """Its last step, as the runner would run it."""
-    text = (ROOT / "action.yml").read_text()
-    script = text.rpartition("run: |\n")[2]
-    environment = {
-        "TARGET": "classifier.py:SmallClassifier",
-        "CLAIMS": "classifier.claims.toml",
-        "AGAINST": "",
-        "ARGS": "--input 1,28,28",
-        "SARIF": str(tmp_path / "log.sarif"),
-        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }
-    assert all(f"{name}: ${{{{" in text for name in ("TARGET", "CLAIMS", "AGAINST", "ARGS", "SARIF"))
-    done = subprocess.run(
-        ["bash", "-e", "-c", script],
-        env=os.environ | environment,
-        cwd=EXAMPLES,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "3 of 3 claims hold" in done.stdout
-    assert "27,098" in (tmp_path / "summary.md").read_text()
-    assert json.loads((tmp_path / "log.sarif").read_text())["runs"][0]["results"] == []
-    again = subprocess.run(
-        ["bash", "-e", "-c", script],
-        env=os.environ | environment | {"CLAIMS": "", "AGAINST": "paper", "TARGET": "capsnets.py:OtherWidths"},
-        cwd=EXAMPLES,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert again.returncode == 1, again.stderr
-    assert "decoder.hidden 512, 1,024 → 522, 1,176 (+210,514)" in again.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the hook runs in bash")

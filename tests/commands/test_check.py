@@ -95,6 +95,7 @@ def test_each_number_of_a_layer_is_compared(
 )
 def test_each_number_of_the_whole_is_compared(what: str, change: dict[str, object]) -> None:
     variant = load_variant("frozen-logits")
+    assert variant.expected is not None
     expected = msgspec.structs.replace(variant.expected, **change)
     (failure,) = check([msgspec.structs.replace(variant, expected=expected)], witnesses=["formula"]).failures
     assert (failure.layer, failure.what) == (None, what)

@@ -143,7 +143,7 @@ def test_witnesses_that_differ_in_one_layer_alone(side: str, monkeypatch: pytest
     """A torch that sees a value more in conv1 and does not report its tensors; the totals are those of the formula."""
     honest = formula_witness.count(load_variant("paper").spec)
     found = {"trainable": 20_992, "frozen": 0}
-    conv1 = LayerCount(**found | {side: found[side] + 1})
+    conv1 = msgspec.structs.replace(LayerCount(trainable=20_992), **{side: found[side] + 1})
     other = msgspec.structs.replace(honest, layers=honest.layers | {"conv1": conv1})
     monkeypatch.setattr(torch_witness, "count", lambda _: other)
     counted = api.count("paper", witnesses=["formula", "torch"])

@@ -110,8 +110,40 @@ def test_what_chance_would_give() -> None:
     assert all(figure.low // 2 <= total <= figure.high * 2 for total in totals)
     found = reconcile(figure, start, Space("s", "capsnet", "", tuple(channels)), load_all())
     width = 100_000 / (2 * figure.high - figure.low // 2 + 1)
-    assert [group.expected_by_chance for group in found.by_changes] == pytest.approx([width, 2 * width])
+    assert [group.expected_by_chance for group in found.by_changes] == pytest.approx([width, 2 * width], rel=1e-9)
     assert found.found == sum(judge(figure, total) == "agrees" for total in totals)
+
+
+@pytest.mark.parametrize(
+    ("figure", "channels", "changes"),
+    [
+        pytest.param("4124K", 198, [{}], id="rounded up, without a change"),
+        pytest.param("4123K", 198, [{"counting.rounding": "cut"}], id="the smallest count that is cut"),
+        pytest.param("9328K", 448, [{}], id="the figure itself"),
+        pytest.param("9327K", 448, [], id="one more than what is cut"),
+    ],
+)
+def test_where_cutting_begins_and_ends(figure: str, channels: int, changes: list[dict[str, object]]) -> None:
+    """82·198 + (81·198 + 1)·256 + 1280 = 4,123,500, halfway between two thousands, and with 448 channels 9,328,000."""
+    settings = ["decoder=none", f"conv1.channels={channels}", "digit_caps.shared_w=all"]
+    knobs = (
+        Knob("counting.rounding", (Alternative("cut", 2, ""),)),
+        Knob("digit_caps.bias", (Alternative(True, 0, ""),)),  # 160 more
+    )
+    space = Space("s", "capsnet", "", knobs)
+    found = reconcile(parse_figure(figure), load_variant("paper", settings=settings), space, load_all())
+    assert [made(each) for each in found.explanations if "digit_caps.bias" not in made(each)] == changes
+
+
+@pytest.mark.parametrize(("figure", "size"), [("8.2M", 4), ("8,215,568", 2)])
+def test_an_exact_figure_cannot_be_cut(figure: str, size: int) -> None:
+    """With and without a bias, rounded or cut."""
+    knobs = (
+        Knob("counting.rounding", (Alternative("cut", 2, ""),)),
+        Knob("digit_caps.bias", (Alternative(True, 0, ""),)),
+    )
+    found = reconcile(parse_figure(figure), load_variant("paper"), Space("s", "capsnet", "", knobs), load_all())
+    assert found.space_size == size
 
 
 def test_nothing_found_shows_the_nearest() -> None:

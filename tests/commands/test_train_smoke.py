@@ -61,6 +61,16 @@ def test_pictures_are_written_and_the_curve_is_the_same_again(tiny: Path, tmp_pa
     assert (folders[0] / "tiny-dimensions.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_a_variant_with_a_dollar_in_its_name_has_pictures(tiny: Path, tmp_path: Path) -> None:
+    """matplotlib reads what is between two of them as mathematics."""
+    tiny.rename(tmp_path / "a$b_{$.toml")
+    done = invoke("train-smoke", "a$b_{$.toml", "--steps", "1", "--pictures", "pictures", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert {path.name for path in (tmp_path / "pictures").iterdir()} == {
+        f"a$b_{{$-{name}" for name in ("loss.svg", "reconstructions.png", "dimensions.png")
+    }
+
+
 def test_a_folder_of_idx_files(tiny: Path, tmp_path: Path) -> None:
     folder = small_mnist(tmp_path / "idx", packed=True)
     done = invoke("train-smoke", "--variant", str(tiny), "--steps", "3", "--data-dir", str(folder), "--format", "json")
@@ -75,6 +85,8 @@ def test_a_folder_of_idx_files(tiny: Path, tmp_path: Path) -> None:
         (["--steps", "0"], "--steps"),
         (["--batch-size", "0"], "--batch-size"),
         (["--learning-rate", "-1"], "--learning-rate"),
+        (["--learning-rate", "nan"], "the learning rate is nan"),
+        (["--learning-rate", "inf"], "the learning rate is inf"),
         (["--variant", "papr"], "did you mean 'paper'"),
     ],
 )
@@ -85,15 +97,20 @@ def test_bad_usage_is_one_message(arguments: list[str], message: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="interrupts are sent as a POSIX signal")
-def test_an_interrupt_reports_what_was_finished(tiny: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX systems")
+@pytest.mark.parametrize(
+    ("name", "code", "word"),
+    [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "terminated"), ("SIGHUP", 129, "hung up")],
+)
+def test_an_interrupt_reports_what_was_finished(tiny: Path, name: str, code: int, word: str) -> None:
     """The first run ends at once, the second is interrupted when its bar shows that it has taken a step."""
     arguments = ("train-smoke", "--variant", str(tiny), "--variant", "paper", "--steps", "60", "--format", "json")
     with start(*arguments) as (process, terminal):
         terminal.wait_for("paper", process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, name))
         printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+        assert f"capsaudit: train-smoke {word}" in terminal.text()
+    assert process.returncode == code
     found = json.loads(printed)
     assert [done["variant"] for done in found["runs"]] == ["tiny"]
     assert found["interrupted"] is True

@@ -3,6 +3,7 @@
 import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from torch import nn
@@ -16,8 +17,10 @@ from capsaudit.errors import CapsauditError
 from capsaudit.inspection.load import inventory_of
 from capsaudit.inventory import Inventory
 from capsaudit.recognition.base import Match
+from capsaudit.text import valid
 from tests.examples import capsnets
 from tests.examples.classifier import SmallClassifier
+from tests.names import FIXED
 from tests.processes import invoke
 
 
@@ -50,6 +53,19 @@ def test_changed_knobs_are_written_with_their_source(tmp_path: Path) -> None:
     assert table["decoder"] == {"hidden": [522, 1176]}
     assert table["sources"] == {"decoder.hidden": "inferred from OtherWidths"}
     assert table["expected"]["total"] == 20_992 + 5_308_672 + 1_474_560 + 161 * 522 + 523 * 1176 + 1177 * 784
+    assert api.check(path, witnesses=["formula"]).agrees
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_name_is_read_back_and_the_file_is_safe_to_show(name: str, tmp_path: Path) -> None:
+    match, inventory = matched(capsnets.OtherWidths())
+    path = tmp_path / "mine.toml"
+    write_variant(match, msgspec.structs.replace(inventory, target=name), path)
+    text = path.read_text(encoding="utf-8")
+    assert all(line.isprintable() for line in text.split("\n"))
+    table = tomllib.loads(text)
+    assert table["summary"] == f"the network of {valid(name)}"
+    assert table["sources"] == {"decoder.hidden": f"inferred from {valid(name)}"}
     assert api.check(path, witnesses=["formula"]).agrees
 
 

@@ -1,6 +1,7 @@
 """IDX files: what they hold, and one clear message for each way in which they are damaged."""
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,19 @@ def test_an_archive_that_unpacks_to_more_than_any_data_set_is_refused(
         unpacked(path)
     path.write_bytes(gzip.compress(bytes(1000)))
     assert len(unpacked(path)) == 1000
+
+
+def test_an_archive_is_unpacked_no_further_than_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idx, "LARGEST_BYTES", 1000)
+    path = tmp_path / "bomb"
+    path.write_bytes(gzip.compress(bytes(10**8)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="is larger than"):
+            unpacked(path)
+        assert tracemalloc.get_traced_memory()[1] < 10**6
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.binary(max_size=40), st.integers(1, 3))

@@ -166,3 +166,14 @@ def test_scopes_name_knobs_that_exist() -> None:
     known |= {knob.partition(".")[0] for knob in known}
     for scope in CAPSNET.scopes(paper(), {}).values():
         assert {knob for knob in scope if not knob.startswith("counting.")} <= known
+
+
+@pytest.mark.parametrize("iterations", [1, 100])
+def test_iterations_within_their_limits(iterations: int) -> None:
+    assert paper(f"digit_caps.iterations={iterations}").digit_caps.iterations == iterations
+
+
+@pytest.mark.parametrize("iterations", [0, 101])
+def test_iterations_beyond_their_limits(iterations: int) -> None:
+    with pytest.raises(FileError, match=f"is {iterations}; expected an integer from 1 to 100"):
+        paper(f"digit_caps.iterations={iterations}")

@@ -64,6 +64,19 @@ def test_a_larger_image_has_capsules_at_several_places() -> None:
     assert rows["primary_caps"].output_shape == (3 * 3 * 16, 8)  # 32 → 28 → 26 → 24 → 11 → 3
 
 
+def test_capsules_may_be_stated_as_the_grid_that_they_are_cut_from() -> None:
+    """3·3·16 capsules of 8 are 3×3×128 values; class capsules may be stated as the image that they are decoded to."""
+    spec = load_variant("efficient-capsnet", settings=["image.size=32"]).spec
+    stated = {row.name: EFFICIENT_CAPSNET.stated_shapes(spec, row) for row in layers(spec)}
+    assert stated["primary_caps"] == stated["digit_caps"] == [(3, 3, 128)]
+    assert stated["conv1"] == [(10, 16), (1, 32, 32)]
+
+
+def test_one_coupling_coefficient_for_each_capsule_and_class_is_computed() -> None:
+    (coupling,) = next(row.computed for row in layers(load_variant("efficient-capsnet").spec) if row.computed)
+    assert (coupling.name, coupling.shape, coupling.trainable) == ("coupling", (10, 16), False)
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

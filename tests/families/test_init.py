@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 
 from capsaudit.catalogue import load_variant
-from capsaudit.families import FAMILIES, UNCOUNTED_KNOBS, family_of, impossible, layer_rank, layers, sides, total
+from capsaudit.families import (
+    FAMILIES,
+    UNCOUNTED_KNOBS,
+    _merged,
+    family_of,
+    impossible,
+    layer_rank,
+    layers,
+    sides,
+    total,
+)
 from capsaudit.knobs import flatten, to_data
 from capsaudit.spec import Spec
 from tests.expected import BUFFERS, FROZEN, TOTALS
@@ -29,6 +39,12 @@ def test_what_is_stored_beside_the_trainable_values(variant: str) -> None:
     rows = layers(load_variant(variant).spec)
     assert sum(row.frozen_formula.value for row in rows if row.frozen_formula) == FROZEN.get(variant, 0)
     assert sum(buffer.count for row in rows for buffer in row.buffers) == BUFFERS.get(variant, 0)
+
+
+@pytest.mark.parametrize("variant", TOTALS)
+def test_buffers_and_what_is_computed_are_not_trained(variant: str) -> None:
+    rows = layers(load_variant(variant).spec)
+    assert not any(tensor.trainable for row in rows for tensor in (*row.buffers, *row.computed))
 
 
 @pytest.mark.parametrize("variant", TOTALS)
@@ -89,6 +105,13 @@ def test_a_side_is_not_positive_where_a_network_is_impossible() -> None:
     small = msgspec.structs.replace(spec, image=msgspec.structs.replace(spec.image, height=8, width=8))
     assert impossible(small) == "conv1.kernel (=9) is larger than its input (=8×8)"
     assert min(side for pair in sides(small) for side in pair) < 1
+
+
+def test_a_kind_that_is_new_follows_what_it_follows_in_its_own_family() -> None:
+    """Also where that is nothing, or the end."""
+    orders = [("conv", "fc"), ("image", "conv", "pool", "fc", "softmax")]
+    assert _merged(orders) == ["image", "conv", "pool", "fc", "softmax"]
+    assert _merged(orders[::-1]) == ["image", "conv", "pool", "fc", "softmax"]
 
 
 def test_layers_of_all_families_have_one_order() -> None:

@@ -115,6 +115,15 @@ def test_the_time_limit_covers_everything(folder: Path, name: str) -> None:
     assert refusal(folder, f"net.py:{name}", timeout=0.5) == expected
 
 
+@pytest.mark.parametrize("timeout", [0.0, -1.0, float("nan")])
+def test_a_time_limit_is_positive(folder: Path, timeout: float) -> None:
+    assert "expected a positive number of seconds" in refusal(folder, "net.py:Net", timeout)
+
+
+def test_there_may_be_no_time_limit(folder: Path) -> None:
+    assert loaded(folder, "net.py:Net", timeout=float("inf")).trainable() == 9  # 2·3 + 3
+
+
 def test_the_time_limit_covers_files(tmp_path: Path) -> None:
     """Twenty million integers take seconds to read, all in one call of the unpickler."""
     with (tmp_path / "large.pt").open("wb") as stream:

@@ -114,5 +114,7 @@ def test_a_convolution_or_a_matrix_that_is_left_over_makes_it_another_network(ex
     with torch.device("meta"):
         model = nn.Sequential(extra, baseline())
         normalised = nn.Sequential(nn.BatchNorm2d(1), baseline())
+        behind = nn.Sequential(baseline(), extra)
     assert api.audit(model).recognised is None
+    assert api.audit(behind).recognised is None
     assert (api.audit(normalised).recognised, api.audit(normalised).beyond) == ("baseline", ("0",))

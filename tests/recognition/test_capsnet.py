@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from torch import nn
 
 import capsaudit
@@ -17,6 +18,7 @@ from capsaudit.recognition.base import Match, NoMatch
 from capsaudit.recognition.capsnet import closest
 from tests.examples import capsnets
 from tests.examples.classifier import SmallClassifier
+from tests.zoo import modified
 
 IMAGE = (torch.zeros(1, 1, 28, 28),)
 
@@ -149,3 +151,55 @@ def test_without_a_decoder_the_image_has_as_many_capsules_as_w_has_matrices() ->
 
 def test_a_model_of_another_kind_is_no_capsule_network() -> None:
     assert isinstance(closest(inventory_of(SmallClassifier()), [relative("paper")]), NoMatch)
+
+
+def without_decoder(*w: int, channels: int = 256) -> nn.Module:
+    model = nn.Module()
+    model.features = nn.Sequential(nn.Conv2d(1, 256, 9), nn.Conv2d(256, channels, 9, stride=2))
+    model.w = nn.Parameter(torch.empty(w))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("w", "classes"),
+    [
+        ((1152, 8, 160), 10),  # 10 classes of 16, as the paper has them
+        ((1152, 8, 112), 7),  # 7 of 16: one size differs
+        ((1152, 8, 91), None),  # 7 of 13 or 13 of 7: nothing says which
+        ((10, 8, 16), 10),  # one matrix for each class
+        ((3, 4, 5), None),
+    ],
+)
+def test_an_axis_of_w_is_split_only_where_something_confirms_it(w: tuple[int, ...], classes: int | None) -> None:
+    with torch.device("meta"):
+        result = closest(inventory_of(without_decoder(*w)), [relative("paper-no-decoder")])
+    found = result.network.spec if isinstance(result, Match) else None
+    assert (found.digit_caps.classes if isinstance(found, CapsNet) else None) == classes
+
+
+def test_an_image_that_is_not_square_is_known_where_the_model_was_run() -> None:
+    """24×28 pixels: ⌊(16 − 9)/2⌋ + 1 = 4 by 6 places of 32 capsules, and a decoder of 672."""
+    variant, spec = relative("paper", "image.height=24")
+    inventory = inventory_of(capsaudit.build(variant, device="meta"))
+    assert isinstance(closest(inventory, [relative("paper")]), NoMatch)
+    match = closest(replace(inventory, examples=((1, 24, 28),)), [relative("paper")])
+    assert isinstance(match, Match)
+    assert (match.network.spec, match.misfit) == (spec, 0)
+
+
+def test_of_equal_convolutions_one_may_be_the_primary_layer() -> None:
+    """Another 256·256·9·9 + 256 values beside it, of the same shape, are a layer of their own."""
+    with torch.device("meta"):
+        model = without_decoder(1152, 10, 8, 12)  # 512 channels cannot be cut into capsules of 12
+        model.more = nn.Conv2d(256, 256, 9, padding=4)
+        result = api.audit(model, against="paper-no-decoder")
+    assert (result.beyond, result.unexplained) == (("more",), 256 * 256 * 81 + 256)
+
+
+def test_logits_belong_to_the_capsules_that_w_has() -> None:
+    """Another convolution leaves 5×5 places of 32 capsules where the paper has 6×6; one logit for each of these and class."""
+    model = modified.smaller_grid()
+    model.b = nn.Parameter(torch.zeros(800, 10))
+    result = api.audit(model, against="paper")
+    assert [step.knob for step in result.explanations] == ["digit_caps.logits"]
+    assert result.beyond == ("conv_layer.2",)

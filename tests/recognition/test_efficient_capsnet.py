@@ -86,3 +86,35 @@ def test_a_written_variant_passes_its_own_check(tmp_path: Path) -> None:
     target.write_text('import capsaudit\n\n\ndef net():\n    return capsaudit.build("efficient-capsnet-decoder")\n')
     api.audit_target(f"{target}:net", write_variant=path)
     assert api.check(path).agrees
+
+
+def test_another_decoder_is_named_by_its_layers() -> None:
+    """As the authors' code for smallNORB has one: 64 values, enlarged, and four convolutions."""
+    net = TheirNet()
+    net.generator = nn.Sequential(
+        *(nn.Linear(160, 64), nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 64, 3), nn.Conv2d(64, 128, 3)),
+        *(nn.Conv2d(128, 128, 3), nn.Conv2d(128, 1, 3)),
+    )
+    result = api.audit(net)
+    values = [161 * 64, 64 * 10, 128 * (64 * 9 + 1), 128 * (128 * 9 + 1), 128 * 9 + 1]
+    assert (result.closest, result.explanations, result.unexplained) == ("efficient-capsnet", (), sum(values))
+    assert result.beyond == ("generator.0", "generator.2", "generator.3", "generator.4", "generator.5")
+    assert [layer.trainable for layer in result.layers[-5:]] == values
+
+
+def test_a_normalisation_more_is_named_by_its_layer() -> None:
+    net = TheirNet()
+    net.norm = nn.BatchNorm2d(128)
+    result = api.audit(net)
+    assert (result.closest, result.unexplained, result.beyond) == ("efficient-capsnet", 2 * 128, ("norm",))
+
+
+def test_a_w_with_capsules_of_equal_dimensions_is_no_convolution() -> None:
+    """W of [10, 8, 16, 16]: 8·10·(16·16 + 1) values in place of 16·10·(8·16 + 1)."""
+    net = TheirNet()
+    net.W, net.B = nn.Parameter(torch.empty(10, 8, 16, 16)), nn.Parameter(torch.empty(10, 8))
+    result = api.audit(net)
+    assert (result.closest, result.unexplained) == ("efficient-capsnet", 0)
+    assert [(step.knob, step.difference) for step in result.explanations] == [
+        ("primary_caps.dimension", 80 * 257 - 160 * 129)
+    ]

@@ -1,5 +1,6 @@
 """Roles of tensors, inferred from shapes alone."""
 
+import msgspec
 import pytest
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from capsaudit.recognition.roles import (
     WeightLayout,
     chain,
     groups_of,
+    is_bare,
     is_convolution,
     is_linear,
     layouts_of,
@@ -107,6 +109,49 @@ def group(layer: nn.Module) -> Group:
 )
 def test_kinds_of_layers(layer: nn.Module, convolution: bool, linear: bool) -> None:
     assert (is_convolution(group(layer)), is_linear(group(layer))) == (convolution, linear)
+
+
+class Conv2dCapsules(nn.Module):
+    """Not every parameter of a class that is called so is the weight of a convolution."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.register_parameter(name, nn.Parameter(torch.empty(32, 10, 8, 16)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "bare"),
+    [
+        (nn.Conv2d(2, 3, (3, 5)), False),
+        (nn.Conv3d(2, 3, 3, bias=False), False),
+        (nn.ConvTranspose2d(2, 5, 4), False),
+        (nn.LayerNorm(3), False),
+        (nn.Linear(3, 4), False),
+        (nn.Embedding(3, 4), True),
+        (nn.Bilinear(2, 3, 4), False),  # a bias as long as its first axis
+        (Conv2dCapsules("W"), True),
+        (Conv2dCapsules("weight"), False),
+    ],
+)
+def test_parameters_of_no_usual_layer(layer: nn.Module, bare: bool) -> None:
+    assert is_bare(group(layer)) is bare
+
+
+def test_a_vector_beside_w_that_is_no_bias_leaves_it_bare() -> None:
+    layer = Conv2dCapsules("W")
+    layer.scale = nn.Parameter(torch.ones(32))
+    assert is_bare(group(layer))
+
+
+def test_without_its_class_a_bias_tells_a_convolution() -> None:
+    """As in a file. A transposed one has a bias for its second axis."""
+    for layer, bare in (
+        (nn.Conv3d(2, 3, 3), False),
+        (nn.ConvTranspose2d(2, 5, 4), False),
+        (nn.Conv1d(2, 3, 3, bias=False), True),
+    ):
+        tensors = tuple(msgspec.structs.replace(tensor, kind="") for tensor in group(layer).tensors)
+        assert is_bare(Group(tensors)) is bare
 
 
 def test_a_chain_takes_what_the_one_before_gives() -> None:

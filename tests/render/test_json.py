@@ -3,14 +3,16 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
 from capsaudit import results
+from capsaudit.inventory import Finding
 from capsaudit.render.json import as_json, schemas
 from capsaudit.render.reasons import because, sentence
 from capsaudit.results.base import SCHEMA
-from tests.render.samples import SAMPLES, claims, count, ledger, reconciliation, runs
+from tests.render.samples import SAMPLES, claims, count, ledger, reconciliation, runs, unknown_audit
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -76,3 +78,10 @@ def test_schemas_close_what_they_describe() -> None:
 
 def test_texts_are_written_as_they_are() -> None:
     assert "(9·9·1 + 1)·256" in as_json(count())
+
+
+def test_what_utf8_cannot_hold_is_escaped() -> None:
+    """Names of a model's tensors and of files may contain lone surrogates."""
+    finding = Finding(kind="unused", path="a\udcff", message="is not used")
+    found = json.loads(as_json(msgspec.structs.replace(unknown_audit(), target="b\udcff", warnings=(finding,))))
+    assert (found["target"], found["warnings"][0]["path"]) == (r"b\udcff", r"a\udcff")

@@ -49,3 +49,17 @@ def test_what_xml_cannot_hold_is_escaped() -> None:
     finding = Finding(kind="unused", path="a", message="<b> & \x1b[31m \x00")
     text = junit(msgspec.structs.replace(unknown_audit(), warnings=(finding,)))
     assert ET.fromstring(text).findtext(".//system-err") == r"a: <b> & \x1b[31m \x00"
+
+
+def test_control_characters_are_escaped_wherever_they_are() -> None:
+    """In the names of files, targets and sources, in attributes and in texts; a lone surrogate as well."""
+    odd = "a\x1bb\x00c\ufffe\udcff"
+    claim = msgspec.structs.replace(audit().claims[0], source=odd, file=odd, layer=odd, verdict="disagrees")
+    text = junit(msgspec.structs.replace(audit(), target=odd, claims=(claim,)))
+    text.encode()
+    case = next(ET.fromstring(text).iter("testcase"))
+    assert case.get("file") == r"a\x1bb\x00c\ufffe\udcff"
+    assert r"a\x1bb" in (case.get("name") or "")
+    judged = msgspec.structs.replace(claims().claims[0], source=odd)
+    case = next(ET.fromstring(junit(msgspec.structs.replace(claims(), claims=(judged,)))).iter("testcase"))
+    assert case.get("classname") == r"capsaudit.claims.a\x1bb\x00c\ufffe\udcff"

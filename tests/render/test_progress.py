@@ -34,6 +34,19 @@ def test_a_bar_for_each_variant_with_its_last_state() -> None:
     assert "article" in last
 
 
+def test_names_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither markup of rich nor control characters."""
+    stream = io.StringIO()
+
+    def terminal(file: object) -> Console:  # noqa: ARG001
+        return Console(file=stream, width=200, force_terminal=True, color_system=None)
+
+    monkeypatch.setattr(progress, "Console", terminal)
+    with bars() as found:
+        found.training("[bold]a[/bold]\n::error::\x1b]0;x\x07", 1, 80, 0.5, 0.1, 100)
+    assert r"[bold]a[/bold]\n:\x3aerror:\x3a\x1b]0;x\x07" in stream.getvalue()
+
+
 def test_a_file_of_unknown_size_grows_with_what_has_come() -> None:
     text = shown(lambda found: found.fetching("images", 3 * 2**20, 0))
     assert "3.0 MiB" in text

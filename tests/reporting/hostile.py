@@ -8,7 +8,8 @@ from capsaudit.reporting.contents import ReportContents
 from capsaudit.results import Evidence
 
 TEXT = (
-    "</title></desc><script>alert(1)</script><img src=x onerror=alert(2)>\"'|`*x*`[x](javascript:alert(3))&lt;\x1b\n# y"
+    "</title></desc><script>alert(1)</script><img src=x onerror=alert(2)>\"'|`*x*`[x](javascript:alert(3))&lt;"
+    "\x1b\n# y\r\n::error::z ##[error]\u202e\u200b"
 )
 _TEXTS = {
     *(

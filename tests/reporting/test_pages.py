@@ -9,6 +9,7 @@ from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.pages import PAGES, pages
 from capsaudit.reporting.pictures import pictures
 from capsaudit.reporting.writing import written
+from tests.names import unsafe
 from tests.reporting.elements import Elements
 from tests.reporting.hostile import poisoned
 
@@ -127,6 +128,7 @@ def test_data_cannot_become_markup(gathered: ReportContents, elements: Elements)
     assert "alert" in text
     assert not re.search(r"(?<!\\)<(?!br>)", text)
     assert not re.search(r"(?<!\\)\]\(javascript", text)
+    assert {name: unsafe(content.decode()) for name, content in files.items()} == {name: [] for name in files}
 
 
 def test_the_test_above_can_fail(gathered: ReportContents, elements: Elements) -> None:

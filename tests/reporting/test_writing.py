@@ -85,3 +85,23 @@ def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: py
     with pytest.raises(CapsauditError, match=r"audit.json: cannot be written: No space left on device"):
         write(tmp_path, dict.fromkeys(FILES, b"new"))
     assert contents(tmp_path) == old
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no named pipes on this system")
+def test_a_pipe_is_out_of_date_and_is_not_read(tmp_path: Path) -> None:
+    """Reading it would wait for a writer that never comes."""
+    os.mkfifo(tmp_path / "a")
+    assert outdated(tmp_path, {"a": b"new"}) == ("a",)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="what a killed process left is removed on POSIX systems only")
+def test_what_a_killed_process_left_is_removed_where_nothing_is_out_of_date(
+    tmp_path: Path, gathered: ReportContents, files: dict[str, bytes]
+) -> None:
+    write(tmp_path, files)
+    left = tmp_path / ".audit.md.0123456789abcdef.capsaudit-tmp"
+    left.write_bytes(b"half")
+    publish(gathered, tmp_path, check=True)
+    assert left.exists(), "--check writes nothing"
+    publish(gathered, tmp_path)
+    assert not left.exists()

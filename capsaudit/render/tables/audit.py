@@ -30,8 +30,8 @@ def _title(result: Audit) -> str:
     counted = f"{result.target}: {result.trainable:,} trainable"
     if result.closest is None:
         return counted
-    if not (result.explanations or result.unexplained or result.beyond):
-        return f"{counted}: its tensors are those of {result.closest}"
+    if not (result.explanations or result.unexplained):
+        return f"{counted}: its tensors are those of {result.closest}{', and more' if result.beyond else ''}"
     signed = number(result.difference, signed=True).text
     return f"{counted}: closest to {result.closest} ({result.closest_total:,}), {signed}"
 
@@ -158,7 +158,7 @@ def _sentences(result: Audit) -> Iterator[str]:
         yield f"Not explained by any knob: {number(result.unexplained, signed=True).text}."
     if result.beyond:
         rows = {row.name: row for row in result.layers}  # the model's own layers are the last
-        yield f"Has no part in {result.closest}: {', '.join(_own(rows[name]) for name in result.beyond)}."
+        yield f"Beyond {result.closest}, the model has: {', '.join(_own(rows[name]) for name in result.beyond)}."
     if result.assumed and result.closest:
         yield f"{listed(result.assumed)} cannot be inferred from the weights; assumed as in {result.closest}."
     if len(result.policies) > 1:

@@ -1,6 +1,7 @@
 """The state of a model during and after a forward pass: it is in eval mode, and everything is restored."""
 
 import random
+import warnings
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -260,7 +261,8 @@ def test_a_quantised_tensor_that_replaces_another_is_a_change() -> None:
         return model.ours(x)
 
     model: Any = Model(forward, ours=linear())
-    model.register_buffer("kept", torch.quantize_per_tensor(torch.ones(4), 0.5, 0, torch.qint8))
+    with warnings.catch_warnings(action="ignore"):
+        model.register_buffer("kept", torch.quantize_per_tensor(torch.ones(4), 0.5, 0, torch.qint8))
     kept = model.kept
     assert changed(model) == ["kept"]
     assert model.kept is kept

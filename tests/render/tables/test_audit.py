@@ -47,6 +47,22 @@ def test_differences_are_the_knobs_that_lead_to_the_model() -> None:
     assert "Not explained by any knob: +42." in audit(unexplained).sentences
 
 
+def test_what_the_model_has_beyond_the_variant_is_named_by_layer() -> None:
+    result = samples.explained_audit()
+    more = [layer("norm", 512), msgspec.structs.replace(layer("fc1", 0), frozen=3, buffers=1200), layer("", 7)]
+    changed = msgspec.structs.replace(result, layers=(*result.layers, *more), beyond=("norm", "fc1", ""))
+    said = "norm (512 trainable), fc1 (3 frozen, 1,200 in buffers), the model itself (7 trainable)"
+    assert f"Beyond paper, the model has: {said}." in audit(changed).sentences
+    assert not any(each.startswith("Beyond") for each in audit(result).sentences)
+
+
+def test_a_model_with_a_buffer_more_does_not_have_the_tensors_of_the_variant() -> None:
+    result = samples.audit()
+    more = msgspec.structs.replace(layer("mask", 0), buffers=4)
+    changed = msgspec.structs.replace(result, layers=(*result.layers, more), beyond=("mask",))
+    assert audit(changed).title.endswith("its tensors are those of trainable-logits, and more")
+
+
 def test_claims_have_their_verdict_and_its_reason() -> None:
     table = audit(samples.audit()).table("claims")
     assert column(table, "verdict") == ["agrees", "agrees", "agrees", "disagrees", "disagrees"]
