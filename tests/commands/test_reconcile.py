@@ -242,5 +242,5 @@ def test_an_interrupt_is_reported_in_one_line(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         printed, _ = process.communicate(timeout=60)
         *bars, message = lines(terminal.text())
-    assert (process.returncode, printed, message) == (130, "", "capsaudit: interrupted")
+    assert (process.returncode, printed, message) == (130, "", "capsaudit: reconcile interrupted")
     assert "Traceback" not in " ".join(bars)
