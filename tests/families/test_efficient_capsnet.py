@@ -6,6 +6,7 @@ from capsaudit import api
 from capsaudit.catalogue import load_variant
 from capsaudit.errors import FileError
 from capsaudit.families import FAMILIES, family_of, layers, total
+from capsaudit.families.base import POSSIBLE
 from capsaudit.families.efficient_capsnet import EFFICIENT_CAPSNET
 
 CONVOLUTIONS = 832 + 18_496 + 36_928 + 73_856  # (5·5·1 + 1)·32; (3·3·32 + 1)·64; (3·3·64 + 1)·64; (3·3·64 + 1)·128
@@ -88,6 +89,23 @@ def test_one_coupling_coefficient_for_each_capsule_and_class_is_computed() -> No
 def test_impossible_networks_are_refused(setting: str, message: str) -> None:
     with pytest.raises(FileError, match=message):
         load_variant("efficient-capsnet", settings=[setting])
+
+
+def test_scopes_reach_as_deep_as_the_deepest_list_of_layers() -> None:
+    """The first convolution depends on the channels of the image, each further one on those of the one before it."""
+    spec = load_variant("efficient-capsnet").spec
+    scopes = EFFICIENT_CAPSNET.scopes(spec, {})
+    behind = {"primary_caps", "digit_caps", "fc", POSSIBLE}
+    numbers = range(1, 5)
+    parts = {part for n in numbers for part in (f"conv{n}.weight", f"conv{n}.bias", f"bn{n}")}
+    assert set(scopes) == parts | behind
+    before = ["image.channels", *(f"layers.{n}.channels" for n in numbers)]
+    for n in numbers:
+        assert scopes[f"conv{n}.weight"] == {before[n - 1], f"layers.{n}.channels", f"layers.{n}.kernel"}
+    deeper = EFFICIENT_CAPSNET.scopes(spec, {"layers": [[{}] * 6, []]})
+    assert deeper.keys() - scopes.keys() == {
+        part for n in (5, 6) for part in (f"conv{n}.weight", f"conv{n}.bias", f"bn{n}")
+    }
 
 
 def test_reconcile_explains_its_figures() -> None:
