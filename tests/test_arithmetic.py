@@ -103,6 +103,7 @@ def test_batch_normalisation_has_a_scale_and_a_shift_and_keeps_statistics() -> N
     row = batch_norm("bn1", (32, 24, 24))
     assert row.input_shape == row.output_shape == (32, 24, 24)
     assert row.formula.value == 64 == sum(p.count for p in row.parameters if p.trainable)
+    assert not any(b.trainable for b in row.buffers)
     assert {b.name: b.count for b in row.buffers} == {"running_mean": 32, "running_var": 32, "num_batches_tracked": 1}
 
 

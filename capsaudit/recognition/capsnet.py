@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 
@@ -12,8 +13,9 @@ from capsaudit.arithmetic import conv_output
 from capsaudit.catalogue import Variant
 from capsaudit.families.capsnet import CapsNet, DigitCaps, PrimaryCaps, SharedW
 from capsaudit.inventory import Inventory, InventoryTensor
+from capsaudit.recognition.bar import MOST_OTHER_LAYERS
 from capsaudit.recognition.base import Match, NoMatch, RecognisedNetwork, best
-from capsaudit.recognition.roles import Group, Roles, as_padding, roles, sizes
+from capsaudit.recognition.roles import Group, Roles, as_padding, groups_of, is_convolution, is_linear, roles, sizes
 from capsaudit.spec import Convolution, Decoder, Image
 
 _LARGEST_IMAGE = 1024
@@ -29,6 +31,8 @@ _NO_ROLES = NoMatch(
 
 def closest(inventory: Inventory, relatives: Sequence[tuple[Variant, CapsNet]]) -> Match | NoMatch:
     """The closest of these variants, by the roles of the tensors that fit it best."""
+    if _surely_left_over(inventory) > MOST_OTHER_LAYERS:
+        return NoMatch(f"more than {MOST_OTHER_LAYERS} of its layers have no part in such a network")
     networks = (
         (variant, network)
         for found in sorted(roles(inventory), key=lambda found: found.left_over)[:_READINGS]
@@ -36,6 +40,15 @@ def closest(inventory: Inventory, relatives: Sequence[tuple[Variant, CapsNet]]) 
         for network in _networks(found, inventory, spec)
     )
     return best(Match(variant, network) for variant, network in networks) or _NO_ROLES
+
+
+def _surely_left_over(inventory: Inventory) -> int:
+    """How many layers are left over at least, without trying all roles: those that are not convolutions of the most frequent shape or fully
+    connected, but for conv1, W, its bias, logits and coupling.
+    """
+    groups = groups_of(inventory)
+    alike = Counter(group.weight for group in groups if is_convolution(group))
+    return len(groups) - max(alike.values(), default=0) - sum(map(is_linear, groups)) - 5
 
 
 def _networks(found: Roles, inventory: Inventory, like: CapsNet) -> Iterator[RecognisedNetwork]:

@@ -1,18 +1,27 @@
 """Efficient-CapsNet in closed form, against integers worked out by hand."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from capsaudit import api
 from capsaudit.catalogue import load_variant
 from capsaudit.errors import FileError
 from capsaudit.families import FAMILIES, family_of, layers, total
-from capsaudit.families.efficient_capsnet import EFFICIENT_CAPSNET
+from capsaudit.families.base import POSSIBLE
+from capsaudit.families.efficient_capsnet import EFFICIENT_CAPSNET, EfficientCapsNet
 
 CONVOLUTIONS = 832 + 18_496 + 36_928 + 73_856  # (5·5·1 + 1)·32; (3·3·32 + 1)·64; (3·3·64 + 1)·64; (3·3·64 + 1)·128
 NORMS = 2 * (32 + 64 + 64 + 128)  # 576
 DEPTHWISE = 128 * 9 * 9 + 128  # 10,496
 DIGIT_CAPS = 10 * 16 * 8 * 16 + 10 * 16  # 20,640
 DECODER = 161 * 512 + 513 * 1024 + 1025 * 784  # 1,411,344
+
+
+def knobs(settings: Sequence[str] = ()) -> EfficientCapsNet:
+    spec = load_variant("efficient-capsnet", settings=settings).spec
+    assert isinstance(spec, EfficientCapsNet)
+    return spec
 
 
 def test_the_family_is_in_the_table() -> None:
@@ -66,7 +75,7 @@ def test_a_larger_image_has_capsules_at_several_places() -> None:
 
 def test_capsules_may_be_stated_as_the_grid_that_they_are_cut_from() -> None:
     """3·3·16 capsules of 8 are 3×3×128 values; class capsules may be stated as the image that they are decoded to."""
-    spec = load_variant("efficient-capsnet", settings=["image.size=32"]).spec
+    spec = knobs(["image.size=32"])
     stated = {row.name: EFFICIENT_CAPSNET.stated_shapes(spec, row) for row in layers(spec)}
     assert stated["primary_caps"] == stated["digit_caps"] == [(3, 3, 128)]
     assert stated["conv1"] == [(10, 16), (1, 32, 32)]
@@ -88,6 +97,23 @@ def test_one_coupling_coefficient_for_each_capsule_and_class_is_computed() -> No
 def test_impossible_networks_are_refused(setting: str, message: str) -> None:
     with pytest.raises(FileError, match=message):
         load_variant("efficient-capsnet", settings=[setting])
+
+
+def test_scopes_reach_as_deep_as_the_deepest_list_of_layers() -> None:
+    """The first convolution depends on the channels of the image, each further one on those of the one before it."""
+    spec = knobs()
+    scopes = EFFICIENT_CAPSNET.scopes(spec, {})
+    behind = {"primary_caps", "digit_caps", "fc", POSSIBLE}
+    numbers = range(1, 5)
+    parts = {part for n in numbers for part in (f"conv{n}.weight", f"conv{n}.bias", f"bn{n}")}
+    assert set(scopes) == parts | behind
+    before = ["image.channels", *(f"layers.{n}.channels" for n in numbers)]
+    for n in numbers:
+        assert scopes[f"conv{n}.weight"] == {before[n - 1], f"layers.{n}.channels", f"layers.{n}.kernel"}
+    deeper = EFFICIENT_CAPSNET.scopes(spec, {"layers": [[{}] * 6, []]})
+    assert deeper.keys() - scopes.keys() == {
+        part for n in (5, 6) for part in (f"conv{n}.weight", f"conv{n}.bias", f"bn{n}")
+    }
 
 
 def test_reconcile_explains_its_figures() -> None:

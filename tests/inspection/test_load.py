@@ -1,14 +1,22 @@
 """Loading a target of each kind: what is read, in which directory, and what does not apply to it."""
 
+from inspect import signature
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from capsaudit import api, cli
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED
 from capsaudit.inspection.load import load
+
+
+def test_the_time_limit_is_the_same_everywhere() -> None:
+    limits = {signature(takes).parameters["timeout"].default for takes in (load, api.audit_target, cli.audit)}
+    assert len(limits) == 1
+
 
 NET = """
 import torch

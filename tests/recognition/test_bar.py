@@ -118,6 +118,12 @@ def with_route() -> nn.Module:
         # 8,215,568 of 8,215,568 + 3·(100,000,000 + 1) values are 2.7 %
         (lambda: with_layers(1, 100_000_000), "accounts for only 3 % of its values, fewer than 33 %"),
         (lambda: with_layers(9, 5), "9 of its layers have no part in such a network, more than 8"),
+        (lambda: nn.Linear(3, 3), "it has no convolution"),
+        # 20 normalisations: seen without trying any roles
+        (
+            lambda: nn.Sequential(EightConvolutions(), *(nn.BatchNorm2d(3) for _ in range(20))),
+            "more than 8 of its layers have no part in such a network",
+        ),
         (with_route, "route has no part in such a network, which has no parameter of three or more axes but W"),
     ],
 )  # fmt: skip

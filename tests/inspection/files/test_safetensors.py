@@ -69,7 +69,8 @@ def test_an_empty_tensor_takes_no_bytes(file: Path) -> None:
     ("dtype", "name", "size"),
     [
         ("F64", "float64", 8), ("F32", "float32", 4), ("F16", "float16", 2), ("BF16", "bfloat16", 2),
-        ("F8_E4M3", "float8_e4m3fn", 1), ("F8_E5M2", "float8_e5m2", 1),
+        ("F8_E4M3", "float8_e4m3fn", 1), ("F8_E5M2", "float8_e5m2", 1), ("F8_E8M0", "float8_e8m0fnu", 1),
+        ("F8_E4M3FNUZ", "float8_e4m3fnuz", 1), ("F8_E5M2FNUZ", "float8_e5m2fnuz", 1),
         ("I64", "int64", 8), ("I32", "int32", 4), ("I16", "int16", 2), ("I8", "int8", 1),
         ("U64", "uint64", 8), ("U32", "uint32", 4), ("U16", "uint16", 2), ("U8", "uint8", 1), ("BOOL", "bool", 1),
         ("C64", "complex64", 8),
@@ -83,9 +84,11 @@ def test_every_dtype_of_torch_is_known(file: Path, dtype: str, name: str, size: 
     assert row.counts == ({"reals": 6} if dtype == "C64" else {})  # a complex value is two reals: 2·3
 
 
-def test_values_may_be_smaller_than_a_byte(file: Path) -> None:
-    (row,) = read_header(written(file, {"x": {"dtype": "F4", "shape": [6], "data_offsets": [0, 3]}}, data=3))
-    assert (row.count, row.bytes) == (6, 3)  # 6·4 bits are 3 bytes
+@pytest.mark.parametrize(("dtype", "count"), [("F4", 6), ("F6_E2M3", 4), ("F6_E3M2", 4)])
+def test_values_may_be_smaller_than_a_byte(file: Path, dtype: str, count: int) -> None:
+    """6·4 or 4·6 bits are 3 bytes."""
+    (row,) = read_header(written(file, {"x": {"dtype": dtype, "shape": [count], "data_offsets": [0, 3]}}, data=3))
+    assert (row.count, row.bytes) == (count, 3)
 
 
 def test_files_of_the_library_are_read(file: Path) -> None:
@@ -135,6 +138,8 @@ def entry(**changes: object) -> dict[str, Any]:
         pytest.param(entry(shape=[2**63]), 24, "expected an integer from 0 and below 2^63", id="larger than any size of torch"),
         pytest.param(entry(shape="2,3"), 24, '"w": shape is "2,3"', id="shape is not a list"),
         pytest.param(entry(shape=[1] * 65, data_offsets=[0, 4]), 4, '"w": shape has 65 axes; expected at most 64', id="too many axes"),
+        pytest.param(entry(shape=[2**61]), 24, "has too many bytes for any file", id="4·2^61 bytes"),
+        pytest.param(entry(shape=[2**61 - 1]), 24, "has 9,223,372,036,854,775,804 bytes", id="four bytes fewer"),
         pytest.param(entry(shape=[2**62] * 64), 24, "has too many bytes for any file", id="larger than any file"),
         pytest.param(entry(data_offsets=[-24, 0]), 24, '"w": data_offsets.1 is -24', id="negative offset"),
         pytest.param(entry(data_offsets=[24, 0]), 24, "data_offsets 24 to 0 have -24", id="offsets in reverse order"),

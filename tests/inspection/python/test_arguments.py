@@ -56,6 +56,7 @@ def test_inputs_have_a_shape_and_a_dtype() -> None:
         ((), "bool"),
         ((1,), "float16"),
     ]
+    assert parse_inputs(["9" * 18]) == [((10**18 - 1,), "float32")]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,7 @@ def test_inputs_have_a_shape_and_a_dtype() -> None:
         pytest.param("1.5", "'1.5': expected positive sizes", id="fraction"),
         pytest.param("1_0", "'1_0': expected positive sizes", id="underscore, which int() accepts"),
         pytest.param("١", "expected positive sizes", id="other digits, which int() accepts"),
+        pytest.param("9" * 19, "expected positive sizes", id="beyond 2^63"),
         pytest.param("9" * 5000, "expected positive sizes", id="more digits than int() accepts"),
         pytest.param("16:int46", "unknown dtype 'int46'; did you mean 'int64'?", id="dtype"),
         pytest.param("16:", "unknown dtype ''; expected one of: bfloat16, bool", id="no dtype"),

@@ -44,6 +44,11 @@ def test_a_target_may_be_a_class_a_function_or_an_instance(name: str, count: int
     assert values(load(f"zoo.net:{name}")) == count
 
 
+def test_only_what_a_module_defines_itself_is_suggested() -> None:
+    write("mine.py", "from collections import OrderedDict as Nets\nNetts = 'text'\nclass Network: ...\n")
+    assert refusal("mine.py:Net").endswith("module has no attribute 'Net'; did you mean 'Network'?")
+
+
 def test_keyword_arguments_are_passed_on() -> None:
     write("net.py")
     assert values(load("net.py:Net", hidden=5)) == 15  # (2 + 1)·5
