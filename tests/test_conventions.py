@@ -4,7 +4,7 @@ import pytest
 
 from capsaudit.arithmetic import LayerArithmetic, batch_norm
 from capsaudit.catalogue import load_variant
-from capsaudit.conventions import CONVENTIONS, PREFIX, ROUNDING, counted, is_counted
+from capsaudit.conventions import CONVENTIONS, PREFIX, READINGS, counted, is_counted
 from capsaudit.families import layers
 from tests.expected import CONV1, DIGIT_CAPS, FC1, FC2, FC3, PAIRS, PAPER, PRIMARY_CAPS
 
@@ -56,11 +56,11 @@ def applying(variant: str) -> set[str]:
 @pytest.mark.parametrize(
     ("variant", "applies"),
     [
-        ("paper", {"bare_parameters", "biases", "decoder", "buffers", "coupling", "rounding"}),
-        ("paper-no-decoder", {"bare_parameters", "biases", "buffers", "coupling", "rounding"}),
-        ("frozen-logits", {"bare_parameters", "biases", "decoder", "frozen", "coupling", "rounding"}),
-        ("article", {"bare_parameters", "biases", "decoder", "rounding"}),
-        ("baseline-mnist", {"biases", "rounding"}),
+        ("paper", {"bare_parameters", "biases", "decoder", "buffers", "coupling", "rounding", "thousands"}),
+        ("paper-no-decoder", {"bare_parameters", "biases", "buffers", "coupling", "rounding", "thousands"}),
+        ("frozen-logits", {"bare_parameters", "biases", "decoder", "frozen", "coupling", "rounding", "thousands"}),
+        ("article", {"bare_parameters", "biases", "decoder", "rounding", "thousands"}),
+        ("baseline-mnist", {"biases", "rounding", "thousands"}),
     ],
 )
 def test_a_convention_applies_where_it_makes_a_difference(variant: str, applies: set[str]) -> None:
@@ -70,14 +70,14 @@ def test_a_convention_applies_where_it_makes_a_difference(variant: str, applies:
 @pytest.mark.parametrize("variant", ["paper", "frozen-logits", "article", "baseline-mnist", "paper-no-decoder"])
 def test_a_convention_that_applies_changes_the_count_and_another_does_not(variant: str) -> None:
     usual = count(variant)
-    for knob in CONVENTIONS.keys() - {ROUNDING}:
+    for knob in CONVENTIONS.keys() - {*READINGS}:
         name = knob.removeprefix(PREFIX)
         assert (count(variant, name) != usual) == (name in applying(variant))
 
 
 def test_rounding_and_biases_always_apply() -> None:
     """Whether there is any bias is up to several knobs, and every choice of them must stay one interpretation of its own."""
-    assert CONVENTIONS[ROUNDING].applies(())
+    assert all(CONVENTIONS[knob].applies(()) for knob in READINGS)
     assert CONVENTIONS["counting.biases"].applies(())
 
 

@@ -1,5 +1,6 @@
 """Published figures: what they stand for, and the only place that judges a count by one."""
 
+import re
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
@@ -7,7 +8,16 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from capsaudit.errors import FigureError
-from capsaudit.published import Approximation, Rounding, Verdict, approximation, judge, parse_figure
+from capsaudit.published import (
+    Approximation,
+    Rounding,
+    Verdict,
+    approximation,
+    interval_in_1024,
+    judge,
+    parse_figure,
+    parse_positive,
+)
 
 COUNTS = st.integers(0, 10**15)
 PRECISIONS = st.sampled_from(["1", "1K", "1.0K", "1M", "1.00M", "1.0e7", "1B", "1.000 thousand", "1.0T"])
@@ -74,6 +84,49 @@ def test_a_count_is_cut_or_keeps_its_zeros_where_the_source_does_so() -> None:
     assert parse_figure("161K", rounding="cut").round(161_824) == "161K"
     assert parse_figure("6800K", digits=2).round(6_804_224) == "6,800K"
     assert parse_figure("6800K", digits=2).round(6_850_000) == "6,900K"
+
+
+@pytest.mark.parametrize("power", [1, 2, 3])
+@given(units=st.integers(1, 9999), decimals=st.integers(0, 3), count=COUNTS)
+def test_counts_in_thousands_of_1024(power: int, units: int, decimals: int, count: int) -> None:
+    """Compared with decimal fractions of the count divided by 1024, 1024² or 1024³."""
+    suffix = " KMB"[power]
+    low, high = interval_in_1024(parse_figure(f"{units / 10**decimals:.{decimals}f}{suffix}")) or (0, 0)
+    place = Decimal(1).scaleb(-decimals)
+
+    def printed(total: int) -> Decimal:
+        return (Decimal(total) / 1024**power).quantize(place, ROUND_HALF_UP)
+
+    stated = Decimal(units) * place
+    assert printed(low) == printed(high) == stated
+    assert printed(low - 1) < stated < printed(high + 1)
+    assert (low <= count <= high) == (printed(count) == stated)
+
+
+def test_figures_without_a_suffix_have_no_thousands() -> None:
+    assert interval_in_1024(parse_figure("8238608")) is None
+    assert interval_in_1024(parse_figure("1.2e7")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("11,36M", "did you mean 11.36M?"),
+        ("8,2 million", "did you mean 8.2 million?"),
+        ("0", "is zero"),
+        ("0.0M", "is zero"),
+        ("-5", "is negative"),
+        ("−8.2M", "is negative"),
+    ],
+)
+def test_what_people_print_otherwise_is_explained(text: str, message: str) -> None:
+    with pytest.raises(FigureError, match=re.escape(message)):
+        parse_positive(text)
+
+
+@pytest.mark.parametrize("text", ["8.2 million", "8,215,568", "1.3e6", "11.36M", "35 400K"])
+def test_figures_as_people_print_them_are_read(text: str) -> None:
+    assert parse_positive(text) == parse_figure(text)
 
 
 def test_a_figure_that_is_only_cut_is_not_agreed_with() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from functools import cache
 from itertools import combinations
 from typing import NamedTuple
@@ -47,20 +47,23 @@ _VARIANT, _LAYER, _PART, _TENSOR, _OTHERWISE_PRINTED, _RUN, _CONVENTION = range(
 def known(figure: Figure) -> tuple[Known, ...]:
     """Everything that has this figure, the likeliest first.
 
-    Whole networks are also found by other readings of the figure: with trailing zeros that only fill places, cut, in thousands of 1024; layers
-    and parts are only where nothing else is.
+    Of equal networks those first of which a source states this figure. Whole networks are also found by other readings of the figure: with
+    trailing zeros that only fill places, cut, in thousands of 1024; layers and parts are only where nothing else is.
     """
     found = _within(figure.low, figure.high)
     for name, (low, high) in _readings(figure):
         otherwise = [one for one in _within(low, high) if one.rank == _VARIANT or (not found and one.rank <= _TENSOR)]
         found += [Ranked(_OTHERWISE_PRINTED, msgspec.structs.replace(one.quantity, reading=name)) for one in otherwise]
+    published = [claim for claim in _published() if claim.quantity.total == figure.value]
+    stated = {claim.quantity.of for claim in published if claim.rank == _VARIANT}
     seen: set[object] = set()
-    first = [one.quantity for one in sorted(found, key=_order) if _is_new(one.quantity, seen)]
-    return (*first, *(claim for claim in _published() if claim.total == figure.value))
+    ranked = sorted(found, key=lambda one: _order(one, stated))
+    return tuple(one.quantity for one in (*ranked, *published) if _is_new(one.quantity, seen))
 
 
-def _order(one: Ranked) -> tuple[int, int]:
-    return one.rank, _KINDS.index(one.quantity.kind)
+def _order(one: Ranked, stated: Set[str]) -> tuple[int, int, bool]:
+    is_stated = one.quantity.kind == "variant" and one.quantity.of in stated
+    return one.rank, _KINDS.index(one.quantity.kind), not is_stated
 
 
 def _is_new(quantity: Known, seen: set[object]) -> bool:
@@ -169,16 +172,19 @@ def _countings(selection: Selection) -> Iterator[Counting]:
 
 
 @cache
-def _published() -> tuple[Known, ...]:
+def _published() -> tuple[Ranked, ...]:
     """The figures of all shipped claims."""
     return tuple(
-        Known(
-            kind="published",
-            of=claim.about,
-            name=claim.id,
-            total=claim.figure.value,
-            source=f"{claim.source}, {claim.place}",
-            counting={},
+        Ranked(
+            _VARIANT if claim.layer is None else _LAYER,
+            Known(
+                kind="published",
+                of=claim.about,
+                name=claim.id,
+                total=claim.figure.value,
+                source=f"{claim.source}, {claim.place}",
+                counting={},
+            ),
         )
         for source in claims_of(())
         for claim in source.claims

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import combinations, zip_longest
 
 import msgspec
 from msgspec import Struct
 
 from capsaudit.catalogue import Variant
 from capsaudit.catalogue.spaces import Space
-from capsaudit.conventions import PREFIX, ROUNDING
+from capsaudit.conventions import PREFIX, ROUNDING, counted
 from capsaudit.errors import CapsauditError
-from capsaudit.families import family_of, total
+from capsaudit.families import family_of, impossible, layers, total
 from capsaudit.interpretations.axes import Axis, applied, axes, readings
 from capsaudit.interpretations.search import Interpretation, Interval, Search, Watcher
 from capsaudit.interpretations.tables import tables
@@ -90,7 +90,7 @@ def reconcile(
         found=found,
         by_changes=by_changes,
         explanations=explanations,
-        shipped=tuple(map(explainer.explain, explainer.shipped_elsewhere(around, explanations))),
+        shipped=tuple(explainer.explain_elsewhere(around, explanations, roundings)),
         below=explainer.explain(below) if below else None,
         above=explainer.explain(above) if above else None,
     )
@@ -223,6 +223,26 @@ class _Explainer:
             variant=None if counting else self._named(spec),
             confirmed=self._confirm(self._start.spec, found.changes, found.total),
         )
+
+    def explain_elsewhere(
+        self, around: Sequence[Axis], listed: Sequence[Explanation], roundings: Sequence[Rounding]
+    ) -> Iterator[Explanation]:
+        """The explanations of these. Their evidence is the same as if the list were long enough to hold them."""
+        for found in self.shipped_elsewhere(around, listed):
+            redundant = any(
+                self._agrees(fewer, roundings)
+                for size in range(1, len(found.changes))
+                for fewer in combinations(found.changes, size)
+            )
+            explanation = self.explain(found)
+            yield msgspec.structs.replace(explanation, evidence="redundant") if redundant else explanation
+
+    def _agrees(self, changes: Sequence[KnobChange], roundings: Sequence[Rounding]) -> bool:
+        spec, counting = applied(self._start.spec, changes)
+        if impossible(spec) is not None:
+            return False
+        reached = sum(tensor.count for _, tensor in counted(layers(spec), counting))
+        return any(low <= reached <= high for (low, high) in (each.interval for each in roundings if not each.changes))
 
     def shipped_elsewhere(self, around: Sequence[Axis], listed: Sequence[Explanation]) -> Iterator[Interpretation]:
         """Shipped variants that agree with the figure and are in the space, but not among those listed."""

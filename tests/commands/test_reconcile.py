@@ -85,7 +85,7 @@ def test_a_shipped_variant_far_down_the_list_is_named_too() -> None:
     assert (81 * 3 + 1) * 256 + (81 * 256 + 1) * 512 + 12 * 12 * 64 * 1280 + 160 == 22_476_448
     found = reconciled("22.48M", top=3)
     assert [(each.variant, each.total) for each in found.shipped] == [("cifar10-released-code", 22_476_448)]
-    assert found.shipped[0].evidence == "none"
+    assert found.shipped[0].evidence == "redundant"  # without the bias, 22,476,288, it rounds to 22.48M too
     assert all(each.confirmed for each in found.shipped)
 
 
@@ -147,14 +147,28 @@ def test_an_exact_figure_cannot_be_cut(figure: str, size: int) -> None:
 
 
 def test_nothing_found_shows_the_nearest() -> None:
-    """Of the networks that one change makes of `paper`, 11,361,808 and 13,475,648 lie around 12.00M."""
-    found = reconciled("12.00M", changes_at_most=1)
+    """Of the networks that one change makes of `paper`, 11,361,808 and 13,475,648 lie within a tenth of 12.50M."""
+    found = reconciled("12.50M", changes_at_most=1)
     assert not found.agrees
     assert found.explanations == ()
     assert found.below is not None
     assert found.above is not None
     assert (found.below.total, found.above.total) == (11_361_808, 13_475_648)
     assert found.below.confirmed
+
+
+def test_what_is_more_than_a_tenth_away_is_not_near() -> None:
+    """11,361,808 is 5 % below 12.00M, 13,475,648 is 12 % above it."""
+    found = reconciled("12.00M", changes_at_most=1)
+    assert found.below is not None
+    assert (found.below.total, found.above) == (11_361_808, None)
+
+
+def test_evidence_does_not_depend_on_how_many_are_listed() -> None:
+    few, many = reconciled("22.48M", torch=False, top=1), reconciled("22.48M", torch=False, top=500)
+    shown = {each.variant: each.evidence for each in many.explanations if each.variant}
+    assert {each.variant: each.evidence for each in few.shipped}.items() <= shown.items()
+    assert few.shipped
 
 
 def test_limits() -> None:
@@ -187,7 +201,7 @@ def test_a_torch_that_disagrees_is_reported() -> None:
 
 def test_the_first_line_answers() -> None:
     first = run("reconcile", "11.36M", "--witness", "formula").stdout.splitlines()[0]
-    assert first == "11.36M: one change, image.size 28 → 36: 11,361,808 = multimnist"
+    assert first == "11.36M: multimnist, 11,361,808; from paper one change, image.size 28 → 36"
 
 
 def test_json_has_the_keys_of_the_contract() -> None:
@@ -207,7 +221,8 @@ def test_json_has_the_keys_of_the_contract() -> None:
 
 def test_csv_has_one_value_a_column() -> None:
     printed = invoke("reconcile", "6.8M", "--witness", "formula", "--top", "2", "--format", "csv").stdout
-    assert [(row["total"], row["variant"]) for row in csv.DictReader(io.StringIO(printed))] == [
+    rows = [row for row in csv.DictReader(io.StringIO(printed)) if row["kind"] == "interpretation"]
+    assert [(row["total"], row["variant"]) for row in rows] == [
         ("6804224", "paper-no-decoder"),
         ("6781968", "shared-w-grid"),
     ]

@@ -7,7 +7,7 @@ from hypothesis.strategies import DrawFn
 
 from capsaudit.catalogue import Variant
 from capsaudit.catalogue.spaces import Alternative, Knob, Space
-from capsaudit.conventions import CONVENTIONS, ROUNDING
+from capsaudit.conventions import CONVENTIONS, READINGS
 from capsaudit.families import FAMILIES, family_of
 from capsaudit.families.baseline import Baseline
 from capsaudit.families.capsnet import CapsNet
@@ -131,4 +131,4 @@ def missing(knob: str, spec: Spec) -> bool:
 
 
 assert {family.spec for family in FAMILIES.values()} == KNOBS.keys()
-assert CONVENTIONS.keys() - {ROUNDING} <= {knob for knobs in KNOBS.values() for knob in knobs}
+assert CONVENTIONS.keys() - {*READINGS} <= {knob for knobs in KNOBS.values() for knob in knobs}

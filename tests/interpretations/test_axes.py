@@ -4,10 +4,10 @@ import pytest
 
 from capsaudit.catalogue import load_variant
 from capsaudit.catalogue.spaces import Alternative, Knob, Space, load_space
-from capsaudit.conventions import ROUNDING
+from capsaudit.conventions import READINGS, ROUNDING, THOUSANDS
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.families import total
-from capsaudit.interpretations.axes import LARGEST_AXIS, Axis, applied, axes, cutting, size
+from capsaudit.interpretations.axes import LARGEST_AXIS, Axis, applied, axes, readings, size
 from capsaudit.knobs import KnobChange
 
 
@@ -74,15 +74,16 @@ def test_parts_of_a_table_that_is_not_there_are_no_axes() -> None:
 
 
 def test_rounding_is_no_axis() -> None:
-    assert ROUNDING not in {knob for axis in axes(load_space("capsnet"), load_variant("paper")) for knob in axis.knobs}
+    assert not {*READINGS} & {
+        knob for axis in axes(load_space("capsnet"), load_variant("paper")) for knob in axis.knobs
+    }
 
 
-def test_digits_may_be_cut_where_the_space_says_so() -> None:
-    found = cutting(load_space("capsnet"))
-    assert found is not None
-    assert found.value == "cut"
-    assert cutting(space(conv1__kernel=[5])) is None
-    assert cutting(Space("", "capsnet", "", (knob(ROUNDING, "half up"),))) is None
+def test_a_figure_may_be_printed_otherwise_where_the_space_says_so() -> None:
+    found = {change.knob: change.after for change in readings(load_space("capsnet"))}
+    assert found == {ROUNDING: "cut", THOUSANDS: "1024"}
+    assert list(readings(space(conv1__kernel=[5]))) == []
+    assert list(readings(Space("", "capsnet", "", (knob(ROUNDING, "half up"),)))) == []
 
 
 def test_changes_are_applied_to_the_network_and_conventions_to_the_count() -> None:

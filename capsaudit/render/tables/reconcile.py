@@ -28,10 +28,9 @@ def reconcile(result: Reconciliation) -> Document:
         Column("evidence"),
         Column("torch"),
     )
-    listed = _listed(result)
-    elsewhere = tuple(each for each in result.shipped if each not in listed)
-    rows = tuple(_row(each, explains=bool(result.found)) for each in (*listed, *elsewhere))
-    rules = (len(listed),) if elsewhere and listed else ()
+    shown, listed = _shown(result), len(_listed(result))
+    rows = tuple(_row(each, explains=bool(result.found)) for each in shown)
+    rules = (listed,) if 0 < listed < len(shown) else ()
     grid = Grid(name="explanations", columns=columns, rows=rows, rules=rules)
     known = ("Known:", _known_grid(result), "Search:") if result.known else ()
     parts: tuple[Grid | str, ...] = (*known, grid, *_sentences(result), _histogram(result))
@@ -41,6 +40,12 @@ def reconcile(result: Reconciliation) -> Document:
 def _listed(result: Reconciliation) -> tuple[Explanation, ...]:
     """The explanations; the nearest interpretations where there are none."""
     return result.explanations or tuple(each for each in (result.below, result.above) if each is not None)
+
+
+def _shown(result: Reconciliation) -> tuple[Explanation, ...]:
+    """Those listed, then shipped variants that are further down."""
+    listed = _listed(result)
+    return (*listed, *(each for each in result.shipped if each not in listed))
 
 
 def _known_grid(result: Reconciliation) -> Grid:
@@ -85,7 +90,7 @@ def _title(result: Reconciliation) -> str:
         if known.kind != "published":
             named = known.of if known.kind == "variant" else f"{known.name} of {known.of}"
             counted = f" ({_counted(known)})" if _counted(known) else ""
-            return f"{separated(result.figure)}: {named}, {known.total:,}{counted}"
+            return f"{separated(result.figure)}: {named}, {known.total:,}{counted}{_from_start(result, known)}"
     if result.explanations and result.explanations[0].evidence != "strong":
         return f"{separated(result.figure)}: no strong explanation; the nearest are likely coincidences"
     if not result.explanations:
@@ -102,6 +107,15 @@ def _title(result: Reconciliation) -> str:
     return f"{separated(result.figure)}: {made}{what}: {first.total:,}{named}"
 
 
+def _from_start(result: Reconciliation, known: Known) -> str:
+    """What leads from the start of the search to a known variant, where it is among the explanations."""
+    found = next((each for each in result.explanations if each.variant == known.of == known.name), None)
+    if found is None or not found.changes:
+        return ""
+    made = "one change" if len(found.changes) == 1 else f"{len(found.changes)} changes"
+    return f"; from {result.start} {made}, {changes(found.changes)}"
+
+
 def _row(explanation: Explanation, *, explains: bool) -> tuple[Cell, ...]:
     confirmed = {True: "agrees", False: "differs", None: ABSENT}[explanation.confirmed]
     return (
@@ -116,10 +130,25 @@ def _row(explanation: Explanation, *, explains: bool) -> tuple[Cell, ...]:
 
 
 def _data(result: Reconciliation) -> Grid:
-    """One value a column; the explanations alone."""
-    names = ("changes", "what", "total", "rounds_to", "variant", "assumption_cost", "evidence", "confirmed")
+    """One value a column: what is known, then the explanations, or the nearest interpretations where there are none."""
+    names = ("kind", "changes", "what", "total", "rounds_to", "variant", "assumption_cost", "evidence", "confirmed")
+    nothing = word(None)
+    known = tuple(
+        (
+            word(each.kind),
+            nothing,
+            word(", ".join(filter(None, (each.name, _counted(each))))),
+            number(each.total),
+            nothing,
+            word(each.of),
+            *(nothing, nothing, nothing),
+        )
+        for each in result.known
+    )
+    kind = "interpretation" if result.found else "nearest"
     rows = tuple(
         (
+            word(kind),
             number(len(each.changes)),
             word(changes(each.changes)),
             number(each.total),
@@ -129,9 +158,9 @@ def _data(result: Reconciliation) -> Grid:
             word(each.evidence),
             word(None if each.confirmed is None else str(each.confirmed).lower()),
         )
-        for each in result.explanations
+        for each in _shown(result)
     )
-    return Grid(name="explanations", columns=tuple(map(Column, names)), rows=rows)
+    return Grid(name="explanations", columns=tuple(map(Column, names)), rows=(*known, *rows))
 
 
 def _at_most(limit: int | None) -> str:
@@ -156,8 +185,12 @@ def _sentences(result: Reconciliation) -> Iterator[str]:
     if result.shipped:
         names = ", ".join(each.variant or "" for each in result.shipped)
         yield f"Shipped variants that agree, but are not among the first: {names}."
-    if listed := (*_listed(result), *result.shipped):
+    if listed := _shown(result):
         yield "Cost: the assumption cost, a sum over the changes; 0 means that the paper states every changed value."
+        yield (
+            "Evidence: strong if chance would hardly give as many explanations with so few changes, weak if it might, none if it would; "
+            "redundant if some of the changes alone explain the figure."
+        )
     if any(each.confirmed is None for each in listed):
         yield "Not confirmed: the torch witness was not selected."
     for explanation in result.explanations[:1]:
