@@ -7,7 +7,7 @@ from typing import Any
 _LINK = re.compile(r"(?<=\]\()([\w./-]+)(?=[)#])")
 
 
-def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:
+def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
     """The page with links that leave docs/ replaced. Links within docs/ are left to mkdocs, which checks them."""
     return _LINK.sub(lambda link: address(link[0], page.file.src_uri, config.repo_url), markdown)
 
