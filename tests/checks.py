@@ -38,7 +38,7 @@ CHECKS: dict[str, Command] = {
     "mypy": ("mypy",),
     "lint-imports": ("lint-imports",),
     "cog": ("cog", "-P", "--check", *pages_with_output()),
-    "site": ("mkdocs", "build", "--quiet", "--strict"),
+    "site": ("mkdocs", "build", "--strict"),  # not --quiet, which hides warnings from --strict
     "notebooks": ("pytest", "tests/test_notebooks.py"),
     "check": ("capsaudit", "check"),
     "report": ("capsaudit", "report", "--check"),

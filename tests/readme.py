@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,12 @@ def source(path: str) -> None:
     _block(Path(path).suffix.removeprefix("."), (ROOT / path).read_text(encoding="utf-8"))
 
 
-def table(command: str, *, code: int = 0) -> None:
-    """Print the first table of a command's Markdown."""
-    lines = output(f"{command} --format markdown", code=code).splitlines()
-    print("", *(line for line in lines if line.startswith("|")), "", sep="\n")
+def tables(command: str) -> None:
+    """Print the tables of a command's Markdown."""
+    lines = output(f"{command} --format markdown").splitlines()
+    for is_table, rows in groupby(lines, key=lambda line: line.startswith("|")):
+        if is_table:
+            print("", *rows, "", sep="\n")
 
 
 def figures() -> None:
@@ -135,5 +138,5 @@ def _meaning(parameter: Any) -> str:
 
 
 def _object(name: str, schema: dict[str, Any]) -> list[str]:
-    description = " ".join(schema.get("description", "").split())
+    description = " ".join(schema.get("description", "").split()).replace(" Attributes: ", " ")
     return [f"`{name}`", description, ", ".join(f"`{key}`" for key in schema["properties"])]
