@@ -124,17 +124,24 @@ def _spelled(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         return str(parameter.human_readable_name)
     names = ", ".join([*parameter.opts, *parameter.secondary_opts])
-    return names if parameter.is_flag else f"{names} {parameter.metavar or _value(parameter.type)}"
+    return names if parameter.is_flag else f"{names} {'NAME' if _choices(parameter) else _value(parameter)}"
 
 
-def _value(kind: Any) -> str:
-    return "|".join(kind.choices) if hasattr(kind, "choices") else str(kind.name).split()[0].upper()
+def _value(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.type.name.split()[0].upper())
+
+
+def _choices(parameter: Any) -> str:
+    """The values that an option may have, where they have names."""
+    spelled = (parameter.metavar or "").strip("[]").split("|")  # of an option that may be given several times
+    return ", ".join(getattr(parameter.type, "choices", spelled if len(spelled) > 1 else ()))
 
 
 def _meaning(parameter: Any) -> str:
+    chosen = f" One of: {choices}." if (choices := _choices(parameter)) else ""
     if getattr(parameter, "is_flag", False) or parameter.default in (None, (), []):
-        return str(parameter.help)
-    return f"{parameter.help} Default: `{parameter.default}`."
+        return f"{parameter.help}{chosen}"
+    return f"{parameter.help}{chosen} Default: `{parameter.default}`."
 
 
 def _object(name: str, schema: dict[str, Any]) -> list[str]:
