@@ -28,7 +28,7 @@ Command = tuple[str, ...]
 
 def pages_with_output() -> list[str]:
     """The README and the pages of docs/ in which cog writes the output of commands."""
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     return [page.relative_to(ROOT).as_posix() for page in pages if "[[[cog" in page.read_text(encoding="utf-8")]
 
 
@@ -38,6 +38,8 @@ CHECKS: dict[str, Command] = {
     "mypy": ("mypy",),
     "lint-imports": ("lint-imports",),
     "cog": ("cog", "-P", "--check", *pages_with_output()),
+    "site": ("mkdocs", "build", "--strict"),  # not --quiet, which hides warnings from --strict
+    "notebooks": ("pytest", "tests/test_notebooks.py"),
     "check": ("capsaudit", "check"),
     "report": ("capsaudit", "report", "--check"),
     "pytest": ("pytest",),
@@ -94,7 +96,7 @@ def _exit_code(command: Command) -> int:
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     found = shutil.which(program, path=path)
     if found is None:
-        print(f"{program} is not installed: python -m pip install -c constraints.txt -e '.[dev]'", flush=True)
+        print(f"{program} is not installed: python -m pip install -c constraints.txt -e '.[dev,docs]'", flush=True)
         return 127
     return subprocess.run([found, *arguments], cwd=ROOT, env=os.environ | {"PATH": path}, check=False).returncode
 

@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the action runs in bash")
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = ROOT / "tests/examples"
+EXAMPLES = ROOT / "examples"
 ACTION = (ROOT / "action.yml").read_text(encoding="utf-8")
 INSTALL, AUDIT = map(dedent, re.findall(r"^ +run: \|\n((?: {8}.*\n)+)", ACTION, re.MULTILINE))
 

@@ -17,7 +17,7 @@ from tests.expected import TOTALS
 from tests.processes import invoke
 from tests.train.tiny import write_tiny
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def test_every_name_is_there() -> None:

@@ -12,7 +12,7 @@ from capsaudit import __version__, cli
 from tests.expected import TOTALS
 from tests.processes import imported_by, invoke, run
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 COMMANDS = {
     "audit",

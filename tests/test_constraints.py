@@ -40,8 +40,9 @@ def reached(requirements: Iterable[str], seen: set[tuple[str, frozenset[str]]]) 
 def test_everything_that_is_installed_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     direct = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
-    names = set(reached([*direct, *project["project"]["optional-dependencies"]["dev"]], set()))
-    assert {"torch", "sympy", "hatchling", "pytest"} <= names
+    extras = project["project"]["optional-dependencies"]
+    names = set(reached([*direct, *extras["dev"], *extras["docs"]], set()))
+    assert {"torch", "sympy", "hatchling", "pytest", "mkdocs-material"} <= names
     accelerated = {name for name in names if re.match("nvidia|cuda|triton", name)}  # of torch's builds for GPUs
     assert names - accelerated <= {pin.partition("==")[0] for pin in PINS}
 

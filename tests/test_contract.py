@@ -14,7 +14,7 @@ from tests import schemas as shipped
 from tests.processes import invoke
 from tests.train.tiny import write_tiny
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 Keys = dict[str, Any]
 """Keys, with those of the objects below them; a list is one of objects."""

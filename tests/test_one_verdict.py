@@ -10,7 +10,7 @@ import pytest
 
 import capsaudit
 from capsaudit import api
-from tests.examples import capsnets
+from examples import capsnets
 from tests.processes import invoke
 
 FIGURES = [

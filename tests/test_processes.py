@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.claims import MODEL
+from tests.claims import MODEL
 from tests.processes import invoke, lines
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.examples.claims import CLAIMS, LINE, MODEL, WRONG
+from tests.claims import CLAIMS, LINE, MODEL, WRONG
 
 pytest_plugins = ["pytester"]
 

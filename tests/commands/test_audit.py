@@ -16,7 +16,7 @@ from capsaudit import api
 from tests.processes import imported_by, invoke, run
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "tests" / "examples"
+EXAMPLES = ROOT / "examples"
 
 
 class Attack:

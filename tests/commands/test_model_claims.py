@@ -13,7 +13,7 @@ from sarif_pydantic import Sarif
 from capsaudit.commands.model_claims import judge_counts, select
 from capsaudit.errors import CapsauditError
 from capsaudit.inventory import Inventory, InventoryTensor
-from tests.examples.claims import CLAIMS, LINE, MODEL, WRONG
+from tests.claims import CLAIMS, LINE, MODEL, WRONG
 from tests.processes import invoke, run
 
 

@@ -18,8 +18,8 @@ from capsaudit.inspection.load import inventory_of
 from capsaudit.inventory import Inventory
 from capsaudit.recognition.base import Match
 from capsaudit.text import valid
-from tests.examples import capsnets
-from tests.examples.classifier import SmallClassifier
+from examples import capsnets
+from examples.classifier import SmallClassifier
 from tests.names import FIXED
 from tests.processes import invoke
 

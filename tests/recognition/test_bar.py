@@ -23,7 +23,7 @@ from capsaudit.inspection.load import inventory_of
 from capsaudit.inventory import Inventory
 from capsaudit.recognition.base import Match, NoMatch
 from capsaudit.recognition.closest import closest
-from tests.examples.capsnets import EightConvolutions
+from examples.capsnets import EightConvolutions
 from tests.zoo import capsule_networks, modified
 
 

@@ -16,8 +16,8 @@ from capsaudit.families.capsnet import CapsNet
 from capsaudit.inspection.load import inventory_of
 from capsaudit.recognition.base import Match, NoMatch
 from capsaudit.recognition.capsnet import closest
-from tests.examples import capsnets
-from tests.examples.classifier import SmallClassifier
+from examples import capsnets
+from examples.classifier import SmallClassifier
 from tests.zoo import modified
 
 IMAGE = (torch.zeros(1, 1, 28, 28),)

@@ -12,7 +12,7 @@ from capsaudit.families import FAMILIES
 from capsaudit.inspection.load import inventory_of
 from capsaudit.recognition.base import Match, NoMatch
 from capsaudit.recognition.closest import RECOGNISERS, closest
-from tests.examples.classifier import SmallClassifier
+from examples.classifier import SmallClassifier
 
 
 def test_every_family_has_a_recogniser() -> None:

@@ -19,7 +19,7 @@ from capsaudit.recognition.roles import (
     roles,
     sizes,
 )
-from tests.examples import capsnets
+from examples import capsnets
 
 PAPER = WeightLayout(matrices=1152, classes=10, dimension_in=8, dimension=16)
 

@@ -32,11 +32,11 @@ from capsaudit.results import (
     TrainedTensor,
     VariantList,
 )
-from tests.examples import capsnets
-from tests.examples.classifier import SmallClassifier
+from examples import capsnets
+from examples.classifier import SmallClassifier
 
 FORMULA = ["formula"]
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @cache

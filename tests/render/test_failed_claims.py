@@ -9,7 +9,7 @@ from capsaudit.errors import CapsauditError
 from capsaudit.inspection.load import inventory_of
 from capsaudit.inventory import Inventory
 from capsaudit.render.failed_claims import failed_claims
-from tests.examples import capsnets
+from examples import capsnets
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tests.examples.capsnets import EightConvolutions
+from examples.capsnets import EightConvolutions
 
 
 def changed(**parts: nn.Module | nn.Parameter) -> nn.Module:

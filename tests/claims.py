@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-EXAMPLES = Path(__file__).parent
+EXAMPLES = Path(__file__).parents[1] / "examples"
 MODEL = (EXAMPLES / "classifier.py").read_text()
 CLAIMS = (EXAMPLES / "classifier.claims.toml").read_text().replace("classifier.py:", "net.py:")
 WRONG = CLAIMS + '\n[[claims]]\nlayer = "head"\nstated = "27,051"\n'
