@@ -7,13 +7,19 @@ from capsaudit.catalogue import load_variant
 from capsaudit.errors import FileError
 from capsaudit.families import FAMILIES, family_of, layers, total
 from capsaudit.families.base import POSSIBLE
-from capsaudit.families.efficient_capsnet import EFFICIENT_CAPSNET
+from capsaudit.families.efficient_capsnet import EFFICIENT_CAPSNET, EfficientCapsNet
 
 CONVOLUTIONS = 832 + 18_496 + 36_928 + 73_856  # (5·5·1 + 1)·32; (3·3·32 + 1)·64; (3·3·64 + 1)·64; (3·3·64 + 1)·128
 NORMS = 2 * (32 + 64 + 64 + 128)  # 576
 DEPTHWISE = 128 * 9 * 9 + 128  # 10,496
 DIGIT_CAPS = 10 * 16 * 8 * 16 + 10 * 16  # 20,640
 DECODER = 161 * 512 + 513 * 1024 + 1025 * 784  # 1,411,344
+
+
+def network(*settings: str) -> EfficientCapsNet:
+    spec = load_variant("efficient-capsnet", settings=settings).spec
+    assert isinstance(spec, EfficientCapsNet)
+    return spec
 
 
 def test_the_family_is_in_the_table() -> None:
@@ -67,7 +73,7 @@ def test_a_larger_image_has_capsules_at_several_places() -> None:
 
 def test_capsules_may_be_stated_as_the_grid_that_they_are_cut_from() -> None:
     """3·3·16 capsules of 8 are 3×3×128 values; class capsules may be stated as the image that they are decoded to."""
-    spec = load_variant("efficient-capsnet", settings=["image.size=32"]).spec
+    spec = network("image.size=32")
     stated = {row.name: EFFICIENT_CAPSNET.stated_shapes(spec, row) for row in layers(spec)}
     assert stated["primary_caps"] == stated["digit_caps"] == [(3, 3, 128)]
     assert stated["conv1"] == [(10, 16), (1, 32, 32)]
@@ -93,7 +99,7 @@ def test_impossible_networks_are_refused(setting: str, message: str) -> None:
 
 def test_scopes_reach_as_deep_as_the_deepest_list_of_layers() -> None:
     """The first convolution depends on the channels of the image, each further one on those of the one before it."""
-    spec = load_variant("efficient-capsnet").spec
+    spec = network()
     scopes = EFFICIENT_CAPSNET.scopes(spec, {})
     behind = {"primary_caps", "digit_caps", "fc", POSSIBLE}
     numbers = range(1, 5)
