@@ -27,12 +27,16 @@ from pathlib import Path
 
 import pytest
 import torch  # noqa: F401 so that what runs the tests need not
+from hypothesis import Phase, settings
 from msgspec import Struct
 
 ROOT = Path(__file__).resolve().parents[1]
 EQUIVALENT = ROOT / "tests/mutation_equivalent.toml"
 SECONDS = 60
 """How long tests may take for one mutant. A few on a busy machine, and endless loops, take longer: these are listed."""
+
+settings.register_profile("mutation", settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate])
+"""Always the same examples. One that fails is enough: making it smaller takes minutes."""
 
 PARTS = (
     "arithmetic.py",
@@ -223,7 +227,8 @@ def _run_tests(copy: Path, tests: Sequence[Path]) -> None:
         del sys.modules[name]
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
-    options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=ci"]
+    options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutation"]
+    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # hypothesis is imported already
     os._exit(pytest.main([*options, *map(str, tests)]))
 
 

@@ -1,7 +1,5 @@
 """Efficient-CapsNet in closed form, against integers worked out by hand."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from capsaudit import api
@@ -18,7 +16,7 @@ DIGIT_CAPS = 10 * 16 * 8 * 16 + 10 * 16  # 20,640
 DECODER = 161 * 512 + 513 * 1024 + 1025 * 784  # 1,411,344
 
 
-def knobs(settings: Sequence[str] = ()) -> EfficientCapsNet:
+def network(*settings: str) -> EfficientCapsNet:
     spec = load_variant("efficient-capsnet", settings=settings).spec
     assert isinstance(spec, EfficientCapsNet)
     return spec
@@ -75,7 +73,7 @@ def test_a_larger_image_has_capsules_at_several_places() -> None:
 
 def test_capsules_may_be_stated_as_the_grid_that_they_are_cut_from() -> None:
     """3·3·16 capsules of 8 are 3×3×128 values; class capsules may be stated as the image that they are decoded to."""
-    spec = knobs(["image.size=32"])
+    spec = network("image.size=32")
     stated = {row.name: EFFICIENT_CAPSNET.stated_shapes(spec, row) for row in layers(spec)}
     assert stated["primary_caps"] == stated["digit_caps"] == [(3, 3, 128)]
     assert stated["conv1"] == [(10, 16), (1, 32, 32)]
@@ -101,7 +99,7 @@ def test_impossible_networks_are_refused(setting: str, message: str) -> None:
 
 def test_scopes_reach_as_deep_as_the_deepest_list_of_layers() -> None:
     """The first convolution depends on the channels of the image, each further one on those of the one before it."""
-    spec = knobs()
+    spec = network()
     scopes = EFFICIENT_CAPSNET.scopes(spec, {})
     behind = {"primary_caps", "digit_caps", "fc", POSSIBLE}
     numbers = range(1, 5)

@@ -21,6 +21,7 @@ def test_a_small_baseline_is_what_the_paper_describes() -> None:
     )
     model = build(spec).double().eval()
     assert type(model) is baseline.Baseline
+    assert [name for name, _ in model.convolutions.named_children()] == ["conv1", "conv2"]
     weights = [parameter for _, parameter in model.named_parameters()]
     images = torch.randn(3, 2, 9, 8, dtype=torch.float64)
     x = F.max_pool2d(F.relu(F.conv2d(images, weights[0], weights[1], padding=2)), 2)

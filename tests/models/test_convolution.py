@@ -47,6 +47,7 @@ def test_pixels_of_padding_are_those_of_the_library(knobs: spec.Convolution, hei
 
 
 def test_a_relu_and_a_pool_follow() -> None:
+    torch.manual_seed(0)  # with some weights no value is negative
     layer = ReluConvolution(conv(kernel=2), channels_in=1, device="cpu", pool=2)
     images = torch.randn(2, 1, 6, 7)
     expected = F.max_pool2d(F.relu(F.conv2d(images, layer.weight, layer.bias)), 2)
