@@ -17,6 +17,8 @@ from capsaudit.families import layers
 from capsaudit.formula import Number, Product
 from capsaudit.spec import Convolution, Spec
 
+_DOWN = ("⌊", "⌋")
+
 
 def derivations(spec: Spec) -> dict[str, tuple[str, ...]]:
     """The equations of each layer, from its input to its output."""
@@ -44,16 +46,16 @@ def _side(size: int, conv: Convolution, pool: int) -> Iterator[str]:
     """One side of a convolution's output, and what is left of it behind pooling."""
     output = conv_output(size, conv)
     if conv.padding == "same":
-        yield f"{output} = {_divided(str(size), size, conv.stride, '⌈⌉')}"
+        yield f"{output} = {_divided(str(size), size, conv.stride, ('⌈', '⌉'))}"
     else:
         pixels = 0 if conv.padding == "valid" else conv.padding
         padded = f"{size} + 2·{pixels}" if pixels else f"{size}"
-        yield f"{output} = {_divided(f'({padded} − {conv.kernel})', size + 2 * pixels - conv.kernel, conv.stride, '⌊⌋')} + 1"
+        yield f"{output} = {_divided(f'({padded} − {conv.kernel})', size + 2 * pixels - conv.kernel, conv.stride, _DOWN)} + 1"
     if pool > 1:
-        yield f"{output // pool} = {_divided(str(output), output, pool, '⌊⌋')}"
+        yield f"{output // pool} = {_divided(str(output), output, pool, _DOWN)}"
 
 
-def _divided(text: str, number: int, divisor: int, brackets: str) -> str:
+def _divided(text: str, number: int, divisor: int, brackets: tuple[str, str]) -> str:
     """A fraction, in brackets that say how it is rounded where it is not whole."""
     opening, closing = brackets
     fraction = f"{text}/{divisor}"

@@ -117,21 +117,21 @@ def _changed(claim: Claim, test: Test, variant: Variant) -> Spec:
 
 def _layers(test: Test, source: ClaimsSource) -> Judgement:
     """Each layer's kind, inferred from the source's own row: (inputs + 1)·outputs is a weight from every input to every output."""
-    rows = [(layer, kind, _row(layer, source)) for layer, kind in test.layers.items()]
-    wrong, convolutions = [], []
-    for layer, kind, row in rows:
+    connected: list[str] = []
+    others: list[str] = []
+    for layer, kind in test.layers.items():
+        row = _row(layer, source)
         if row is None:
             return "not checkable", (reason("no row", layer=layer),)
         figure, inputs, outputs = row
-        connected = judge(figure, (inputs + 1) * outputs) == "agrees"
-        if connected != (kind == "fully connected"):
-            shown = f"{layer} as ({inputs:,} + 1)·{outputs:,} = {figure.value:,}"
-            (wrong if connected else convolutions).append(shown if connected else layer)
-    if wrong:
-        return "contradicted", (reason("rows are fully connected", rows=wrong),)
-    if convolutions:
-        return "contradicted", (reason("rows are not fully connected", layers=convolutions),)
-    return "agrees", (reason("rows agree"),)
+        if judge(figure, (inputs + 1) * outputs) != "agrees":
+            others += [layer] * (kind == "fully connected")
+        elif kind != "fully connected":
+            connected.append(f"{layer} as ({inputs:,} + 1)·{outputs:,} = {figure.value:,}")
+    if not connected and not others:
+        return "agrees", (reason("rows agree"),)
+    why = (reason("rows are fully connected", rows=connected), reason("rows are not fully connected", layers=others))
+    return "contradicted", tuple(each for each, wrong in zip(why, (connected, others), strict=True) if wrong)
 
 
 def _row(layer: str, source: ClaimsSource) -> tuple[Figure, int, int] | None:
