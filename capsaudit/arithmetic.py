@@ -31,7 +31,8 @@ class LayerArithmetic(Struct, frozen=True, kw_only=True):
 
     `formula` counts what is trainable, `frozen_formula` what is stored but not trained. `buffers` are stored tensors that are no
     parameters, `computed` tensors that the forward pass computes and some authors count. `bare`: the parameters belong to no layer class
-    of torch, so that some tools miss them. `decoder`: the layer belongs to the reconstruction network.
+    of torch, so that some tools miss them. `decoder`: the layer belongs to the reconstruction network. `conv` and `pool`: the convolution
+    that the layer is, and the side of the squares that are reduced to their maximum behind it.
     """
 
     name: str
@@ -44,6 +45,8 @@ class LayerArithmetic(Struct, frozen=True, kw_only=True):
     computed: tuple[Parameter, ...] = ()
     bare: bool = False
     decoder: bool = False
+    conv: Convolution | None = None
+    pool: int = 1
 
 
 def conv_output(size: int, conv: Convolution) -> int:
@@ -82,6 +85,8 @@ def convolution(name: str, conv: Convolution, shape: Shape, *, pool: int = 1) ->
         output_shape=(conv.channels, conv_output(height, conv) // pool, conv_output(width, conv) // pool),
         parameters=conv_parameters(conv, channels_in),
         formula=conv_formula(conv, channels_in=channels_in, channels_out=Number(conv.channels)),
+        conv=conv,
+        pool=pool,
     )
 
 

@@ -8,9 +8,12 @@
 
 from __future__ import annotations
 
+import ast
 import math
 
 from msgspec import Struct
+
+from capsaudit.errors import CapsauditError
 
 
 class Formula(Struct, frozen=True):
@@ -77,6 +80,32 @@ def product(*numbers: int) -> Product:
     '1152·10·8·16'
     """
     return Product(tuple(map(Number, numbers)))
+
+
+def parse_formula(text: str) -> Formula:
+    """Read an expression of whole numbers, `+`, `·`, `×` and parentheses.
+
+    >>> parse_formula("(9×9 + 1)·256").value
+    20992
+
+    Raises:
+        CapsauditError: it is anything else.
+    """
+    try:
+        return _read(ast.parse(text.replace("·", "*").replace("×", "*"), mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise CapsauditError(f"{text!r} is not a formula; expected one such as (9·9 + 1)·256") from None
+
+
+def _read(node: ast.expr) -> Formula:
+    match node:
+        case ast.Constant(value=int(number)) if type(number) is int:
+            return Number(number)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _read(left) + _read(right)
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return _read(left) * _read(right)
+    raise ValueError
 
 
 def _formula(value: Formula | int) -> Formula:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 
 from capsaudit.catalogue import load_variant, shipped
+from capsaudit.errors import CapsauditError
 from capsaudit.families import layers
-from capsaudit.formula import Number, product
+from capsaudit.formula import Number, parse_formula, product
 from capsaudit.spec import Spec
 from tests.strategies import specs
 
@@ -60,3 +61,25 @@ def test_reading_aloud_can_tell_a_wrong_text() -> None:
     assert read_aloud("2 + 3·4") == 14
     assert read_aloud("(2 + 3)·4") == 20
     assert read_aloud(str(product(1152, 10, 8, 16))) == 1_474_560
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("(9·9 + 1)·256", 20_992), ("1152×8×16 + 1152 + 1152", 149_760), ("((2))", 2), ("2 + 3·4", 14), ("(2 + 3)·4", 20)],
+)
+def test_formulas_are_read_as_people_write_them(text: str, value: int) -> None:
+    assert parse_formula(text).value == value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1 - 1", "-1", "2**3", "x", "f(1)", "1.5", "True", "1 +", "9" * 5000, "(" * 1000, "1; 2"]
+)
+def test_anything_else_is_not_a_formula(text: str) -> None:
+    with pytest.raises(CapsauditError, match="is not a formula; expected one such as"):
+        parse_formula(text)
+
+
+def test_long_sums_and_deep_products() -> None:
+    with pytest.raises(CapsauditError, match="is not a formula"):
+        parse_formula("1 + " * 100_000 + "1")
+    assert parse_formula("+".join(["1"] * 200)).value == 200

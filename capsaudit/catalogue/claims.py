@@ -13,30 +13,45 @@ from capsaudit.catalogue.variant import Digits, RoundingName, Variant
 from capsaudit.catalogue.variants import load_variant
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.families import layers
+from capsaudit.formula import parse_formula
 from capsaudit.published import Figure, parse_figure
 from capsaudit.spec import Data
 from capsaudit.validation import faults_of, nearest
+
+Grade = Literal["seen", "quoted", "recalled"]
+"""How it is known that a source states something: read in a copy of it, quoted by others, or recalled without a copy or a quotation."""
 
 
 class Test(Struct, frozen=True, forbid_unknown_fields=True):
     """How a statement is judged; `kind` says which of the other entries it needs.
 
     `knobs`: with these set, the network of the claim `against` must still agree with that claim's figure. `layers`: the kind of each of these
-    layers, compared with the source's own rows. `loss`: a loss as the statement has it, compared with the one that the paper's network is
-    trained with. `no source`: no value of a shipped variant may come from this source.
+    layers, compared with the source's own rows. `values`: knobs, shapes and numbers of the network (`capsaudit.commands.network_values`).
+    `behaviour`: values that the built network is seen to have when it runs (`capsaudit.commands.behaviour_statements`). `arithmetic`: a
+    formula of the source must come to its `result`, and `times` the result must be the network's value `of`. `loss`: a loss as the statement
+    has it, compared with the one that the paper's network is trained with. `purpose`: what a part of a loss (`of`) is there for. `source`:
+    whether values of shipped variants come from this source; `appeared` where it is known that it became public after the statement.
     """
 
-    kind: Literal["knobs", "layers", "loss", "no source"]
+    kind: Literal["knobs", "layers", "values", "behaviour", "arithmetic", "loss", "purpose", "source"]
     knobs: Data = {}
     against: str | None = None
     layers: dict[str, str] = {}
+    values: Data = {}
+    formula: str | None = None
+    result: int | None = None
+    times: int = 1
+    of: str | None = None
     loss: Literal["margin", "reconstruction"] | None = None
-    form: Literal["scaled sum of squares", "Euclidean distance"] | None = None
+    form: Literal["scaled sum of squares", "Euclidean distance", "vector"] | None = None
     scale: float = 1.0
     m_plus: float | None = None
     m_minus: float | None = None
     weight: float | None = None
+    purpose: str | None = None
     source: str | None = None
+    used: bool | None = None
+    appeared: Literal["later"] | None = None
 
 
 class ClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,12 +59,15 @@ class ClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Figures are about the whole network or about one `layer`; shapes are written as people do, 20×20×256. `rounding` and `digits`: how the
     figure is printed, where it is not rounded half up or only so many of its digits are significant. `joint`: a figure that all
-    interpretations of the source must satisfy together.
+    interpretations of the source must satisfy together. `settings`: knobs of the network that differ from the variant, as `--set` writes
+    them. A table with a figure and shapes is several claims, each judged by itself. `version` and `grade` are those of the file where the
+    table has none.
     """
 
     id: str
     place: str
     about: str
+    settings: tuple[str, ...] = ()
     layer: str | None = None
     stated: str | None = None
     rounding: RoundingName = "half up"
@@ -61,6 +79,8 @@ class ClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     statement: str | None = None
     check: Test | None = None
     joint: bool = False
+    version: str | None = None
+    grade: Grade | None = None
     evidence: str | None = None
 
 
@@ -77,6 +97,8 @@ class ClaimsFile(Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     title: str
     claims: tuple[ClaimTable, ...]
+    version: str | None = None
+    grade: Grade | None = None
 
 
 class ClaimsSource(Struct, frozen=True):
@@ -120,10 +142,10 @@ def _load(name: str) -> ClaimsSource:
         raise FileError(*faults)
     variants: dict[str, Variant] = {}
     claims: list[Claim] = []
-    for claim in file.claims:
-        faults += [f"{label}: {claim.id}: {fault}" for fault in _faults(claim, path, variants)]
-        claims += _parsed(claim, file.source, label, faults)
-    ids = [claim.id for claim in file.claims]
+    for table in file.claims:
+        faults += [f"{label}: {table.id}: {fault}" for fault in _faults(table, path, variants)]
+        claims += _parsed(table, file, label, faults)
+    ids = [claim.id for claim in claims]
     faults += [
         f"{label}: there are several claims {name!r}" for name in sorted({name for name in ids if ids.count(name) > 1})
     ]
@@ -134,22 +156,43 @@ def _load(name: str) -> ClaimsSource:
     return ClaimsSource(file.source, file.title, tuple(claims), variants)
 
 
-def _parsed(claim: ClaimTable, source: str, label: str, faults: list[str]) -> Iterator[Claim]:
-    """The claim with its figure; a figure that cannot be read is one more fault."""
+def _parsed(claim: ClaimTable, file: ClaimsFile, label: str, faults: list[str]) -> Iterator[Claim]:
+    """The claims of a table: one for its figure, one for each shape. A figure that cannot be read is one more fault."""
     figure = None
     try:
         if claim.stated is not None:
             figure = parse_figure(claim.stated, rounding=claim.rounding, digits=claim.digits)
     except CapsauditError as error:
         faults.append(f"{label}: {claim.id}: stated: {error}")
-    yield Claim(**msgspec.structs.asdict(claim), source=source, figure=figure)
+    fields = msgspec.structs.asdict(claim) | {
+        "about": _with_settings(claim),
+        "version": claim.version or file.version,
+        "grade": claim.grade or file.grade,
+    }
+    whole = Claim(**fields, source=file.source, figure=figure)
+    yield from _apart(whole)
+
+
+def _apart(claim: Claim) -> Iterator[Claim]:
+    """A claim for the figure, which keeps the id, and one for each shape, whose id says which shape it is."""
+    parts = [name for name in ("stated", "input", "output", "shape") if getattr(claim, name) is not None]
+    if len(parts) < 2:
+        yield claim
+        return
+    for part in parts:
+        others: dict[str, object] = dict.fromkeys(set(parts) - {part})
+        name = claim.id if part == "stated" else f"{claim.id}-{part}"
+        tensor = claim.tensor if part == "shape" else None
+        figure = claim.figure if part == "stated" else None
+        yield msgspec.structs.replace(claim, id=name, tensor=tensor, figure=figure, **others)
 
 
 def _faults(claim: ClaimTable, path: Path, variants: dict[str, Variant]) -> Iterator[str]:
     """What is wrong with a claim; the variant that it is about is put among `variants`."""
     try:
-        variants[claim.about] = variants.get(claim.about) or _about(claim.about, path)
-        rows = {row.name: row for row in layers(variants[claim.about].spec)}
+        about = _with_settings(claim)
+        variants[about] = variants.get(about) or _about(claim, path)
+        rows = {row.name: row for row in layers(variants[about].spec)}
         if claim.layer is not None and claim.layer not in rows:
             yield f"layer {claim.layer!r} is not a layer of {claim.about}; {nearest(claim.layer, rows)}"
         elif claim.tensor is not None and claim.layer is not None:
@@ -161,9 +204,15 @@ def _faults(claim: ClaimTable, path: Path, variants: dict[str, Variant]) -> Iter
     yield from _form_faults(claim)
 
 
-def _about(name: str, path: Path) -> Variant:
-    """A shipped variant, or a file beside the claims."""
-    return load_variant(path.parent / name if name.endswith(".toml") else name)
+def _about(claim: ClaimTable, path: Path) -> Variant:
+    """A shipped variant, or a file beside the claims, with the claim's settings."""
+    name = path.parent / claim.about if claim.about.endswith(".toml") else claim.about
+    return load_variant(name, settings=claim.settings)
+
+
+def _with_settings(claim: ClaimTable) -> str:
+    """What the network is called that the claim is about."""
+    return f"{claim.about} + {', '.join(claim.settings)}" if claim.settings else claim.about
 
 
 def _form_faults(claim: ClaimTable) -> Iterator[str]:
@@ -184,16 +233,29 @@ def _form_faults(claim: ClaimTable) -> Iterator[str]:
         yield from (f"check: {fault}" for fault in _test_faults(claim.check))
 
 
+_NEEDS = {
+    "knobs": ("knobs", "against"),
+    "layers": ("layers",),
+    "values": ("values",),
+    "behaviour": ("values",),
+    "arithmetic": ("formula", "result", "of"),
+    "margin": ("m_plus", "m_minus", "weight"),
+    "reconstruction": ("form",),
+    "loss": ("loss",),
+    "purpose": ("of", "purpose"),
+    "source": ("source", "used"),
+}
+"""The entries that each kind of check, and each loss, needs."""
+
+
 def _test_faults(test: Test) -> Iterator[str]:
-    needs = {
-        "knobs": ("knobs", "against"),
-        "layers": ("layers",),
-        "loss": ("loss", "form") if test.loss == "reconstruction" else ("loss", "m_plus", "m_minus", "weight"),
-        "no source": ("source",),
-    }[test.kind]
-    for name in needs:
+    for name in (*_NEEDS[test.kind], *(_NEEDS[test.loss] if test.kind == "loss" and test.loss else ())):
         if getattr(test, name) in (None, {}):
             yield f"a check of the kind {test.kind!r} needs {name}"
+    try:
+        parse_formula(test.formula or "0")
+    except CapsauditError as error:
+        yield f"formula: {error}"
 
 
 def parse_shape(text: str) -> tuple[int, ...]:

@@ -64,7 +64,8 @@ class _Judge:
     ) -> None:
         self._catalogue, self._witnesses = catalogue, witnesses
         self._counts: dict[str, Count] = {}
-        self._context = Context(sources=(*sources, *known), catalogue=tuple(catalogue), torch="torch" in witnesses)
+        others = (each for each in known if each.name not in {source.name for source in sources})
+        self._context = Context(sources=(*sources, *others), catalogue=tuple(catalogue), torch="torch" in witnesses)
 
     def claim(self, source: ClaimsSource, claim: Claim) -> JudgedClaim:
         """The claim with its verdict."""
@@ -73,6 +74,8 @@ class _Judge:
             id=claim.id,
             source=claim.source,
             place=claim.place,
+            version=claim.version,
+            grade=claim.grade,
             evidence=claim.evidence,
             statement=claim.statement,
             stated=", ".join(filter(None, (claim.stated, _shapes(claim)))) or None,
@@ -89,7 +92,7 @@ class _Judge:
         variant = source.variants[claim.about]
         if claim.check is not None:
             verdict, why = judge_statement(claim, claim.check, source, self._context)
-            return Judgement(verdict, (why,))
+            return Judgement(verdict, why)
         counted = self._count(variant)
         if counted.all_disagreements:
             return Judgement("disagrees", counted.all_disagreements)
@@ -108,7 +111,8 @@ class _Judge:
         counted = self._count(variant)
         row = next((row for row in counted.layers if row.name == claim.layer), None)
         exact = row.trainable if row else counted.trainable
-        if claim.layer is None and (rows := _sum_of_rows(source, claim)) not in (None, figure.value):
+        rows = _sum_of_rows(source, claim) if claim.layer is None else None
+        if rows is not None and judge(figure, rows) != "agrees":
             return Judgement("contradicted", (reason("rows add up", total=rows),), exact)
         if judge(figure, exact) != "agrees":
             return self._of_another(claim, figure, variant, exact)

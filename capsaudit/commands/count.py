@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from capsaudit.arithmetic import LayerArithmetic
 from capsaudit.catalogue import Stated, Variant
+from capsaudit.commands.derivations import derivations
 from capsaudit.errors import CapsauditError
 from capsaudit.families import layers
 from capsaudit.published import Figure, Verdict, approximation, judge
@@ -30,7 +31,8 @@ def count(variant: Variant, *, witnesses: Sequence[str] = WITNESSES) -> Count:
     if not counts:
         raise CapsauditError(f"{variant.id}: no witness could count it: {'; '.join(refused.values())}")
     first = next(iter(counts.values()))
-    counted = tuple(_layer(row, stated.layers.get(row.name), counts, witnesses) for row in rows)
+    equations = derivations(variant.spec)
+    counted = tuple(_layer(row, equations[row.name], stated.layers.get(row.name), counts, witnesses) for row in rows)
     differing = tuple(_total_disagreements(counts))
     anywhere = (*differing, *(found for layer in counted for found in layer.disagreements))
     return Count(
@@ -73,7 +75,9 @@ def _counts(
     return refused, {name: witness(name)(spec) for name in names if name not in refused}
 
 
-def _layer(row: LayerArithmetic, stated: Figure | None, counts: Counts, witnesses: Sequence[str]) -> Layer:
+def _layer(
+    row: LayerArithmetic, equations: tuple[str, ...], stated: Figure | None, counts: Counts, witnesses: Sequence[str]
+) -> Layer:
     found = {name: counted.layers.get(row.name) for name, counted in counts.items()}
     first = next(iter(found.values())) or LayerCount()
     differing = tuple(_layer_disagreements(row.name, {name: each or LayerCount() for name, each in found.items()}))
@@ -82,6 +86,7 @@ def _layer(row: LayerArithmetic, stated: Figure | None, counts: Counts, witnesse
         input_shape=row.input_shape,
         output_shape=row.output_shape,
         parameters=row.parameters,
+        derivations=equations,
         formula=str(row.formula),
         frozen_formula=str(row.frozen_formula) if row.frozen_formula else None,
         trainable=first.trainable,

@@ -48,7 +48,13 @@ def judge_margin_loss(test: Test) -> Reason:
 
 
 def _margin(test: Test, length: float, *, present: bool) -> float:
-    """Equation 4 for one capsule, with the statement's own numbers."""
+    """Equation 4 for one capsule, with the statement's own numbers.
+
+    A statement that subtracts the vector instead of its length is given one whose 16 components are equal, so that each is a quarter of
+    the length.
+    """
+    if present and test.form == "vector":
+        return 16 * max(0.0, (test.m_plus or 0.0) - length / 4) ** 2
     if present:
         return max(0.0, (test.m_plus or 0.0) - length) ** 2
     return (test.weight or 0.0) * max(0.0, length - (test.m_minus or 0.0)) ** 2

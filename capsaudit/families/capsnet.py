@@ -103,6 +103,7 @@ def _primary_caps(primary: PrimaryCaps, shape: Shape) -> LayerArithmetic:
         output_shape=(places * primary.types, primary.dimension),
         parameters=conv_parameters(conv, channels_in),
         formula=conv_formula(conv, channels_in=channels_in, channels_out=product(primary.dimension, primary.types)),
+        conv=conv,
     )
 
 

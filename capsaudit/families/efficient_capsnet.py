@@ -106,6 +106,7 @@ def _primary_caps(spec: EfficientCapsNet, shape: Shape) -> LayerArithmetic:
         output_shape=(places * conv.channels // dimension, dimension),
         parameters=conv_parameters(conv, 1),
         formula=conv_formula(conv, channels_in=1, channels_out=Number(conv.channels)),
+        conv=conv,
     )
 
 

@@ -148,5 +148,6 @@ _TONES: dict[ClaimVerdict, Tone] = {
     "unstated": "",
     "misattributed": "bad",
     "contradicted": "bad",
+    "outdated": "changed",
     "not checkable": "",
 }

@@ -85,6 +85,22 @@ def _named(variant: str, exact: int, changes: list[Data]) -> str:
     return f"{variant} ({exact:,}: {how})"
 
 
+def _settings(values: Data) -> str:
+    return "; ".join(f"{name}: {_plain(value)}" for name, value in values.items())
+
+
+def _plain(value: object) -> str:
+    """A value as a sentence has it: yes instead of true, a list with commas."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else _number(value)
+
+
+def _product(times: int, relation: str, *, formula: str, exact: int, name: str, found: int) -> str:
+    product = f"; {exact:,}·{times} = {exact * times:,}" if times != 1 else ""
+    return f"{formula} = {exact:,}{product}, {relation} {name}" + (f" {found:,}" if exact * times != found else "")
+
+
 _SENTENCES: dict[ReasonCode, Callable[..., str]] = {
     "witnesses differ": _differ,
     "unknown layer": "{layer}: the formula has no such layer".format,
@@ -104,13 +120,36 @@ _SENTENCES: dict[ReasonCode, Callable[..., str]] = {
     "rows are fully connected": lambda rows: (
         f"the source's own rows count {listed(rows)}, as in a fully connected layer"
     ),
-    "torch needed": "judging a loss needs the torch witness, which was not selected".format,
+    "rows are not fully connected": lambda layers: (
+        f"the source's own rows do not count {listed(layers)} as (inputs + 1)·outputs"
+    ),
+    "known": "{text}".format,
+    "values agree": lambda values, sources: (
+        f"the network has {_settings(values)}" + (f" ({'; '.join(sources)})" if sources else "")
+    ),
+    "value differs": lambda name, found, stated, same: (
+        f"{name}: {_plain(found)}, not {_plain(stated)}" + (f"; {_plain(stated)} is {listed(same)}" if same else "")
+    ),
+    "formula differs": "{formula} = {exact:,}, not {stated:,}".format,
+    "product agrees": lambda times, **values: _product(times, "which is the network's", **values),
+    "product differs": lambda times, **values: _product(times, "but the network's value is", **values),
+    "the paper says": "the paper says ({place}): {statement}".format,
+    "no purpose stated": "the paper gives no reason for {of}, and a count or a run cannot show what its authors had in mind".format,
+    "no experiment": "no experiment with the network tells whether this is the purpose: {purpose}".format,
+    "shrinking": (
+        "where all ten capsules are {length} long, the nine absent ones are shortened by gradients that add up to {shrinking:.4g}, "
+        "without λ to {without:.4g}"
+    ).format,
+    "stable": "without λ too, loss and gradients are finite for all lengths from 0 to 1, at most {largest:.4g}".format,
+    "not stable": "without λ, a loss or a gradient is not finite for some lengths from 0 to 1".format,
+    "torch needed": "judging a loss or a behaviour needs the torch witness, which was not selected".format,
     "loss agrees": "{where}, it is {stated:.6g}, the same as the loss that the networks are trained with".format,
     "loss disagrees": (
         "{where}, it is {stated:.6g}; the paper's loss, which the networks are trained with, is {trained:.6g}"
     ).format,
     "losses agree": "on {examples} test cases it has the value of the loss that the networks are trained with".format,
     "no source": "no value of any shipped variant comes from the {source}".format,
+    "appeared later": "true when it was written: the {source} became public later".format,
     "source": "{count} values of shipped variants come from it, such as {knob} of {variant} ({text})".format,
     "selected": lambda what, found, count: f"{what} has {found:,} {_VALUES[count]}",
     "nothing selected": "no layer or tensor matches {layer!r}; {hint}".format,

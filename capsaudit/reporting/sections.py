@@ -102,9 +102,9 @@ def _claims(contents: ReportContents) -> Section:
     counts = ", ".join(f"{verdict} {count}" for verdict, count in verdicts.items())
     judged = f"{len(claims)} claims were compared with the networks. Verdicts: {counts}."
     legend = (
-        "Misattributed: true, but of another network. Contradicted: another statement of the same source says otherwise. Disagrees: the count, "
-        "or the paper, says otherwise. Approximate: the count agrees only if the figure was cut instead of rounded, or if its trailing zeros "
-        "are not significant."
+        "Misattributed: true, but of another network. Contradicted: the source's own numbers, or the paper, say otherwise. Disagrees: the "
+        "count, or the network that was run, says otherwise. Outdated: true when it was written. Approximate: the count agrees only if the "
+        "figure was cut instead of rounded, or if its trailing zeros are not significant."
     )
     tables = (claims_of(contents, source) for source in dict.fromkeys(claim.source for claim in claims))
     notes = Notes(tuple(evidence(contents)))

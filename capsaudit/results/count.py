@@ -12,14 +12,15 @@ from capsaudit.results.base import Reason, Result
 class Layer(Struct, frozen=True, kw_only=True):
     """A layer as counted. Shapes are channels first and without the batch; `witnesses` gives the trainable count of each.
 
-    `rounds_to`: the count at the precision of the stated figure. `reasons`: why the count does not agree. `disagreements`: where witnesses
-    differ. `notes`: what a witness cannot see.
+    `derivations`: how its sizes come about, and the share of one class, as equations. `rounds_to`: the count at the precision of the stated
+    figure. `reasons`: why the count does not agree. `disagreements`: where witnesses differ. `notes`: what a witness cannot see.
     """
 
     name: str
     input_shape: Shape
     output_shape: Shape
     parameters: tuple[Parameter, ...]
+    derivations: tuple[str, ...]
     formula: str
     frozen_formula: str | None
     trainable: int

@@ -8,6 +8,8 @@ from capsaudit.catalogue import load_variant, shipped
 from capsaudit.catalogue.claims import claims_of, joint_claims, load_claims, parse_shape
 from capsaudit.errors import CapsauditError
 
+ROW = 'layer = "fc1"\nstated = "1"\ninput = "1"'
+MINUS = '{ kind = "arithmetic", formula = "1 - 1", result = 0, of = "x" }'
 CLAIMS = 'source = "me"\ntitle = "mine"\n'
 
 
@@ -35,6 +37,14 @@ def claim(text: str = 'stated = "8.2M"', name: str = "one", about: str = "paper"
         pytest.param(CLAIMS + claim('layer = "conv1"\noutput = "wide"'), 'output is "wide"; expected sizes', id="shape"),
         pytest.param(CLAIMS + claim('statement = "it is large"'), "a statement needs a check that judges it", id="no check"),
         pytest.param(CLAIMS + claim('statement = "x"\ncheck = { kind = "knobs" }'), "needs knobs", id="check without knobs"),
+        pytest.param(CLAIMS + claim('statement = "x"\ncheck = { kind = "loss", loss = "margin" }'), "needs m_plus", id="loss without numbers"),
+        pytest.param(CLAIMS + claim('statement = "x"\ncheck = { kind = "loss" }'), "needs loss", id="no loss"),
+        pytest.param(CLAIMS + claim('statement = "x"\ncheck = { kind = "loss", loss = "reconstruction" }'), "needs form", id="no form"),
+        pytest.param(CLAIMS + claim('statement = "x"\ncheck = { kind = "values" }'), "needs values", id="no values"),
+        pytest.param(CLAIMS + claim(f'statement = "x"\ncheck = {MINUS}'), "'1 - 1' is not a formula; expected", id="formula"),
+        pytest.param(CLAIMS + claim('stated = "8.2M"\nsettings = ["conv1.kernal=5"]'), "did you mean 'conv1.kernel'?", id="settings"),
+        pytest.param(CLAIMS + claim('stated = "8.2M"\ngrade = "guessed"'), 'grade is "guessed"', id="grade"),
+        pytest.param(CLAIMS + claim(ROW) + claim(name="one-input"), "there are several claims 'one-input'", id="the id of a part"),
         pytest.param(CLAIMS + claim('statement = "x"\ncheck = { kind = "guess" }'), 'check.kind is "guess"', id="unknown check"),
         pytest.param(CLAIMS + claim() * 2, "there are several claims 'one'", id="twice"),
         pytest.param(CLAIMS + claim('stated = "1"\nrounding = "floor"'), 'claims.1.rounding is "floor"; expected "half up" or "cut"', id="cut"),
@@ -69,8 +79,35 @@ def test_a_figure_is_parsed_as_the_source_prints_it(tmp_path: Path) -> None:
     assert (one.source, two.source) == ("me", "me")
 
 
+def test_a_row_is_a_claim_for_each_thing_that_it_states(tmp_path: Path) -> None:
+    row = 'layer = "digit_caps"\nstated = "1474560"\ninput = "1152×8"\noutput = "10×16"\ntensor = "weight"\nshape = "1152×10×8×16"'
+    parts = load_claims(written(tmp_path, CLAIMS + claim(row))).claims
+    assert [each.id for each in parts] == ["one", "one-input", "one-output", "one-shape"]
+    assert [each.figure is not None for each in parts] == [True, False, False, False]
+    assert [each.tensor for each in parts] == [None, None, None, "weight"]
+    (alone,) = load_claims(written(tmp_path, CLAIMS + claim('layer = "fc1"\ninput = "160"'))).claims
+    assert alone.id == "one"
+
+
+def test_version_and_grade_are_those_of_the_file_unless_a_claim_has_its_own(tmp_path: Path) -> None:
+    head = CLAIMS + 'version = "first"\ngrade = "seen"\n'
+    text = head + claim() + claim('stated = "8.2M"\nversion = "second"\ngrade = "recalled"', name="two")
+    found = [(each.version, each.grade) for each in load_claims(written(tmp_path, text)).claims]
+    assert found == [("first", "seen"), ("second", "recalled")]
+
+
+def test_a_claim_about_a_variant_with_settings(tmp_path: Path) -> None:
+    source = load_claims(
+        written(tmp_path, CLAIMS + claim('stated = "6.8M"\nsettings = ["decoder=none"]') + claim(name="two"))
+    )
+    one, two = source.claims
+    assert (one.about, two.about) == ("paper + decoder=none", "paper")
+    assert source.variants[one.about].spec == load_variant("paper-no-decoder").spec
+    assert source.variants[two.about].spec == load_variant("paper").spec
+
+
 def test_a_statement_has_no_figure(tmp_path: Path) -> None:
-    check = '{ kind = "no source", source = "the released code" }'
+    check = '{ kind = "source", source = "the released code", used = false }'
     (only,) = load_claims(written(tmp_path, CLAIMS + claim(f'statement = "none"\ncheck = {check}'))).claims
     assert (only.figure, only.stated) == (None, None)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from capsaudit.render.document import Cell, Column, Document, Grid, number, separated, verdict, word
 from capsaudit.render.reasons import because
 from capsaudit.results import Claims, JudgedClaim
@@ -22,9 +24,34 @@ def claims(result: Claims) -> Document:
     agreeing = sum(claim.verdict == "agrees" for claim in ordered)
     return Document(
         title=f"{len(ordered)} claims from {len(sources)} source{'s' * (len(sources) != 1)}, {agreeing} of which agree",
-        parts=(grid, *(f"Evidence for {c.id}: {c.evidence}." for c in ordered if c.evidence)),
+        parts=(grid, *_known_how(ordered)),
         data=lambda: _data(ordered),
     )
+
+
+_GRADES = {
+    "seen": "seen in a copy of the source",
+    "quoted": "quoted by others",
+    "recalled": "recalled, neither seen in a copy nor quoted",
+}
+
+
+def _known_how(claims: list[JudgedClaim]) -> Iterator[str]:
+    """How it is known that each source states this: what most claims of a source have in common once, then what single ones differ in."""
+    usual: dict[str, tuple[str | None, str | None]] = {}
+    for source in dict.fromkeys(claim.source for claim in claims):
+        ways = [(claim.grade, claim.version) for claim in claims if claim.source == source]
+        usual[source] = max(ways, key=ways.count)
+        if any(usual[source]):
+            yield f"Evidence for {source}: {_way(*usual[source])}, unless a claim is listed here."
+    for claim in claims:
+        way = _way(claim.grade, claim.version) if (claim.grade, claim.version) != usual[claim.source] else None
+        if way or claim.evidence:
+            yield f"Evidence for {claim.id}: {'; '.join(filter(None, (way, claim.evidence)))}."
+
+
+def _way(grade: str | None, version: str | None) -> str:
+    return ", ".join(filter(None, (_GRADES.get(grade or ""), version)))
 
 
 def what_is_claimed(claim: JudgedClaim) -> str:
@@ -40,7 +67,7 @@ def _row(claim: JudgedClaim) -> tuple[Cell, ...]:
 
 
 def _data(claims: list[JudgedClaim]) -> Grid:
-    names = ("id", "source", "place", "statement", "stated", "about", "layer", "verdict")
+    names = ("id", "source", "place", "version", "grade", "statement", "stated", "about", "layer", "verdict")
     columns = (*names, "exact", "also", "true_of", "because")
     rows = tuple(
         (

@@ -75,11 +75,19 @@ def _count_sentences(result: Count) -> Iterator[str]:
         yield f"Stated by: {result.stated_source}."
     yield "Witnesses: " + " · ".join(_witness(name, counted) for name, counted in result.witnesses.items())
     yield from (f"Disagreement: {sentence(found)}." for found in result.all_disagreements)
+    yield from _how_sizes_come_about(result)
     for layer in result.layers:
         yield from (f"{sentence(why)}." for why in layer.reasons)
         yield from (f"{layer.name}: {note}" for note in layer.notes)
     yield from (f"{sentence(why)}." for why in result.reasons)
     yield from result.notes
+
+
+def _how_sizes_come_about(result: Count) -> Iterator[str]:
+    channels, height, width = result.layers[0].output_shape
+    last = f"{channels}×{height}×{width} is {height}×{width}×{channels} where channels are last"
+    yield f"Shapes are channels first: {last}."
+    yield from (f"{layer.name}: {'; '.join(layer.derivations)}" for layer in result.layers if layer.derivations)
 
 
 def _witness(name: str, counted: int | None) -> str:

@@ -1,6 +1,9 @@
 """Claims as a document."""
 
+import msgspec
+
 from capsaudit.render.tables.claims import claims, what_is_claimed
+from capsaudit.results import Claims
 from tests.render import samples
 from tests.render.grids import column, names, raw
 
@@ -24,10 +27,21 @@ def test_the_title_counts_what_agrees() -> None:
     )
 
 
-def test_how_sure_we_are_is_a_sentence_for_each_claim_that_says_so() -> None:
+def test_how_each_statement_is_known_is_said_once_a_source_and_for_each_claim_that_differs() -> None:
     sentences = claims(samples.claims()).sentences
-    assert len(sentences) == sum(claim.evidence is not None for claim in samples.claims().claims) > 0
-    assert all(each.startswith("Evidence for ") for each in sentences)
+    assert "Evidence for paper: quoted by others, unless a claim is listed here." in sentences
+    recalled = "Evidence for paper-baseline-multimnist: recalled, neither seen in a copy nor quoted; quoted from memory"
+    assert sum(each.startswith(recalled) for each in sentences) == 1
+    (first,) = [each for each in sentences if each.startswith("Evidence for paper-multimnist: ")]
+    assert "the first version of arXiv 1710.09829" in first
+    assert not any("paper-conv1-output" in each for each in sentences)  # as the source
+    noted = {claim.id for claim in samples.claims().claims if claim.evidence}
+    assert noted <= {each.removeprefix("Evidence for ").partition(":")[0] for each in sentences}
+
+
+def test_a_source_without_version_and_grade_says_nothing_of_them() -> None:
+    unknown = [msgspec.structs.replace(c, version=None, grade=None, evidence=None) for c in samples.claims().claims]
+    assert claims(Claims(claims=tuple(unknown))).sentences == ()
 
 
 def test_a_figure_is_claimed_of_something_and_a_statement_is_itself() -> None:

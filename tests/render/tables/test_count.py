@@ -33,6 +33,14 @@ def test_a_figure_that_is_rounded_is_explained() -> None:
     assert not any("precision" in each for each in count(samples.count("article")).sentences)
 
 
+def test_sizes_are_equations_and_the_order_of_axes_is_said_once() -> None:
+    sentences = count(samples.count("article")).sentences
+    assert sentences.count("Shapes are channels first: 256×20×20 is 20×20×256 where channels are last.") == 1
+    assert "primary_caps: 6 = ⌊(20 − 9)/2⌋ + 1; 1152 = 6·6·32" in sentences
+    assert "digit_caps: 149,760 = 1152·8·16 + 1152 + 1152 for each of 10 classes" in sentences
+    assert not any(each.startswith("fc2:") for each in sentences)  # nothing to derive
+
+
 def test_where_witnesses_differ_is_said() -> None:
     differing = (Reason("witnesses differ", {"what": "conv1", "values": {"formula": 1, "torch": 2}}),)
     result = msgspec.structs.replace(samples.count(), disagreements=differing, witnesses={"formula": 1, "torch": None})
