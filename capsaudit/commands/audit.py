@@ -12,7 +12,7 @@ from msgspec import Struct
 from capsaudit.catalogue import Variant, load_all
 from capsaudit.catalogue.model_claims import ModelClaims, load_model_claims
 from capsaudit.commands.explain import explain
-from capsaudit.commands.model_claims import judge_claim
+from capsaudit.commands.model_claims import judge_claims
 from capsaudit.commands.write_variant import write_variant
 from capsaudit.errors import CapsauditError
 from capsaudit.families import UNCOUNTED_KNOBS, family_of, layers, total
@@ -40,7 +40,8 @@ def audit(
     """Find the variant that a model is, explain what differs from `against` or from the closest variant, and judge claims about it.
 
     Raises:
-        CapsauditError: an unknown policy, or `against` a variant although the tensors form no network of its family.
+        CapsauditError: an unknown policy, a claim about what the model does not have, or `against` a variant although the tensors form no
+            network of its family.
     """
     expect_policy(policy)
     found = closest(inventory, (against,) if against else catalogue)
@@ -71,7 +72,9 @@ def audit(
         beyond=tuple(layer.name for layer in beyond),
         assumed=match.network.assumed if match else (),
         warnings=inventory.findings,
-        claims=tuple(judge_claim(inventory, claim) for file in claims for claim in file.claims),
+        claims=judge_claims(
+            inventory, [claim for file in claims for claim in file.claims], match.network.layers if match else {}
+        ),
         notes=inventory.notes,
         verdict="unstated",
     )
@@ -193,6 +196,7 @@ def _layer(name: str, tensors: Sequence[InventoryTensor], expected: int | None, 
             frozen += tensor.by(policy)
     return AuditedLayer(
         name=name,
+        kind=kinds.pop() if len(kinds := {tensor.kind for tensor in tensors}) == 1 else "",
         tensors=tuple([tensor.name for tensor in tensors]),
         trainable=trainable,
         frozen=frozen,

@@ -13,9 +13,12 @@ from capsaudit.results.explain import Step
 
 
 class AuditedLayer(Struct, frozen=True, kw_only=True):
-    """A layer of a model: its tensors, and beside them the count of the variant's layer."""
+    """A layer of a model: its tensors, and beside them the count of the variant's layer. `kind`: the class of the module that has the
+    tensors; empty if only a file is known, or if several classes have them.
+    """
 
     name: str
+    kind: str
     tensors: tuple[str, ...]
     trainable: int
     frozen: int
@@ -24,10 +27,14 @@ class AuditedLayer(Struct, frozen=True, kw_only=True):
     difference: int | None
 
 
-class AuditedClaim(Struct, frozen=True, kw_only=True):
-    """A claim about a model with its verdict; `file` and `line` say where it is made."""
+class AuditedClaim(Struct, frozen=True, kw_only=True, rename={"excluded": "except"}):
+    """A claim about a model with its verdict. `layer`: what it is about in one text, null for the whole model; `layers` and `except`: the
+    patterns, as stated. `file` and `line` say where it is made.
+    """
 
     layer: str | None
+    layers: tuple[str, ...]
+    excluded: tuple[str, ...]
     stated: str
     count: str
     policy: str

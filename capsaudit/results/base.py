@@ -36,7 +36,6 @@ ReasonCode = Literal[
     "no source",
     "source",
     "selected",
-    "nothing selected",
     "not finite",
     "unreachable",
     "not updated",

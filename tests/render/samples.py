@@ -88,11 +88,11 @@ def reconciliation(figure: str = "11.36M") -> Reconciliation:
 
 @cache
 def audit() -> Audit:
-    """Claims that hold, and with them one that does not and one about a layer that is not there."""
+    """Claims that hold, and with them two that do not."""
     result = api.audit_target(str(EXAMPLES / "capsnets.claims.toml"))
     with torch.device("meta"):
         inventory = inventory_of(capsnets.OneConvolution())
-    wrong = judge_counts(inventory, {"W": "1.48M", "w": 5}, "stored")
+    wrong = judge_counts(inventory, {"W": "1.48M", "primary": 5}, "stored")
     return msgspec.structs.replace(result, claims=(*result.claims, *wrong), verdict="disagrees")
 
 
