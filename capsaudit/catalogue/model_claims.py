@@ -91,6 +91,14 @@ class ModelClaims(Struct, frozen=True):
         return self.file.target
 
 
+def is_about_a_model(name: str | Path) -> bool:
+    """Whether it is a file of claims about a model: TOML that names its target."""
+    try:
+        return str(name).endswith(".toml") and "target" in read_table(str(name), Path(name))
+    except FileError:  # those who read it as something else say what is wrong with it
+        return False
+
+
 def load_model_claims(path: str | Path) -> ModelClaims:
     """Read a file of claims about a model.
 

@@ -12,7 +12,7 @@ from capsaudit.render.escaping import with_escapes
 from capsaudit.render.reasons import because
 from capsaudit.render.tables import setting
 from capsaudit.render.tables.check import failure_sentence
-from capsaudit.results import Audit, AuditedClaim, Check, Claims, JudgedClaim, Result
+from capsaudit.results import Audit, AuditedClaim, Audits, Check, Claims, JudgedClaim, Result
 
 Level = Literal["error", "warning", "none"]
 
@@ -93,6 +93,16 @@ def _audit(result: Audit) -> tuple[Case, ...]:
     if not found and result.verdict != "unstated":
         found.append(_variant(result))
     return (*found, *_warnings(result))
+
+
+@_cases.register(Audits)
+def _audits(result: Audits) -> tuple[Case, ...]:
+    """The cases of all models, and one that fails for each fault."""
+    faults = [
+        Case(suite="capsaudit.audit", name=fault, title="capsaudit", level="error", messages=(Message(fault),))
+        for fault in result.faults
+    ]
+    return (*(case for audit in result.audits for case in _audit(audit)), *faults)
 
 
 def _audited_claim(result: Audit, claim: AuditedClaim) -> Case:
