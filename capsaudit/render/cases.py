@@ -18,10 +18,13 @@ Level = Literal["error", "warning", "none"]
 
 
 class Message(Struct, frozen=True):
-    """A sentence about a part of a case: a layer, or nothing where it is about all of it."""
+    """A sentence about a part of a case: a layer, or nothing where it is about all of it. `line`: where that part is stated, if the case
+    has lines of its own for its parts.
+    """
 
     text: str
     about: str = ""
+    line: int | None = None
 
     def __str__(self) -> str:
         return f"{self.about}: {self.text}" if self.about else self.text
@@ -65,7 +68,9 @@ def _check(result: Check) -> tuple[Case, ...]:
             name=name,
             title=f"capsaudit {name}",
             level="error" if failures else "none",
-            messages=tuple(Message(failure_sentence(f), f.layer or "") for f in failures),
+            messages=tuple(Message(failure_sentence(f), f.layer or "", f.line) for f in failures),
+            file=failures[0].file if failures else None,
+            line=failures[0].line if failures else None,
         )
         for name, failures in failed.items()
     )
