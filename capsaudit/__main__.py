@@ -10,8 +10,12 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import capsaudit.signals as signals  # `from capsaudit import` would import the API
+
+if TYPE_CHECKING:
+    from capsaudit.errors import CapsauditError
 
 _FAILED = 2
 
@@ -81,7 +85,7 @@ def _failure(error: BaseException, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
     if not signals.received():  # else it is the interrupt, as some library has passed it on
-        _say(f"capsaudit: {_listed(str(error)) if isinstance(error, CapsauditError) else _internal(error)}")
+        _say(f"capsaudit: {_listed(error) if isinstance(error, CapsauditError) else _internal(error)}")
     return _FAILED
 
 
@@ -92,10 +96,10 @@ def _internal(error: BaseException) -> str:
     return f"internal error: {one_line(error)}{location(error)}; --debug shows the traceback"
 
 
-def _listed(message: str) -> str:
-    """Several faults are listed on a line each."""
-    first, *more = message.splitlines() or [""]
-    return first if not more else f"{len(more) + 1} faults\n  " + "\n  ".join([first, *more])
+def _listed(error: CapsauditError) -> str:
+    """Several faults are listed on a line each, and so is what would have worked."""
+    heading = error.faults if len(error.faults) == 1 else (f"{len(error.faults)} faults", *error.faults)
+    return "\n  ".join((*heading, *error.choices))
 
 
 def _stopped(number: int) -> int:

@@ -24,8 +24,18 @@ if TYPE_CHECKING:
     from capsaudit.models import Network
     from capsaudit.train.smoke import Plan
 
-__all__ = ["CapsauditError", "Variant", "assert_counts", "audit", "audit_target", "build", "check", "claims"]
-__all__ += ["compare", "count", "explain", "load_variant", "reconcile", "reconcile_jointly", "report"]
+__all__ = ["CapsauditError", "Variant", "assert_counts", "audit", "audit_target", "audit_targets", "build"]
+__all__ += [
+    "check",
+    "claims",
+    "compare",
+    "count",
+    "explain",
+    "load_variant",
+    "reconcile",
+    "reconcile_jointly",
+    "report",
+]
 __all__ += ["train_smoke", "variants", *results.__all__]
 
 AnyVariant = Variant | str | Path
@@ -187,20 +197,36 @@ def audit_target(
     policy: str | None = None,
     timeout: float = 300,
     write_variant: Path | None = None,
+    write_claims: Path | None = None,
 ) -> results.Audit:
     """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a .safetensors file or a state dict.
 
     A .claims.toml stands for the target that it names, compared with its claims; paths in it are relative to its folder, and arguments
-    given here take precedence. Output of the target goes to standard error. `write_variant` names the file for its variant.
+    given here take precedence. Output of the target goes to standard error. `write_variant` names the file for its variant,
+    `write_claims` a new file for its counts as claims.
 
     Raises:
-        CapsauditError: it cannot be loaded, counted or run, a claim cannot be read, or the variant cannot be written.
+        CapsauditError: it cannot be loaded, counted or run, a claim cannot be read, or a file cannot be written.
     """
     from capsaudit.commands.audit import Options, audit_target
 
     chosen = _variant(against) if against else None
     options = Options(kwargs=kwargs, inputs=inputs, policy=policy, timeout=timeout)
-    return audit_target(target, options, against=chosen, claims=claims, write_to=write_variant)
+    return audit_target(target, options, against=chosen, claims=claims, write_to=write_variant, claims_to=write_claims)
+
+
+def audit_targets(*targets: str | Path, timeout: float = 300) -> results.Audits:
+    """Several targets, each compared with what its claims state; without arguments those of `[tool.capsaudit]` in pyproject.toml.
+
+    One that cannot be audited, or about which nothing is stated, is a fault in the result.
+
+    Raises:
+        CapsauditError: no target is named, or none can be audited.
+    """
+    from capsaudit.catalogue.project import project_targets
+    from capsaudit.commands.audit import Options, audit_targets
+
+    return audit_targets([*map(str, targets)] or project_targets(), Options(timeout=timeout))
 
 
 def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, policy: str = "stored") -> None:

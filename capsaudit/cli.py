@@ -15,7 +15,9 @@ from capsaudit.errors import CapsauditError
 from capsaudit.render.formats import FORMATS, Format, TableFormat
 
 if TYPE_CHECKING:
-    from capsaudit.results import Joint, Reconciliation, Result
+    from collections.abc import Sequence
+
+    from capsaudit.results import Audits, Joint, Reconciliation, Result
 
 INTERRUPTED = 130
 
@@ -216,13 +218,13 @@ def reconcile(
 @app.command()
 def audit(
     target: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="TARGET",
+            metavar="[TARGET]",
             help="package.module:Name or path/file.py:Name (both run that code), a .safetensors file, a .pt or .pth state "
-            "dict, or a .claims.toml that names its target.",
+            "dict, or a .claims.toml that names its target. Without it, the targets that pyproject.toml names.",
         ),
-    ],
+    ] = None,
     against: Annotated[
         str | None, typer.Option(metavar="ID_OR_FILE", help="Compare with this variant. The closest one by default.")
     ] = None,
@@ -252,6 +254,18 @@ def audit(
     write_variant: Annotated[
         Path | None, typer.Option("--write-variant", metavar="FILE", help="Write the model as a variant file.")
     ] = None,
+    write_claims: Annotated[
+        Path | None,
+        typer.Option(
+            "--write-claims",
+            metavar="FILE",
+            help="Write the counts as claims into a new file, NAME.claims.toml, which guards them from then on.",
+        ),
+    ] = None,
+    tensors: Annotated[
+        bool,
+        typer.Option("--tensors", help="List the tensors too. JSON always has them; CSV has the claims otherwise."),
+    ] = False,
     formats: FormatOptions = None,
     outputs: Annotated[
         list[str] | None,
@@ -265,10 +279,18 @@ def audit(
     """Count the parameters of a model, find the closest variant, and judge claims about it. Auditing Python code runs it, in a
     process of its own. Exit code 1 if a claim disagrees, or if the model is not the variant of --against.
     """
+    import msgspec
+
     from capsaudit import api
     from capsaudit.render.formats import destinations
 
     written = destinations(formats or ["rich"], outputs or [])
+    options = (against, claims, kwargs, inputs, policy, write_variant, write_claims)
+    if target is None:
+        if any(options):
+            raise CapsauditError("audit: only --timeout, --format and --output apply without TARGET; name the model")
+        _show_audits(api.audit_targets(timeout=timeout), written)
+        return
     result = api.audit_target(
         target,
         against=against,
@@ -278,9 +300,11 @@ def audit(
         policy=policy,
         timeout=timeout,
         write_variant=write_variant,
+        write_claims=write_claims,
     )
-    for form, path in written:
-        _print(result, form) if path is None else _write(result, form, path)
+    _show(msgspec.structs.replace(result, lists_tensors=tensors), written)
+    if write_claims is not None:
+        typer.echo(f"wrote {write_claims}; to compare the model with it: capsaudit audit {write_claims}", err=True)
     _exit(agrees=result.agrees)
 
 
@@ -292,9 +316,12 @@ def claims(
     witnesses: Witnesses = None,
     format: FormatOption = "rich",
 ) -> None:
-    """Judge every claim of every source. Exit code 1 if a claim does not agree."""
+    """Judge every claim of every source. Exit code 1 if a claim does not agree. Files of claims about a model are audited."""
     from capsaudit import api
 
+    if _are_about_models("claims", sources or [], witnesses):
+        _show_audits(api.audit_targets(*(sources or ())), [(format, None)])
+        return
     result = api.claims(*(sources or ()), witnesses=witnesses)
     _print(result, format)
     _exit(agrees=result.agrees)
@@ -302,9 +329,14 @@ def claims(
 
 @app.command()
 def check(variants: SomeVariants = None, witnesses: Witnesses = None, format: FormatOption = "rich") -> None:
-    """Assert every stated or expected count and shape, for CI. Exit code 1 if one of them disagrees."""
+    """Assert every stated or expected count and shape, for CI. Exit code 1 if one of them disagrees. Files of claims about a model
+    are audited.
+    """
     from capsaudit import api
 
+    if _are_about_models("check", variants or [], witnesses):
+        _show_audits(api.audit_targets(*(variants or ())), [(format, None)])
+        return
     result = api.check(*(variants or ()), witnesses=witnesses)
     _print(result, format)
     _exit(agrees=result.agrees)
@@ -398,6 +430,32 @@ def _shipped() -> list[str]:
     from capsaudit.catalogue import load_all
 
     return [variant.id for variant in load_all()]
+
+
+def _are_about_models(command: str, names: list[str], witnesses: list[str] | None) -> bool:
+    """Whether these are files of claims about a model, which `audit` judges."""
+    from capsaudit.catalogue.model_claims import is_about_a_model
+
+    found = [name for name in names if is_about_a_model(name)]
+    if found and (witnesses or len(found) < len(names)):
+        raise CapsauditError(
+            f"{command}: {found[0]} is about a model, which is audited without --witness and apart from other files: "
+            f"capsaudit audit {found[0]}"
+        )
+    return bool(found)
+
+
+def _show_audits(result: "Audits", written: "Sequence[tuple[Format, Path | None]]") -> None:
+    """The models that could be audited, then the faults: exit code 2 where there are any."""
+    _show(result, written)
+    if result.faults:
+        raise CapsauditError(*result.faults)
+    _exit(agrees=result.agrees)
+
+
+def _show(result: "Result", written: "Sequence[tuple[Format, Path | None]]") -> None:
+    for form, path in written:
+        _print(result, form) if path is None else _write(result, form, path)
 
 
 def _print(result: "Result", format: Format) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from capsaudit.text import escaped
 
 
 class CapsauditError(Exception):
     r"""Something that could not be audited, with every fault that was found. The command line shows the text and exits with 2.
+
+    `choices`: what would have worked, a line each below the faults.
 
     A fault may contain names from files: each is shown on one line, whatever it contains.
 
@@ -15,12 +19,13 @@ class CapsauditError(Exception):
     a.toml: x\ny is unknown
     """
 
-    def __init__(self, *faults: str) -> None:
+    def __init__(self, *faults: str, choices: Iterable[str] = ()) -> None:
         self.faults = tuple(map(escaped, faults))
+        self.choices = tuple(map(escaped, choices))
         super().__init__(*self.faults)
 
     def __str__(self) -> str:
-        return "\n".join(self.faults)
+        return "\n".join((*self.faults, *self.choices))
 
 
 class FigureError(CapsauditError):

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from capsaudit.errors import CapsauditError
     from capsaudit.results import Audit, AuditedClaim
 
+_MARKER_ARGUMENTS = ("total", "layers", "policy", "model", "target")
 _MARKER = (
     "capsaudit(total=None, layers={}, policy='stored', model='model', target=None): "
     "the figures that the module of the fixture `model`, or the `target`, must have, as printed"
@@ -35,6 +37,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Run the test itself, then judge the figures of its markers."""
     result = yield
     for marker in item.iter_markers("capsaudit"):
+        _expect_known_arguments(marker)
         _judge_marker(item, **marker.kwargs)
     return result
 
@@ -47,9 +50,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 class ClaimsModule(pytest.File):
-    """A file of claims; the model is audited once for all of them."""
+    """A file of claims; the model is audited once for all of them, and its table is shown once."""
 
-    _audited: Audit | None = None
+    _audited: Audit | CapsauditError | None = None
+    _is_shown = False
 
     def collect(self) -> Iterator[pytest.Item]:
         """A test for each claim."""
@@ -62,18 +66,31 @@ class ClaimsModule(pytest.File):
             file.target  # noqa: B018, a file without a target is a fault
         except CapsauditError as error:
             raise self.CollectError(str(error)) from error
-        names = [escaped(claim.layer or "total") for claim in file.claims]
+        names = [escaped(claim.about or "total") for claim in file.claims]
         for number, name in enumerate(names):
             unique = name if names.count(name) == 1 else f"{name}[{file.claims[number].line}]"
             yield ClaimItem.from_parent(self, name=unique, number=number)
 
-    def judge(self, number: int) -> tuple[Audit, AuditedClaim]:
+    def judge(self, number: int) -> AuditedClaim:
         """The verdict on one claim."""
+        return self._audit().claims[number]
+
+    def table(self) -> str:
+        """The tables of the audit the first time, nothing after that."""
+        shown, self._is_shown = self._is_shown, True
+        return "" if shown else f"\n\n{self._audit()}"
+
+    def _audit(self) -> Audit:
         if self._audited is None:
             from capsaudit import api
 
-            self._audited = api.audit_target(str(self.path))
-        return self._audited, self._audited.claims[number]
+            try:
+                self._audited = api.audit_target(str(self.path))
+            except api.CapsauditError as error:
+                self._audited = error
+        if isinstance(self._audited, Exception):
+            raise self._audited
+        return self._audited
 
 
 class ClaimItem(pytest.Item):
@@ -86,15 +103,14 @@ class ClaimItem(pytest.Item):
         self._number = number
 
     def runtest(self) -> None:
-        """Fail with the layer table where the claim does not agree."""
-        result, claim = self.parent.judge(self._number)
+        """Fail where the claim does not agree; the first one that fails of a file shows the table of layers."""
+        claim = self.parent.judge(self._number)
         if claim.verdict != "agrees":
-            from capsaudit.render.escaping import with_escapes
-            from capsaudit.render.reasons import because
+            from capsaudit.render.failed_claims import failed_claim
+            from capsaudit.text import escaped
 
-            claim = with_escapes(claim)
-            why = f"stated {claim.stated}; {because(claim.reasons)}"
-            raise ClaimError(f"{claim.file}:{claim.line}: {why}\n\n{result}")
+            place = f"{escaped(claim.file)}:{claim.line}"
+            raise ClaimError(f"{failed_claim(claim)}\n{place}, source: {escaped(claim.source)}{self.parent.table()}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The claim and the table, without a traceback through the plugin."""
@@ -111,6 +127,18 @@ class ClaimItem(pytest.Item):
 
 class ClaimError(AssertionError):
     """A claim that does not agree."""
+
+
+def _expect_known_arguments(marker: pytest.Mark) -> None:
+    """A marker with a misspelt argument would check less than it seems to."""
+    from capsaudit.validation import nearest
+
+    for argument in marker.args:
+        pytest.fail(f"@pytest.mark.capsaudit: {argument!r} has no name; expected total= or layers=", pytrace=False)
+    for name in marker.kwargs.keys() - set(_MARKER_ARGUMENTS):
+        pytest.fail(
+            f"@pytest.mark.capsaudit has no argument {name!r}; {nearest(name, _MARKER_ARGUMENTS)}", pytrace=False
+        )
 
 
 def _judge_marker(
@@ -134,5 +162,5 @@ def _judge_marker(
         )
     try:
         api.assert_counts(found, stated, policy=policy)
-    except AssertionError as error:
+    except (AssertionError, api.CapsauditError) as error:
         pytest.fail(str(error), pytrace=False)

@@ -92,17 +92,19 @@ def _convert(data: object, kind: Any, path: str, faults: list[Fault]) -> Any:
 
 def _convert_struct(data: object, kind: type[Struct], path: str, faults: list[Fault]) -> Any:
     if not isinstance(data, dict):
-        faults.append(Fault(path, f"is {shown(data)}; expected a table with {', '.join(kind.__struct_fields__)}"))
+        faults.append(
+            Fault(path, f"is {shown(data)}; expected a table with {', '.join(kind.__struct_encode_fields__)}")
+        )
         return None
-    hints = _hints(kind)
-    unknown = sorted(data.keys() - hints.keys())
-    faults.extend(Fault(_join(path, key), f"is unknown; {nearest(key, hints)}") for key in unknown)
+    hints, keys = _hints(kind), kind.__struct_encode_fields__
+    unknown = sorted(data.keys() - set(keys))
+    faults.extend(Fault(_join(path, key), f"is unknown; {nearest(key, keys)}") for key in unknown)
     values = {}
     optional = len(kind.__struct_fields__) - len(kind.__struct_defaults__)
-    for position, name in enumerate(kind.__struct_fields__):
-        where = _join(path, name)
-        if name in data:
-            values[name] = _convert(data[name], hints[name], where, faults)
+    for position, (name, key) in enumerate(zip(kind.__struct_fields__, keys, strict=True)):
+        where = _join(path, key)
+        if key in data:
+            values[name] = _convert(data[key], hints[name], where, faults)
         elif position < optional:
             faults.append(Fault(where, f"is missing; expected {_description(hints[name])}"))
     return None if faults else kind(**values)
@@ -119,7 +121,7 @@ def _description(kind: Any) -> str:
     if get_origin(kind) is Annotated:
         return next((str(meta.description) for meta in get_args(kind)[1:] if isinstance(meta, Meta)), "another value")
     if isinstance(kind, type) and issubclass(kind, Struct):
-        return f"a table with {', '.join(kind.__struct_fields__)}"
+        return f"a table with {', '.join(kind.__struct_encode_fields__)}"
     if get_origin(kind) in (Union, types.UnionType):
         return " or ".join(_description(part) for part in get_args(kind) if part is not type(None))
     if get_origin(kind) is tuple:

@@ -46,6 +46,13 @@ RUN: Keys = dict.fromkeys(
     "parameters": [dict.fromkeys(("name", "count", "updated"))],
 }
 
+AUDIT: Keys = dict.fromkeys(
+    (
+        *("target", "trainable", "frozen", "buffers", "layers", "recognised", "closest", "difference"),
+        *("explanations", "warnings", "claims", "verdict"),
+    )
+)
+
 CONTRACT: dict[str, Keys] = {
     "count": COUNT,
     "compare": {"layers": None, "variants": [COUNT]},
@@ -64,12 +71,8 @@ CONTRACT: dict[str, Keys] = {
         "failures": [dict.fromkeys(("variant", "layer", "what", "expected", "found"))],
     },
     "train-smoke": {"runs": [RUN]},
-    "audit": dict.fromkeys(
-        (
-            *("target", "trainable", "frozen", "buffers", "layers", "recognised", "closest", "difference"),
-            *("explanations", "warnings", "claims", "verdict"),
-        )
-    ),
+    "audit": AUDIT,
+    "audits": {"audits": [AUDIT], "faults": None},
     "variants": {},
     "report": {},
 }
@@ -95,6 +98,7 @@ OUTPUTS: dict[str, list[str]] = {
         "audit capsnets.py:OtherWidths --input 1,28,28",
         "audit WRONG_CLAIMS",
     ],
+    "audits": ["check OTHER_CLAIMS classifier.claims.toml", "claims WRONG_CLAIMS"],
     "variants": ["variants"],
     "report": ["report --check --output nowhere"],
 }
@@ -107,13 +111,21 @@ ALL = [pytest.param(name, line, id=line) for name, lines in OUTPUTS.items() for 
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Files that command lines name: a tiny network, a variant that states what is wrong, a claim that is wrong."""
     folder = tmp_path_factory.mktemp("files")
-    wrong, claims = folder / "wrong.toml", folder / "wrong.claims.toml"
+    wrong, claims, other = folder / "wrong.toml", folder / "wrong.claims.toml", folder / "other.claims.toml"
+    other.write_text(
+        f'source = "me"\ntarget = "{(EXAMPLES / "capsnets.py").as_posix()}:OtherWidths"\n[[claims]]\nstated = "8.4M"\n'
+    )
     wrong.write_text('extends = "paper"\nsummary = "mine"\n[stated]\nsource = "me"\ntotal = "11.36M"\n')
     claims.write_text(
         f'source = "me"\ntarget = "{(EXAMPLES / "classifier.py").as_posix()}:SmallClassifier"\n'
-        '[[claims]]\nlayer = "nothing"\nstated = "1"\n[[claims]]\nstated = "27,000"\n'
+        '[[claims]]\nlayer = "head"\nstated = "1"\n[[claims]]\nstated = "27,000"\n'
     )
-    return {"TINY": str(write_tiny(folder, "article")), "WRONG": str(wrong), "WRONG_CLAIMS": str(claims)}
+    return {
+        "TINY": str(write_tiny(folder, "article")),
+        "WRONG": str(wrong),
+        "WRONG_CLAIMS": str(claims),
+        "OTHER_CLAIMS": str(other),
+    }
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,28 @@ def test_files_of_claims_are_tests(pytester: pytest.Pytester) -> None:
     done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-v")
     done.assert_outcomes(passed=3, failed=1)
     text = done.stdout.str()
-    assert f"wrong.claims.toml:{LINE}: stated 27,051; head has 27,050 trainable values, not 27,051" in text
+    assert "head: 27,050 trainable parameters, stated 27,051 (−1)\n" in text
+    assert f"wrong.claims.toml:{LINE}, source: the README of a small classifier\n" in text
     assert "27,098" in text
+
+
+def test_the_table_of_a_file_is_shown_once(pytester: pytest.Pytester) -> None:
+    """Two claims of one file fail, and one of another: each file has its table."""
+    pytester.path.joinpath("net.py").write_text(MODEL)
+    pytester.path.joinpath("one.claims.toml").write_text(WRONG.replace('"48"', '"49"'))
+    pytester.path.joinpath("two.claims.toml").write_text(WRONG)
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    done.assert_outcomes(passed=5, failed=3)
+    assert done.stdout.str().count("net.py:SmallClassifier: 27,098 trainable") == 2
+
+
+def test_the_target_of_a_file_is_loaded_once_even_if_that_fails(pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("net.py").write_text("open('loaded', 'a').write('.')\nraise ValueError('no luck')\n")
+    pytester.path.joinpath("right.claims.toml").write_text(CLAIMS)
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    done.assert_outcomes(failed=3)
+    assert done.stdout.str().count("cannot be imported: ValueError: no luck") >= 3
+    assert pytester.path.joinpath("loaded").read_text() == "."
 
 
 def test_a_file_of_claims_with_faults_is_an_error(pytester: pytest.Pytester) -> None:
@@ -69,6 +89,12 @@ def test_nothing_stated(model): ...
 
 @pytest.mark.capsaudit(total="1")
 def test_no_model(): ...
+
+@pytest.mark.capsaudit(layers={"head": 27_050}, totl="27.2K")
+def test_misspelt(model): ...
+
+@pytest.mark.capsaudit("27.1K", layers={"head": 27_050})
+def test_no_name(model): ...
 """
 
 
@@ -76,12 +102,14 @@ def test_the_marker(pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("net.py").write_text(MODEL)
     pytester.makepyfile(test_marked=MARKED)
     done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--strict-markers", f"--rootdir={pytester.path}")
-    done.assert_outcomes(passed=3, failed=3)
+    done.assert_outcomes(passed=3, failed=5)
     text = done.stdout.str()
-    assert "total: stated 27.2K; the model has 27,098 trainable values, which round to 27.1K, not 27.2K" in text
+    assert "total: 27,098 trainable parameters, rounded 27.1K, stated 27.2K" in text
     assert re.search(r"head +27,050", text)
     assert "states nothing" in text
     assert "no fixture 'model'" in text
+    assert "has no argument 'totl'; did you mean 'total'?" in text
+    assert "'27.1K' has no name; expected total= or layers=" in text
 
 
 def test_the_plugin_imports_nothing_before_it_is_used(pytester: pytest.Pytester) -> None:

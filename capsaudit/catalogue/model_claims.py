@@ -14,11 +14,13 @@ from capsaudit.inventory import POLICIES, STORED
 from capsaudit.published import Figure, parse_figure
 from capsaudit.validation import faults_of, nearest
 
-Counted = Literal["trainable", "frozen", "buffers", "all"]
+Counted = Literal["trainable", "frozen", "parameters", "buffers", "all"]
+"""`parameters`: trainable and frozen together; `all`: buffers too."""
 
 
-class ModelClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A figure for a model, as the file has it. `layer`: a layer's or a tensor's name, or a pattern (`encoder.*`); the whole model without it.
+class ModelClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"excluded": "except"}):
+    """A figure for a model, as the file has it. `layer`: a layer's or a tensor's name, or a pattern (`encoder.*`); `layers`: several; the
+    whole model without either. `except`: those that are left out.
 
     `count`: which of its values the figure is about. `policy`: how they are counted, where it is not the file's. `rounding` and `digits`:
     how the figure is printed.
@@ -26,6 +28,8 @@ class ModelClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     stated: str
     layer: str | None = None
+    layers: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
     count: Counted = "trainable"
     policy: str | None = None
     source: str | None = None
@@ -45,15 +49,24 @@ class ModelClaimsFile(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelClaim(Struct, frozen=True, kw_only=True):
-    """A claim about a model, its figure parsed; `file` and `line` say where it is made."""
+    """A claim about a model, its figure parsed. Without `layers` it is about the whole model. `file` and `line` say where it is made."""
 
     figure: Figure
-    layer: str | None
+    layers: tuple[str, ...]
+    excluded: tuple[str, ...] = ()
     count: Counted
     policy: str
     source: str
     file: str
     line: int
+
+    @property
+    def about(self) -> str | None:
+        """The layers in one text; None for the whole model."""
+        if not self.layers and not self.excluded:
+            return None
+        chosen = ", ".join(name or "the model itself" for name in self.layers) or "the model"
+        return f"{chosen} except {', '.join(self.excluded)}" if self.excluded else chosen
 
 
 class ModelClaims(Struct, frozen=True):
@@ -76,6 +89,14 @@ class ModelClaims(Struct, frozen=True):
                 f'{self.label}: target is missing; say which model the claims are about: target = "models.py:Net"'
             )
         return self.file.target
+
+
+def is_about_a_model(name: str | Path) -> bool:
+    """Whether it is a file of claims about a model: TOML that names its target."""
+    try:
+        return str(name).endswith(".toml") and "target" in read_table(str(name), Path(name))
+    except FileError:  # those who read it as something else say what is wrong with it
+        return False
 
 
 def load_model_claims(path: str | Path) -> ModelClaims:
@@ -106,7 +127,7 @@ def claims_from(stated: Mapping[str, str | int], policy: str) -> tuple[ModelClai
     return tuple(
         ModelClaim(
             figure=parse_figure(str(figure)),
-            layer=None if name == "total" else name,
+            layers=() if name == "total" else (name,),
             count="trainable",
             policy=policy,
             source="",
@@ -120,7 +141,8 @@ def claims_from(stated: Mapping[str, str | int], policy: str) -> tuple[ModelClai
 def _claim(table: ModelClaimTable, file: ModelClaimsFile, label: str, line: int) -> ModelClaim:
     return ModelClaim(
         figure=_figure(table),
-        layer=table.layer,
+        layers=table.layers if table.layer is None else (table.layer,),
+        excluded=table.excluded,
         count=table.count,
         policy=table.policy or file.policy,
         source=table.source or file.source,
@@ -141,6 +163,8 @@ def _faults(file: ModelClaimsFile) -> Iterator[str]:
     for number, claim in enumerate(file.claims, start=1):
         if claim.policy is not None and claim.policy not in POLICIES:
             yield f"claims.{number}.policy is {claim.policy!r}; {nearest(claim.policy, POLICIES)}"
+        if claim.layer is not None and claim.layers:
+            yield f"claims.{number} has layer and layers; expected one of them"
         try:
             _figure(claim)
         except FigureError as error:

@@ -69,6 +69,36 @@ def read_table(label: str, path: Path) -> Data:
         raise FileError(f"{label}: is not TOML: {error}") from error
 
 
+def line_of(text: str, *keys: str) -> int:
+    r"""The line of a key in the text of a TOML file, from 1; that of the nearest table or key above it where it has none of its own.
+
+    >>> line_of("a = 1\n[b.c]\nd = 2\n", "b", "c", "d"), line_of("a = 1\n[b.c]\nd = 2\n", "b", "c", "e")
+    (3, 2)
+    """
+    table: list[str] = []
+    best, depth = 1, 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.lstrip().startswith("["):
+            found = table = _parts(line.partition("]")[0].lstrip(" \t["))
+        else:
+            found = [*table, *_parts(line.partition("=")[0])]
+        if len(found) > depth and tuple(found) == keys[: len(found)]:
+            best, depth = number, len(found)
+    return best
+
+
+def line_in(path: Path, *keys: str) -> int:
+    """The same for a file that was read before; 1 if it cannot be read any more."""
+    try:
+        return line_of(path.read_text(encoding="utf-8"), *keys)
+    except (OSError, ValueError):
+        return 1
+
+
+def _parts(key: str) -> list[str]:
+    return [part.strip().strip("\"'") for part in key.split(".")]
+
+
 def exists(path: Path) -> bool:
     """Whether anything is at `path`; a path that cannot exist (a NUL byte, too long) does not."""
     try:

@@ -1,5 +1,6 @@
 """A variant: one interpretation of a network, the source of each value, and what was stated about it."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -94,6 +95,9 @@ class Variant(Struct, frozen=True):
     expected: Expected | None = None
     data: str = "digits"
     """What it is trained on: single `digits`, or `multimnist`, two of them overlaid."""
+    file: str | None = None
+    """What messages call the file that it is from, and its path; None where it is not from a file."""
+    path: Path | None = None
 
     def source(self, knob: str) -> str | None:
         """Where the value of `knob` comes from: its own source, or that of the group it belongs to."""

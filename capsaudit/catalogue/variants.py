@@ -142,6 +142,8 @@ def _assemble(chain: Chain) -> Variant:
         stated=_stated(header.stated) if header.stated else None,
         expected=header.expected,
         data=next((data for file in chain if (data := file.text("data"))), "digits"),
+        file=chain[0].label,
+        path=chain[0].path,
     )
 
 

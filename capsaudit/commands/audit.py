@@ -12,15 +12,17 @@ from msgspec import Struct
 from capsaudit.catalogue import Variant, load_all
 from capsaudit.catalogue.model_claims import ModelClaims, load_model_claims
 from capsaudit.commands.explain import explain
-from capsaudit.commands.model_claims import judge_claim
+from capsaudit.commands.model_claims import judge_claims
+from capsaudit.commands.write_claims import expect_new_file, write_claims
 from capsaudit.commands.write_variant import write_variant
 from capsaudit.errors import CapsauditError
 from capsaudit.families import UNCOUNTED_KNOBS, family_of, layers, total
 from capsaudit.inspection.load import load
+from capsaudit.inspection.python.arguments import parse_kwargs
 from capsaudit.inventory import POLICIES, STORED, Inventory, InventoryTensor, expect_policy
 from capsaudit.recognition.base import Match, NoMatch
 from capsaudit.recognition.closest import closest
-from capsaudit.results import Audit, AuditedLayer, Step
+from capsaudit.results import Audit, AuditedLayer, Audits, Step
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,7 +42,8 @@ def audit(
     """Find the variant that a model is, explain what differs from `against` or from the closest variant, and judge claims about it.
 
     Raises:
-        CapsauditError: an unknown policy, or `against` a variant although the tensors form no network of its family.
+        CapsauditError: an unknown policy, a claim about what the model does not have, or `against` a variant although the tensors form no
+            network of its family.
     """
     expect_policy(policy)
     found = closest(inventory, (against,) if against else catalogue)
@@ -71,7 +74,9 @@ def audit(
         beyond=tuple(layer.name for layer in beyond),
         assumed=match.network.assumed if match else (),
         warnings=inventory.findings,
-        claims=tuple(judge_claim(inventory, claim) for file in claims for claim in file.claims),
+        claims=judge_claims(
+            inventory, [claim for file in claims for claim in file.claims], match.network.layers if match else {}
+        ),
         notes=inventory.notes,
         verdict="unstated",
     )
@@ -114,22 +119,56 @@ def audit_target(
     *,
     against: Variant | None,
     claims: Sequence[str | Path],
-    write_to: Path | None,
+    write_to: Path | None = None,
+    claims_to: Path | None = None,
 ) -> Audit:
     """A target by name, or the target of a file of claims, whose paths are relative to its folder.
 
+    `write_to` names the file for its variant, `claims_to` that for its counts.
+
     Raises:
-        CapsauditError: as `audit`, or it cannot be loaded or run, or its variant cannot be written.
+        CapsauditError: as `audit`, or it cannot be loaded or run, or its variant or its claims cannot be written.
     """
+    if claims_to is not None:
+        expect_new_file(claims_to)
     files, folder = [*map(load_model_claims, claims)], None
-    if target.endswith(".claims.toml"):
+    if target.endswith(".toml"):
         named = load_model_claims(target)
         files, folder, target, options = [named, *files], named.path.parent, named.target, _with_file(options, named)
     inventory = load(target, kwargs=options.kwargs, inputs=options.inputs, timeout=options.timeout, folder=folder)
     result, match = audit(inventory, load_all(), against=against, claims=files, policy=options.policy or STORED)
     if write_to is not None:
         write_variant(match, inventory, write_to)
+    if claims_to is not None:
+        kwargs = options.kwargs if isinstance(options.kwargs, Mapping) else parse_kwargs(options.kwargs)
+        write_claims(inventory, claims_to, kwargs=kwargs, inputs=options.inputs, policy=result.policy, folder=folder)
     return result
+
+
+def audit_targets(targets: Sequence[str], options: Options) -> Audits:
+    """Several targets, each compared with what is stated about it. One that cannot be audited does not hide the others.
+
+    Raises:
+        CapsauditError: none of them could be audited.
+    """
+    audits: list[Audit] = []
+    faults: list[str] = []
+    for target in targets:
+        try:
+            audits.append(audit_target(target, options, against=None, claims=()))
+        except CapsauditError as error:
+            faults += error.faults
+    faults += [_nothing_stated(audit.target) for audit in audits if audit.verdict == "unstated"]
+    if not audits:
+        raise CapsauditError(*faults)
+    return Audits(audits=tuple(audits), faults=tuple(faults))
+
+
+def _nothing_stated(target: str) -> str:
+    return (
+        f"{target}: nothing is stated about it; write its counts into a file, which then is a target in its place: "
+        f"capsaudit audit {target} --write-claims net.claims.toml"
+    )
 
 
 def _with_file(options: Options, named: ModelClaims) -> Options:
@@ -193,6 +232,7 @@ def _layer(name: str, tensors: Sequence[InventoryTensor], expected: int | None, 
             frozen += tensor.by(policy)
     return AuditedLayer(
         name=name,
+        kind=kinds.pop() if len(kinds := {tensor.kind for tensor in tensors}) == 1 else "",
         tensors=tuple([tensor.name for tensor in tensors]),
         trainable=trainable,
         frozen=frozen,

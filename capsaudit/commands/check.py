@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from capsaudit.catalogue import Expected, Stated, Variant
+from capsaudit.catalogue.toml_files import line_in
 from capsaudit.commands.count import count
 from capsaudit.errors import CapsauditError
 from capsaudit.knobs import flatten, to_data
@@ -16,13 +17,14 @@ from capsaudit.witnesses import WITNESSES
 
 
 class Statement(Struct, frozen=True):
-    """Something that must hold of a variant: what is expected, and what was found."""
+    """Something that must hold of a variant: what is expected, and what was found. `keys`: where the variant's file states it."""
 
     layer: str | None
     what: str
     expected: object
     found: object
     holds: bool
+    keys: tuple[str, ...] = ()
 
 
 def check(variants: Sequence[Variant], *, witnesses: Sequence[str] = WITNESSES) -> Check:
@@ -37,16 +39,26 @@ def check(variants: Sequence[Variant], *, witnesses: Sequence[str] = WITNESSES) 
         raise CapsauditError("nothing to check: no variant was named and none is shipped")
     statements = {variant.id: tuple(_statements(variant, witnesses)) for variant in variants}
     failures = tuple(
-        Failure(variant=name, layer=each.layer, what=each.what, expected=each.expected, found=each.found)
-        for name, found in statements.items()
-        for each in found
-        if not each.holds
+        _failure(variant, each) for variant in variants for each in statements[variant.id] if not each.holds
     )
     return Check(
         agrees=not failures,
         checked=sum(map(len, statements.values())),
         failures=failures,
         variants=tuple(statements),
+    )
+
+
+def _failure(variant: Variant, failed: Statement) -> Failure:
+    """With the place where it is stated; what is not stated, as that the witnesses agree, is at the first line."""
+    return Failure(
+        variant=variant.id,
+        layer=failed.layer,
+        what=failed.what,
+        expected=failed.expected,
+        found=failed.found,
+        file=variant.file,
+        line=line_in(variant.path, *failed.keys) if variant.path else None,
     )
 
 
@@ -73,26 +85,30 @@ def _stated(stated: Stated, counted: Count) -> Iterator[Statement]:
     if stated.total is not None:
         figures.append((None, stated.total, counted.trainable))
     for layer, figure, found in figures:
-        yield Statement(layer, "stated", figure.text, found, judge(figure, found) == "agrees")
+        keys = ("stated", "total") if layer is None else ("stated", "layers", layer)
+        yield Statement(layer, "stated", figure.text, found, judge(figure, found) == "agrees", keys)
 
 
 def _expected(variant: Variant, expected: Expected, counted: Count) -> Iterator[Statement]:
-    yield _equal(None, "input shape", expected.input, counted.input_shape)
-    yield _equal(None, "trainable", expected.total, counted.trainable)
-    yield _equal(None, "frozen", expected.frozen, counted.frozen)
+    yield _equal(None, "input shape", expected.input, counted.input_shape, "input")
+    yield _equal(None, "trainable", expected.total, counted.trainable, "total")
+    yield _equal(None, "frozen", expected.frozen, counted.frozen, "frozen")
     for layer in counted.layers:
         if layer.name not in expected.layers:
-            yield Statement(layer.name, "layer", "none", "a layer that is not in [expected.layers]", False)
+            where = ("expected", "layers")
+            yield Statement(layer.name, "layer", "none", "a layer that is not in [expected.layers]", False, where)
             continue
         wanted = expected.layers[layer.name]
-        yield _equal(layer.name, "output shape", wanted.output, layer.output_shape)
-        yield _equal(layer.name, "trainable", wanted.trainable, layer.trainable)
-        yield _equal(layer.name, "frozen", wanted.frozen, layer.frozen)
-        if wanted.buffers or layer.buffers:
-            yield _equal(layer.name, "buffers", wanted.buffers, layer.buffers)
+        for what, stated, found in (
+            ("output shape", wanted.output, layer.output_shape),
+            ("trainable", wanted.trainable, layer.trainable),
+            ("frozen", wanted.frozen, layer.frozen),
+            *([("buffers", wanted.buffers, layer.buffers)] if wanted.buffers or layer.buffers else []),
+        ):
+            yield _equal(layer.name, what, stated, found, "layers", layer.name, what.partition(" ")[0])
     knobs = flatten(to_data(variant.spec))
     for knob, value in expected.knobs.items():
-        yield _equal(None, knob, value, knobs[knob])
+        yield _equal(None, knob, value, knobs[knob], "knobs", *knob.split("."))
 
 
 def _forward_shapes(variant: Variant, counted: Count) -> Iterator[Statement]:
@@ -101,8 +117,10 @@ def _forward_shapes(variant: Variant, counted: Count) -> Iterator[Statement]:
     traced = traced_shapes(variant.spec)
     for layer in counted.layers:
         found = traced.get(layer.name)
-        yield _equal(layer.name, "shapes of a forward pass", (layer.input_shape, layer.output_shape), found)
+        shapes = (layer.input_shape, layer.output_shape)
+        yield _equal(layer.name, "shapes of a forward pass", shapes, found, "layers", layer.name)
 
 
-def _equal(layer: str | None, what: str, expected: object, found: object) -> Statement:
-    return Statement(layer, what, expected, found, expected == found)
+def _equal(layer: str | None, what: str, expected: object, found: object, *keys: str) -> Statement:
+    """`keys`: where it is stated below `[expected]`."""
+    return Statement(layer, what, expected, found, expected == found, ("expected", *keys))

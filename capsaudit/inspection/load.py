@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from capsaudit.errors import CapsauditError
@@ -14,6 +15,8 @@ from capsaudit.inventory import Inventory
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from capsaudit.inspection.python.candidates import Candidate
 
 
 def load(
@@ -36,12 +39,32 @@ def load(
     Raises:
         CapsauditError: the target cannot be read, imported, built or run, exceeds the time limit, or ends its process.
     """
+    if PurePath(target).suffix == ".py":
+        raise _no_name(target, folder)
     parsed = parse_target(target)
     arguments = dict(kwargs) if isinstance(kwargs, Mapping) else parse_kwargs(kwargs)
     shapes = parse_inputs(inputs)
     if not parsed.kind.startswith("python") and (arguments or shapes):
         raise CapsauditError(f"{target}: is a file; --kwarg and --input apply only to models in Python code")
     return load_in_child(Request(parsed, arguments, shapes), timeout=timeout, folder=folder)
+
+
+def _no_name(target: str, folder: Path | None) -> CapsauditError:
+    """A file without the name of a model in it: what could be audited there, as command lines."""
+    from capsaudit.inspection.python.candidates import candidates
+
+    found = candidates((folder or Path()) / target)
+    if not found:
+        return CapsauditError(f"{target} does not name a model in the file; no class or function in it seems to be one")
+    return CapsauditError(
+        f"{target} does not name a model in the file; these could be audited",
+        choices=[_command(target, each) for each in found],
+    )
+
+
+def _command(target: str, model: Candidate) -> str:
+    arguments = [f"--kwarg {name}=…" for name in model.required]
+    return " ".join(["capsaudit audit", shlex.quote(f"{target}:{model.name}"), *arguments])
 
 
 def inventory_of(model: nn.Module | str) -> Inventory:

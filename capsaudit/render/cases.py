@@ -12,16 +12,19 @@ from capsaudit.render.escaping import with_escapes
 from capsaudit.render.reasons import because
 from capsaudit.render.tables import setting
 from capsaudit.render.tables.check import failure_sentence
-from capsaudit.results import Audit, AuditedClaim, Check, Claims, JudgedClaim, Result
+from capsaudit.results import Audit, AuditedClaim, Audits, Check, Claims, JudgedClaim, Result
 
 Level = Literal["error", "warning", "none"]
 
 
 class Message(Struct, frozen=True):
-    """A sentence about a part of a case: a layer, or nothing where it is about all of it."""
+    """A sentence about a part of a case: a layer, or nothing where it is about all of it. `line`: where that part is stated, if the case
+    has lines of its own for its parts.
+    """
 
     text: str
     about: str = ""
+    line: int | None = None
 
     def __str__(self) -> str:
         return f"{self.about}: {self.text}" if self.about else self.text
@@ -65,7 +68,9 @@ def _check(result: Check) -> tuple[Case, ...]:
             name=name,
             title=f"capsaudit {name}",
             level="error" if failures else "none",
-            messages=tuple(Message(failure_sentence(f), f.layer or "") for f in failures),
+            messages=tuple(Message(failure_sentence(f), f.layer or "", f.line) for f in failures),
+            file=failures[0].file if failures else None,
+            line=failures[0].line if failures else None,
         )
         for name, failures in failed.items()
     )
@@ -93,6 +98,16 @@ def _audit(result: Audit) -> tuple[Case, ...]:
     if not found and result.verdict != "unstated":
         found.append(_variant(result))
     return (*found, *_warnings(result))
+
+
+@_cases.register(Audits)
+def _audits(result: Audits) -> tuple[Case, ...]:
+    """The cases of all models, and one that fails for each fault."""
+    faults = [
+        Case(suite="capsaudit.audit", name=fault, title="capsaudit", level="error", messages=(Message(fault),))
+        for fault in result.faults
+    ]
+    return (*(case for audit in result.audits for case in _audit(audit)), *faults)
 
 
 def _audited_claim(result: Audit, claim: AuditedClaim) -> Case:

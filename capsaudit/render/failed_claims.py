@@ -1,24 +1,31 @@
-"""Claims about a model that do not agree, as the message of a failed assertion."""
+"""Claims about a model that do not agree, as the message of a failed test."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from capsaudit.inventory import Inventory
+from capsaudit.published import parse_figure
+from capsaudit.render.document import number, separated
 from capsaudit.render.escaping import with_escapes
-from capsaudit.render.reasons import because
+from capsaudit.render.reasons import COUNTED
 from capsaudit.results import AuditedClaim
 from capsaudit.text import escaped
 
 
 def failed_claims(claims: Sequence[AuditedClaim], inventory: Inventory, policy: str) -> str:
     """A line for each claim that does not agree, then the layers as counted; empty where all agree."""
-    wrong = [
-        f"{c.layer or 'total'}: stated {c.stated}; {because(c.reasons)}"
-        for c in with_escapes(claims)
-        if c.verdict != "agrees"
-    ]
+    wrong = [failed_claim(claim) for claim in claims if claim.verdict != "agrees"]
     return "\n".join([*wrong, "", *_table(inventory, policy)]) if wrong else ""
+
+
+def failed_claim(claim: AuditedClaim) -> str:
+    """`features.0: 1,820 trainable parameters, stated 1,792 (+28)`; of a rounded figure, what the count rounds to."""
+    claim = with_escapes(claim)
+    counted, stated = f"{claim.layer or 'total'}: {claim.found:,} {COUNTED[claim.count]}", separated(claim.stated)
+    if claim.rounds_to != f"{claim.found:,}":
+        return f"{counted}, rounded {claim.rounds_to}, stated {stated}"
+    return f"{counted}, stated {stated} ({number(claim.found - parse_figure(stated).value, signed=True).text})"
 
 
 def _table(inventory: Inventory, policy: str) -> list[str]:

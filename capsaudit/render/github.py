@@ -22,7 +22,7 @@ def _lines(result: Result) -> Iterator[str]:
 
 
 def _command(case: Case, message: Message) -> str:
-    place = f"file={_property(case.file)},line={case.line}," if case.file else ""
+    place = f"file={_property(case.file)},line={message.line or case.line}," if case.file else ""
     title = f"{case.title} {message.about}".strip()
     return f"::{case.level} {place}title={_property(title)}::{_escaped(message.text)}"
 

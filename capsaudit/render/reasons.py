@@ -13,12 +13,14 @@ from capsaudit.results import Reason
 from capsaudit.results.base import ReasonCode
 from capsaudit.spec import Data
 
-_VALUES = {
-    "trainable": "trainable values",
-    "frozen": "frozen values",
+COUNTED = {
+    "trainable": "trainable parameters",
+    "frozen": "frozen parameters",
+    "parameters": "parameters",
     "buffers": "values in buffers",
     "all": "values in all",
 }
+"""What a claim about a model counts."""
 
 _READ_OTHERWISE = {
     "cut": "; it agrees with {stated} only when cut instead of rounded",
@@ -65,7 +67,7 @@ def _number(value: object) -> str:
 def _rounds(what: str, stated: str, exact: int, rounds_to: str, approximation: str | None, count: str | None) -> str:
     """`count`: which values of a model these are, where that was asked for."""
     number = f"{exact:,}"
-    counted = f"{number} {_VALUES[count]}" if count else number
+    counted = f"{number} {COUNTED[count]}" if count else number
     rounded = "" if rounds_to == number else f", which round{'' if count else 's'} to {rounds_to}"
     return f"{what} has {counted}{rounded}, not {stated}" + _READ_OTHERWISE[approximation].format(stated=stated)
 
@@ -151,8 +153,7 @@ _SENTENCES: dict[ReasonCode, Callable[..., str]] = {
     "no source": "no value of any shipped variant comes from the {source}".format,
     "appeared later": "true when it was written: the {source} became public later".format,
     "source": "{count} values of shipped variants come from it, such as {knob} of {variant} ({text})".format,
-    "selected": lambda what, found, count: f"{what} has {found:,} {_VALUES[count]}",
-    "nothing selected": "no layer or tensor matches {layer!r}; {hint}".format,
+    "selected": lambda what, found, count: f"{what} has {found:,} {COUNTED[count]}",
     "not finite": "the loss was not finite in step {step}".format,
     "unreachable": lambda tensors, count: f"no gradient reaches {', '.join(tensors)} ({count:,} values)",
     "not updated": lambda tensors: f"training did not change {', '.join(tensors)}",

@@ -1,6 +1,6 @@
 """What the commands return: frozen values, one file a command."""
 
-from capsaudit.results.audit import Audit, AuditedClaim, AuditedLayer
+from capsaudit.results.audit import Audit, AuditedClaim, AuditedLayer, Audits
 from capsaudit.results.base import Reason, Result
 from capsaudit.results.check import Check, Failure
 from capsaudit.results.claims import Claims, ClaimVerdict, JudgedClaim
@@ -23,6 +23,7 @@ __all__ = [
     "Audit",
     "AuditedClaim",
     "AuditedLayer",
+    "Audits",
     "BeforeAfter",
     "ChangeHistogram",
     "Check",

@@ -13,9 +13,12 @@ from capsaudit.results.explain import Step
 
 
 class AuditedLayer(Struct, frozen=True, kw_only=True):
-    """A layer of a model: its tensors, and beside them the count of the variant's layer."""
+    """A layer of a model: its tensors, and beside them the count of the variant's layer. `kind`: the class of the module that has the
+    tensors; empty if only a file is known, or if several classes have them.
+    """
 
     name: str
+    kind: str
     tensors: tuple[str, ...]
     trainable: int
     frozen: int
@@ -24,10 +27,14 @@ class AuditedLayer(Struct, frozen=True, kw_only=True):
     difference: int | None
 
 
-class AuditedClaim(Struct, frozen=True, kw_only=True):
-    """A claim about a model with its verdict; `file` and `line` say where it is made."""
+class AuditedClaim(Struct, frozen=True, kw_only=True, rename={"excluded": "except"}):
+    """A claim about a model with its verdict. `layer`: what it is about in one text, null for the whole model; `layers` and `except`: the
+    patterns, as stated. `file` and `line` say where it is made.
+    """
 
     layer: str | None
+    layers: tuple[str, ...]
+    excluded: tuple[str, ...]
     stated: str
     count: str
     policy: str
@@ -46,6 +53,7 @@ class Audit(Result, frozen=True, kw_only=True):
     `recognised`: the family of that variant. `policies`: all parameters by each policy that makes a difference. `explanations`: the changed
     knobs that lead from the variant to the model; `unexplained`: the difference that they do not account for. `beyond`: the model's own
     layers that have no part in the variant; they are the last of `layers`. `assumed`: knobs that cannot be inferred from the tensors.
+    `lists_tensors`: whether its tables list the tensors one by one, as the JSON always does.
     """
 
     target: str
@@ -69,8 +77,21 @@ class Audit(Result, frozen=True, kw_only=True):
     claims: tuple[AuditedClaim, ...]
     notes: tuple[str, ...]
     verdict: Literal["agrees", "disagrees", "unstated"]
+    lists_tensors: bool = False
 
     @property
     def agrees(self) -> bool:
         """Whether nothing disagrees. Where nothing was stated, nothing does."""
         return self.verdict != "disagrees"
+
+
+class Audits(Result, frozen=True, kw_only=True):
+    """Several models that are guarded together. `faults`: why a model could not be audited, or that nothing is stated about it."""
+
+    audits: tuple[Audit, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every model was compared, and agrees."""
+        return not self.faults and all(audit.agrees for audit in self.audits)

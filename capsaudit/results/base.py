@@ -50,7 +50,6 @@ ReasonCode = Literal[
     "source",
     "appeared later",
     "selected",
-    "nothing selected",
     "not finite",
     "unreachable",
     "not updated",

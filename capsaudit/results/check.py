@@ -9,13 +9,15 @@ from capsaudit.spec import Value
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """A statement that does not hold: what was expected where, and what was found."""
+    """A statement that does not hold: what was expected where, and what was found. `file` and `line` say where it is stated."""
 
     variant: str
     layer: str | None
     what: str
     expected: Value
     found: Value
+    file: str | None
+    line: int | None
 
 
 class Check(Result, frozen=True, kw_only=True):

@@ -29,8 +29,15 @@ def test_what_a_claim_does_not_say_is_as_the_file_says(tmp_path: Path) -> None:
         + claim('stated = "1"\nlayer = "fc.*"\npolicy = "stored"\nsource = "a figure"\ncount = "buffers"')
     )
     one, two = loaded(tmp_path, text).claims
-    assert (one.layer, one.count, one.policy, one.source) == (None, "trainable", "effective", "a readme")
-    assert (two.layer, two.count, two.policy, two.source) == ("fc.*", "buffers", "stored", "a figure")
+    assert (one.layers, one.count, one.policy, one.source) == ((), "trainable", "effective", "a readme")
+    assert (two.layers, two.count, two.policy, two.source) == (("fc.*",), "buffers", "stored", "a figure")
+
+
+def test_a_claim_about_several_layers(tmp_path: Path) -> None:
+    text = HEAD + claim('stated = "1"\nlayers = ["fc1", "fc2"]\nexcept = ["*.bias"]')
+    (found,) = loaded(tmp_path, text).claims
+    assert (found.layers, found.excluded) == (("fc1", "fc2"), ("*.bias",))
+    assert found.about == "fc1, fc2 except *.bias"
 
 
 def test_the_line_of_each_claim(tmp_path: Path) -> None:
@@ -67,6 +74,9 @@ def test_figures_are_read_as_their_source_prints_them(tmp_path: Path) -> None:
         (HEAD + 'policy = "x"\n' + claim(), "policy is 'x'; expected one of: effective"),
         (HEAD + claim('stated = "1"\ncount = "some"'), 'claims.1.count is "some"'),
         (HEAD + claim('stated = "1"\nlayr = "fc"'), "claims.1.layr is unknown; did you mean 'layer'?"),
+        (HEAD + claim('stated = "1"\nexcluded = ["fc"]'), "claims.1.excluded is unknown"),
+        (HEAD + claim('stated = "1"\nexcept = "fc"'), 'claims.1.except is "fc"; expected a list'),
+        (HEAD + claim('stated = "1"\nlayer = "a"\nlayers = ["b"]'), "claims.1 has layer and layers; expected one of them"),
     ],
 )  # fmt: skip
 def test_faults(tmp_path: Path, text: str, fault: str) -> None:
@@ -90,7 +100,7 @@ def test_a_file_without_a_target_says_so_when_it_is_needed(tmp_path: Path) -> No
 
 def test_figures_of_an_assertion_become_claims() -> None:
     total, layer = claims_from({"total": "8.2M", "conv1": 20_992}, "stored")
-    assert (total.layer, total.figure.text, total.policy) == (None, "8.2M", "stored")
-    assert (layer.layer, layer.figure.value) == ("conv1", 20_992)
+    assert (total.layers, total.figure.text, total.policy) == ((), "8.2M", "stored")
+    assert (layer.layers, layer.figure.value) == (("conv1",), 20_992)
     with pytest.raises(CapsauditError, match="nothing is stated"):
         claims_from({}, "stored")

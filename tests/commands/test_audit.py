@@ -219,3 +219,62 @@ def test_the_hook_for_claims(tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == code, done.stderr
+
+
+@pytest.fixture
+def guarded(folder: Path) -> Path:
+    """Two files of claims, one of which does not hold: 27,098 values, not 27,099."""
+    for name, figure in (("right", "27,098"), ("wrong", "27,099")):
+        text = f'source = "me"\ntarget = "net.py:SmallClassifier"\n[[claims]]\nstated = "{figure}"\n'
+        (folder / f"{name}.claims.toml").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("targets", "code", "verdicts", "fault"),
+    [
+        (["right.claims.toml"], 0, ["agrees"], None),
+        (["wrong.claims.toml", "right.claims.toml"], 1, ["disagrees", "agrees"], None),
+        (["wrong.claims.toml", "nowhere.claims.toml"], 2, ["disagrees"], "nowhere.claims.toml: cannot be read"),
+        (["right.claims.toml", "net.py:SmallClassifier"], 2, ["agrees", "unstated"], "nothing is stated about it"),
+    ],
+)
+def test_the_targets_of_the_project(
+    guarded: Path, targets: list[str], code: int, verdicts: list[str], fault: str | None
+) -> None:
+    """The exit code is the worst, and a target that cannot be audited hides no other."""
+    (guarded / "pyproject.toml").write_text(f"[tool.capsaudit]\ntargets = {json.dumps(targets)}\n")
+    done = invoke("audit", "--format", "json", cwd=guarded)
+    document = json.loads(done.stdout)
+    assert done.returncode == code
+    assert [each["verdict"] for each in document["audits"]] == verdicts
+    assert len(document["faults"]) == (fault is not None)
+    assert (fault or "") in done.stderr
+    assert bool(done.stderr) == (fault is not None)
+
+
+def test_without_a_target_options_of_one_are_refused(guarded: Path) -> None:
+    (guarded / "pyproject.toml").write_text('[tool.capsaudit]\ntargets = ["right.claims.toml"]\n')
+    for option in (["--claims", "right.claims.toml"], ["--against", "paper"], ["--write-claims", "a.claims.toml"]):
+        done = invoke("audit", *option, cwd=guarded)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "apply without TARGET" in done.stderr
+    assert "no TARGET and no pyproject.toml here" in invoke("audit", cwd=guarded.parent).stderr
+
+
+@pytest.mark.parametrize("command", ["claims", "check"])
+def test_other_gates_audit_files_about_a_model(guarded: Path, command: str) -> None:
+    done = invoke(command, "right.claims.toml", "wrong.claims.toml", "--format", "json", cwd=guarded)
+    assert done.returncode == 1
+    assert [each["verdict"] for each in json.loads(done.stdout)["audits"]] == ["agrees", "disagrees"]
+    for arguments in (["right.claims.toml", "paper"], ["right.claims.toml", "--witness", "formula"]):
+        done = invoke(command, *arguments, cwd=guarded)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "right.claims.toml is about a model" in done.stderr
+
+
+def test_tensors_are_listed_only_where_that_is_asked_for(folder: Path) -> None:
+    shown = invoke("audit", "net.py:SmallClassifier", cwd=folder).stdout
+    listed = invoke("audit", "net.py:SmallClassifier", "--tensors", cwd=folder).stdout
+    assert "running_mean" not in shown
+    assert "body.1.running_mean" in listed

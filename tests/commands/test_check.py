@@ -130,13 +130,50 @@ def test_the_exit_code_does_not_depend_on_the_format(form: str, tmp_path: Path) 
 
 def test_github_annotations(tmp_path: Path) -> None:
     lines = invoke("check", failing_file(tmp_path), "--witness", "formula", "--format", "github").stdout.splitlines()
+    place = f"file={tmp_path.as_posix()}/mine%2C%25.toml"  # two lines, [stated], source, total, layers.conv1
     assert lines == [
-        "::error title=capsaudit mine%2C%25 conv1::stated: expected 1, found 20,992",
-        "::error title=capsaudit mine%2C%25::stated: expected 11.36M, found 8,215,568",
+        f"::error {place},line=6,title=capsaudit mine%2C%25 conv1::stated: expected 1, found 20,992",
+        f"::error {place},line=5,title=capsaudit mine%2C%25::stated: expected 11.36M, found 8,215,568",
     ]
     assert run("check", "paper", "--witness", "formula", "--format", "github").stdout.startswith(
         "::notice title=capsaudit::"
     )
+
+
+def test_failures_of_expected_counts_are_at_their_lines(tmp_path: Path) -> None:
+    """After two lines of heading: tables, keys with dots, keys in quotes, and a layer that is not there at all."""
+    text = """[expected]
+total = 1
+input = [1, 28, 27]
+[expected.layers]
+conv1 = { output = [256, 20, 20], trainable = 2 }
+[expected.layers.fc1]
+output = [511]
+trainable = 82_432
+[expected.knobs]
+"digit_caps.iterations" = 4
+"""
+    result = api.check(write(tmp_path, text), witnesses=["formula"])
+    lines = {(f.layer, f.what): f.line for f in result.failures}
+    assert lines == {
+        (None, "trainable"): 4,
+        (None, "input shape"): 5,
+        **{(name, "layer"): 6 for name in ("primary_caps", "digit_caps", "fc2", "fc3")},
+        ("conv1", "trainable"): 7,
+        ("fc1", "output shape"): 9,
+        (None, "digit_caps.iterations"): 12,
+    }
+    assert {f.file for f in result.failures} == {str(tmp_path / "mine.toml")}
+
+
+def test_a_shipped_variant_is_named_by_its_file() -> None:
+    variant = load_variant("frozen-logits")
+    changed = msgspec.structs.replace(variant, spec=load_variant("article").spec)
+    failures = check([changed], witnesses=["formula"]).failures
+    assert {f.file for f in failures} == {"variants/frozen-logits.toml"}
+    found = {(f.layer, f.what): f.line for f in failures}
+    lines = (shipped()["frozen-logits"]).read_text().splitlines()
+    assert lines[(found["digit_caps", "frozen"] or 0) - 1].startswith("digit_caps ")
 
 
 def test_junit_has_a_case_for_each_variant(tmp_path: Path) -> None:

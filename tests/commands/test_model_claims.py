@@ -10,10 +10,12 @@ import pytest
 from junitparser import JUnitXml
 from sarif_pydantic import Sarif
 
-from capsaudit.commands.model_claims import judge_counts, select
+from capsaudit.catalogue.model_claims import Counted, ModelClaim
+from capsaudit.commands.model_claims import judge_claims, judge_counts, select
 from capsaudit.errors import CapsauditError
 from capsaudit.inventory import Inventory, InventoryTensor
-from tests.claims import CLAIMS, LINE, MODEL, WRONG
+from capsaudit.published import parse_figure
+from tests.claims import CLAIMS, EXAMPLES, LINE, MODEL, WRONG
 from tests.processes import invoke, run
 
 
@@ -54,8 +56,8 @@ def test_verdicts(folder: Path) -> None:
         ("27,051", 27_050, "disagrees"),
     ]
     assert claims[3]["line"] == LINE
-    assert claims[3]["because"] == "head has 27,050 trainable values, not 27,051"
-    assert claims[0]["because"] == "the model has 27,098 trainable values"
+    assert claims[3]["because"] == "head has 27,050 trainable parameters, not 27,051"
+    assert claims[0]["because"] == "the model has 27,098 trainable parameters"
     assert claims[2]["because"] == "body.1 has 9 values in buffers"
 
 
@@ -142,11 +144,38 @@ def test_claims_with_faults(folder: Path) -> None:
         assert "faulty.claims.toml" in done.stderr
 
 
-def test_a_name_that_matches_nothing_disagrees(folder: Path) -> None:
-    (folder / "wrong.claims.toml").write_text(CLAIMS.replace('"body.*"', '"bodi.*"').replace('"48"', '"0"'))
-    code, printed = audited(folder, "wrong.claims.toml", "--format", "json")
-    assert code == 1
-    assert "no layer or tensor matches 'bodi.*'" in json.loads(printed)["claims"][1]["because"]
+def test_every_name_that_matches_nothing_is_a_fault(folder: Path) -> None:
+    """Also where the figure is 0, which is what nothing adds up to."""
+    wrong = CLAIMS.replace('"body.*"', '"bodi.*"').replace('"48"', '"0"')
+    (folder / "wrong.claims.toml").write_text(wrong + '[[claims]]\nlayers = ["haed"]\nexcept = ["x"]\nstated = "1"\n')
+    done = invoke("audit", "wrong.claims.toml", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    first = wrong.splitlines().index('layer = "bodi.*"')  # the line above it, counted from 1
+    last = wrong.count("\n") + 1
+    assert done.stderr.startswith("capsaudit: 3 faults\n")
+    assert f"wrong.claims.toml:{first}: no layer or tensor matches 'bodi.*'; did you mean 'body.1'?" in done.stderr
+    assert f"wrong.claims.toml:{last}: no layer or tensor matches 'haed'; did you mean 'head'?" in done.stderr
+    assert f"wrong.claims.toml:{last}: no layer or tensor matches 'x'" in done.stderr
+
+
+def test_claims_may_use_the_names_of_the_table(tmp_path: Path) -> None:
+    """`route_weights` is digit_caps, `decoder.0` is fc1; the model's own names go first: its `conv1` is no convolution of the paper's."""
+    (tmp_path / "capsnets.py").write_text((EXAMPLES / "capsnets.py").read_text())
+    (tmp_path / "odd.py").write_text(
+        "from torch import nn\nfrom capsnets import EightConvolutions\n"
+        "class Odd(EightConvolutions):\n    def __init__(self):\n        super().__init__()\n        self.conv1 = nn.Linear(2, 3)\n"
+    )
+    claims = (("digit_caps", 1152 * 8 * 160), ("fc1", 161 * 512), ("fc*", 161 * 512 + 513 * 1024 + 1025 * 784))
+    for target, conv1 in (("capsnets.py:EightConvolutions", (81 + 1) * 256), ("odd.py:Odd", (2 + 1) * 3)):
+        text = "".join(
+            f'[[claims]]\nlayer = "{name}"\nstated = "{count}"\n' for name, count in (*claims, ("conv1", conv1))
+        )
+        (tmp_path / "mine.claims.toml").write_text(f'source = "me"\ntarget = "{target}"\n{text}')
+        code, printed = audited(tmp_path, "mine.claims.toml", "--format", "json")
+        assert [(c["layer"], c["verdict"]) for c in json.loads(printed)["claims"]] == [
+            (name, "agrees") for name in ("digit_caps", "fc1", "fc*", "conv1")
+        ]
+        assert code == 0
 
 
 def test_what_a_target_prints_goes_to_standard_error(folder: Path) -> None:
@@ -203,7 +232,45 @@ INVENTORY = Inventory(
     ],
 )  # fmt: skip
 def test_what_a_name_selects(pattern: str | None, names: list[str]) -> None:
-    assert [found.name for found in select(INVENTORY.tensors, pattern)] == names
+    assert [found.name for found in select(INVENTORY.tensors, pattern, {})] == names
+
+
+def claim(layers: tuple[str, ...] = (), excluded: tuple[str, ...] = (), count: Counted = "trainable") -> ModelClaim:
+    return ModelClaim(
+        figure=parse_figure("1"),
+        layers=layers,
+        excluded=excluded,
+        count=count,
+        policy="stored",
+        source="",
+        file="",
+        line=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("claim", "count", "about"),
+    [
+        (claim(), 1 + 20 + 3 + 70, None),
+        (claim(("head", "scale")), 70 + 1, "head, scale"),
+        (claim(("head", "head.weight")), 70, "head, head.weight"),  # what two patterns select counts once
+        (claim(("body",), ("body.norm",)), 20, "body except body.norm"),
+        (claim((), ("*.weight",)), 1, "the model except *.weight"),
+        (claim(("head",), (), "parameters"), 70 + 7, "head"),
+        (claim((), (), "frozen"), 7, None),
+        (claim((), (), "buffers"), 3, None),
+        (claim((), (), "all"), 1 + 20 + 3 + 3 + 70 + 7, None),
+    ],
+    ids=str,
+)
+def test_several_patterns_and_what_is_counted(claim: ModelClaim, count: int, about: str | None) -> None:
+    (judged,) = judge_claims(INVENTORY, [claim], {})
+    assert (judged.found, judged.layer) == (count, about)
+
+
+def test_a_claim_that_leaves_out_all_that_it_selects_is_a_fault() -> None:
+    with pytest.raises(CapsauditError, match="mine: nothing is left of head except head"):
+        judge_claims(INVENTORY, [claim(("head",), ("head*",))], {})
 
 
 def test_figures_by_layer_are_about_trainable_values() -> None:

@@ -15,6 +15,7 @@ from capsaudit.commands.model_claims import judge_counts
 from capsaudit.inspection.load import inventory_of
 from capsaudit.results import (
     Audit,
+    Audits,
     BeforeAfter,
     Check,
     Claims,
@@ -88,11 +89,11 @@ def reconciliation(figure: str = "11.36M") -> Reconciliation:
 
 @cache
 def audit() -> Audit:
-    """Claims that hold, and with them one that does not and one about a layer that is not there."""
+    """Claims that hold, and with them two that do not."""
     result = api.audit_target(str(EXAMPLES / "capsnets.claims.toml"))
     with torch.device("meta"):
         inventory = inventory_of(capsnets.OneConvolution())
-    wrong = judge_counts(inventory, {"W": "1.48M", "w": 5}, "stored")
+    wrong = judge_counts(inventory, {"W": "1.48M", "primary": 5}, "stored")
     return msgspec.structs.replace(result, claims=(*result.claims, *wrong), verdict="disagrees")
 
 
@@ -105,6 +106,11 @@ def explained_audit() -> Audit:
 @cache
 def unknown_audit() -> Audit:
     return api.audit(SmallClassifier())
+
+
+@cache
+def audits() -> Audits:
+    return Audits(audits=(audit(), unknown_audit()), faults=("net.py:Net: nothing is stated about it",))
 
 
 @cache
@@ -171,6 +177,7 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "audit": audit,
     "explained audit": explained_audit,
     "unknown audit": unknown_audit,
+    "audits": audits,
     "report": report,
     "train-smoke": runs,
 }

@@ -6,7 +6,7 @@ import pytest
 from capsaudit.errors import CapsauditError
 from capsaudit.inventory import Finding
 from capsaudit.render.cases import Message, cases
-from tests.render.samples import audit, check, claims, count, explained_audit, failed_check, unknown_audit
+from tests.render.samples import audit, audits, check, claims, count, explained_audit, failed_check, unknown_audit
 
 
 def test_a_check_has_a_case_for_each_variant() -> None:
@@ -62,6 +62,12 @@ def test_warnings_are_cases_that_do_not_fail() -> None:
     (case,) = cases(warned)
     assert (case.suite, case.name, case.level) == ("capsaudit.warnings", "unused: extra.weight", "warning")
     assert case.messages == (Message("extra.weight is not used", "extra.weight"),)
+
+
+def test_several_models_have_the_cases_of_each_and_one_for_each_fault() -> None:
+    found = cases(audits())
+    assert found[:-1] == (*cases(audit()), *cases(unknown_audit()))
+    assert (found[-1].level, str(found[-1].messages[0])) == ("error", "net.py:Net: nothing is stated about it")
 
 
 def test_a_message_names_what_it_is_about() -> None:

@@ -28,13 +28,19 @@ def test_nothing_is_said_where_all_agree(inventory: Inventory) -> None:
 
 def test_each_claim_that_does_not_agree_is_a_line_and_then_come_the_layers(inventory: Inventory) -> None:
     wrong, empty, *table = message(inventory, {"conv_layer": 20_993, "total": "8.2M"})
-    assert wrong.startswith("conv_layer: stated 20993; conv_layer has 20,992")
+    assert wrong == "conv_layer: 20,992 trainable parameters, stated 20,993 (−1)"
     assert empty == ""
     counts = {line.split()[0]: line.split()[-1] for line in table if line.split()[0] != "(the"}
     assert counts["conv_layer"] == "20,992"
     assert counts["capsules.0"] == "663,584"  # (81·256 + 1)·32
     assert counts["total"] == "8,215,568"
     assert len({len(line) for line in table}) == 1  # aligned
+
+
+def test_of_a_rounded_figure_the_line_says_what_the_count_rounds_to(inventory: Inventory) -> None:
+    """A difference of the printed figures would say more than they do."""
+    first, *_ = message(inventory, {"total": "8.1M"})
+    assert first == "total: 8,215,568 trainable parameters, rounded 8.2M, stated 8.1M"
 
 
 def test_tensors_of_the_root_are_the_model_s_own(inventory: Inventory) -> None:
@@ -45,9 +51,10 @@ def test_tensors_of_the_root_are_the_model_s_own(inventory: Inventory) -> None:
 def test_assert_counts_raises_with_that_message() -> None:
     model = capsnets.EightConvolutions()
     api.assert_counts(model, {"total": "8.2M", "conv_layer": 20_992, "decoder.*": 1_411_344, "route_weights": "1.47M"})
-    with pytest.raises(AssertionError, match=r"(?s)conv_layer: stated 20993; conv_layer has 20,992.*total +8,215,568"):
+    with pytest.raises(AssertionError, match=r"(?s)conv_layer: 20,992 trainable .*total +8,215,568"):
         api.assert_counts(model, {"conv_layer": 20_993})
-    with pytest.raises(AssertionError, match="no layer or tensor matches 'convlayer'; did you mean 'conv_layer'"):
+    with pytest.raises(CapsauditError, match="no layer or tensor matches 'convlayer'; did you mean 'conv_layer'"):
         api.assert_counts(model, {"convlayer": 20_992})
+    api.assert_counts(model, {"primary_caps": 5_308_672})  # (81·256 + 1)·256, by the name of the table
     with pytest.raises(CapsauditError, match="nothing is stated"):
         api.assert_counts(model, {})

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -31,7 +32,11 @@ def test_what_holds_is_one_notice_that_says_how_much() -> None:
 def test_what_does_not_hold_is_an_error_each() -> None:
     found = annotations(failed_check())
     assert [each["level"] for each in found] == ["error"] * len(failed_check().failures)
-    assert any(each["properties"] == "title=capsaudit wrong conv1" for each in found)
+    place = re.compile(r"file=variants/paper.toml,line=(\d+),title=capsaudit wrong conv1")
+    lines = Path("variants/paper.toml").read_text().splitlines()
+    stated = [lines[int(match[1]) - 1] for each in found if (match := place.fullmatch(each["properties"]))]
+    assert stated
+    assert all(line.startswith("conv1 ") for line in stated)
 
 
 def test_a_claim_in_a_file_is_annotated_at_its_line() -> None:

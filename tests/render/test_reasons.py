@@ -154,7 +154,6 @@ EXAMPLES: list[tuple[ReasonCode, dict[str, Any], list[str]]] = [
     ),
     ("selected", {"what": "W", "found": 1_474_560, "count": "trainable"}, ["W has 1,474,560 trainable"]),
     ("selected", {"what": "bn", "found": 9, "count": "buffers"}, ["bn has 9", "buffers"]),
-    ("nothing selected", {"layer": "w", "hint": "did you mean 'W'?"}, ["'w'", "did you mean 'W'?"]),
     ("not finite", {"step": 3}, ["step 3"]),
     ("unreachable", {"tensors": ["b", "c"], "count": 23_040}, ["b, c", "23,040"]),
     ("not updated", {"tensors": ["b", "c"]}, ["b, c"]),

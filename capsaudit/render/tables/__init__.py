@@ -13,6 +13,7 @@ __all__ = ["DOCUMENTS", "document", "setting"]
 
 DOCUMENTS = {
     "Audit": "audit.audit",
+    "Audits": "audit.audits",
     "Check": "check.check",
     "Claims": "claims.claims",
     "Comparison": "count.compare",

@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from capsaudit.render.document import Cell, Column, Document, Grid, figure, number, shape, verdict, word
 from capsaudit.render.reasons import because, listed
 from capsaudit.render.tables.base import BLANK, setting
-from capsaudit.results import Audit, AuditedLayer, Step
+from capsaudit.results import Audit, AuditedLayer, Audits, Step
 
-_FEW, _MANY = 40, 60
-"""How many tensors, and how many layers, are shown one by one; those of a larger model are grouped. JSON and CSV have all."""
+_MANY = 60
+"""How many layers are shown one by one; those of a larger model are grouped. JSON has all."""
+
+_BYTES = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 
 def audit(result: Audit) -> Document:
-    """The layers, what differs, the claims, the tensors."""
+    """The layers, what differs, the claims; the tensors where they are asked for."""
     parts: list[Grid | str] = [_layer_grid(result)]
     if result.explanations:
         parts += ["Differences:", _step_grid(result)]
+    parts += list(_not_in_the_variant(result))
     if result.claims:
         parts += ["Claims:", _claim_grid(result)]
     parts += list(_sentences(result))
-    if len(result.tensors) <= _FEW:
+    if result.lists_tensors:
         parts += ["Tensors:", _tensor_grid(result)]
-    return Document(title=_title(result), parts=tuple(parts), data=lambda: _tensor_grid(result))
+    listed = result.lists_tensors or not result.claims
+    return Document(
+        title=_title(result),
+        parts=tuple(parts),
+        data=lambda: _tensor_grid(result) if listed else _claim_data((result,)),
+    )
+
+
+def audits(result: Audits) -> Document:
+    """The documents of the models one after another, then why others could not be audited."""
+    drawn = [audit(each) for each in result.audits]
+    verdicts = Counter(each.verdict for each in result.audits)
+    counted = ", ".join(f"{verdicts[name]:,} {name}" for name in ("agrees", "disagrees", "unstated") if verdicts[name])
+    return Document(
+        title=f"{len(drawn):,} model{'s' * (len(drawn) != 1)}: {counted}",
+        parts=(*(part for each in drawn for part in (each.title, *each.parts)), *result.faults),
+        data=lambda: _claim_data(result.audits),
+    )
 
 
 def _title(result: Audit) -> str:
@@ -86,6 +107,7 @@ def _group(name: str, layers: Sequence[AuditedLayer]) -> AuditedLayer:
     differences = [layer.difference for layer in layers if layer.difference is not None]
     return AuditedLayer(
         name=name,
+        kind="",
         tensors=tuple(tensor for layer in layers for tensor in layer.tensors),
         trainable=sum(layer.trainable for layer in layers),
         frozen=sum(layer.frozen for layer in layers),
@@ -153,26 +175,57 @@ def _claim_grid(result: Audit) -> Grid:
     return Grid(name="claims", columns=columns, rows=rows)
 
 
+def _claim_data(results: Sequence[Audit]) -> Grid:
+    """The claims of all models, for programs."""
+    names = ("target", "layer", "count", "policy", "stated", "found", "verdict", "because", "source", "file", "line")
+    rows = [
+        (
+            *map(word, (each.target, c.layer or "total", c.count, c.policy, c.stated)),
+            number(c.found),
+            verdict(c.verdict),
+            *map(word, (because(c.reasons), c.source, c.file)),
+            number(c.line),
+        )
+        for each in results
+        for c in each.claims
+    ]
+    return Grid(name="claims", columns=tuple(map(Column, names)), rows=tuple(rows))
+
+
+def _not_in_the_variant(result: Audit) -> Iterator[str]:
+    """A line for each layer of the model that the variant does not have: `bn: BatchNorm2d, not in paper, +512`."""
+    rows = {row.name: row for row in result.layers}  # the model's own layers are the last
+    for name in result.beyond:
+        row = rows[name]
+        added = ((row.trainable, ""), (row.frozen, " frozen"), (row.buffers, " in buffers"))
+        counts = ", ".join(f"+{count:,}{kind}" for count, kind in added if count) or "no values of its own"
+        kind = f"{row.kind}, " if row.kind else ""
+        yield f"{name or '(the model itself)'}: {kind}not in {result.closest}, {counts}"
+
+
 def _sentences(result: Audit) -> Iterator[str]:
     if result.unexplained:
         yield f"Not explained by any knob: {number(result.unexplained, signed=True).text}."
-    if result.beyond:
-        rows = {row.name: row for row in result.layers}  # the model's own layers are the last
-        yield f"Beyond {result.closest}, the model has: {', '.join(_own(rows[name]) for name in result.beyond)}."
     if result.assumed and result.closest:
         yield f"{listed(result.assumed)} cannot be inferred from the weights; assumed as in {result.closest}."
     if len(result.policies) > 1:
         counts = " · ".join(f"{name} {count:,}" for name, count in result.policies.items())
         yield f"All parameters by policy: {counts}. Used here: {result.policy}."
-    yield f"{result.bytes:,} bytes in total."
+    yield f"{_size(result.bytes)} in total."
     yield from (f"Warning ({finding.kind}): {finding.message}" for finding in result.warnings)
     yield from result.notes
 
 
-def _own(row: AuditedLayer) -> str:
-    """A layer of the model by its path, with what it counts."""
-    counts = (("trainable", row.trainable), ("frozen", row.frozen), ("in buffers", row.buffers))
-    return f"{row.name or 'the model itself'} ({', '.join(f'{n:,} {kind}' for kind, n in counts if n) or 'no values of its own'})"
+def _size(count: int) -> str:
+    """Bytes as people write them, in units of a thousand.
+
+    >>> _size(999), _size(31_312_345), _size(4_000)
+    ('999 bytes', '31.3 MB', '4.0 kB')
+    """
+    for name, unit in _BYTES:
+        if count >= unit:
+            return f"{count / unit:,.1f} {name}"
+    return f"{count} bytes"
 
 
 def _tensor_grid(result: Audit) -> Grid:

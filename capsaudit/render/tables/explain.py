@@ -10,7 +10,7 @@ from capsaudit.results import Ledger, Step
 
 
 def explain(result: Ledger) -> Document:
-    """The steps from one total to the other."""
+    """The steps from one total to the other; one line where there are none."""
     columns = (
         Column("knob"),
         Column("from → to", wraps=True),
@@ -24,6 +24,9 @@ def explain(result: Ledger) -> Document:
     net = number(result.difference, tone="total", signed=True)
     last = (word(result.end, tone="total"), BLANK, net, number(end_total, tone="total"), BLANK)
     grid = Grid(name="steps", columns=columns, rows=(first, *steps, last), rules=(1, len(steps) + 1))
+    if not result.steps:
+        same = f"{result.start} and {result.end} have the same knobs: {result.start_total:,} trainable parameters"
+        return Document(title=same, parts=(), data=lambda: grid)
     return Document(
         title=f"From {result.start} to {result.end}",
         parts=(grid, _waterfall(result, end_total), *_sentences(result)),
@@ -62,9 +65,6 @@ def _waterfall(result: Ledger, end_total: int) -> Waterfall:
 
 
 def _sentences(result: Ledger) -> Iterator[str]:
-    if not result.steps:
-        yield "The two variants have the same knobs."
-        return
     yield order_sentence(result)
     for step in result.steps:
         if step.alone is not None and step.alone != step.difference:

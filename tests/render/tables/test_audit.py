@@ -5,8 +5,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from capsaudit.render.tables.audit import audit
-from capsaudit.results import Audit, AuditedLayer
+from capsaudit.render.tables.audit import audit, audits
+from capsaudit.results import Audit, AuditedLayer, Audits
 from tests.render import samples
 from tests.render.grids import column, names, raw, rows
 
@@ -47,13 +47,38 @@ def test_differences_are_the_knobs_that_lead_to_the_model() -> None:
     assert "Not explained by any knob: +42." in audit(unexplained).sentences
 
 
-def test_what_the_model_has_beyond_the_variant_is_named_by_layer() -> None:
+def test_what_the_model_has_beyond_the_variant_is_a_line_for_each_layer() -> None:
     result = samples.explained_audit()
-    more = [layer("norm", 512), msgspec.structs.replace(layer("fc1", 0), frozen=3, buffers=1200), layer("", 7)]
-    changed = msgspec.structs.replace(result, layers=(*result.layers, *more), beyond=("norm", "fc1", ""))
-    said = "norm (512 trainable), fc1 (3 frozen, 1,200 in buffers), the model itself (7 trainable)"
-    assert f"Beyond paper, the model has: {said}." in audit(changed).sentences
-    assert not any(each.startswith("Beyond") for each in audit(result).sentences)
+    more = [
+        msgspec.structs.replace(layer("norm", 512), kind="BatchNorm2d", buffers=513),
+        msgspec.structs.replace(layer("fc1", 0), frozen=3, buffers=1200),
+        layer("", 7),
+        layer("none", 0),
+    ]
+    changed = msgspec.structs.replace(result, layers=(*result.layers, *more), beyond=("norm", "fc1", "", "none"))
+    assert [each for each in audit(changed).sentences if "not in" in each] == [
+        "norm: BatchNorm2d, not in paper, +512, +513 in buffers",
+        "fc1: not in paper, +3 frozen, +1,200 in buffers",
+        "(the model itself): not in paper, +7",
+        "none: not in paper, no values of its own",
+    ]
+    assert not any("not in" in each for each in audit(result).sentences)
+
+
+def test_the_kind_of_a_layer_is_the_class_of_its_module() -> None:
+    assert {row.name: row.kind for row in samples.unknown_audit().layers} == {
+        "body.0": "Conv2d",
+        "body.1": "BatchNorm2d",
+        "head": "Linear",
+    }
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1_000, "1.0 kB"), (31_312_345, "31.3 MB"), (2_500_000_000, "2.5 GB")],
+)
+def test_bytes_are_shown_in_units_of_a_thousand(count: int, shown: str) -> None:
+    assert f"{shown} in total." in audit(msgspec.structs.replace(samples.unknown_audit(), bytes=count)).sentences
 
 
 def test_a_model_with_a_buffer_more_does_not_have_the_tensors_of_the_variant() -> None:
@@ -76,24 +101,49 @@ def test_policies_that_make_a_difference_are_said() -> None:
     assert "All parameters by policy: stored 10,000 · nonzero 9,000. Used here: stored." in audit(result).sentences
 
 
-def test_tensors_are_listed_where_there_are_few() -> None:
+def test_tensors_are_listed_where_that_is_asked_for() -> None:
     result = samples.unknown_audit()
-    assert column(audit(result).table("tensors"), "kind").count("buffer") == 3
-    many = msgspec.structs.replace(result, tensors=result.tensors * 5)
     with pytest.raises(StopIteration):
-        audit(many).table("tensors")
-    assert len(audit(many).main_table.rows) == 45  # programs get all of them
+        audit(result).table("tensors")
+    listed = msgspec.structs.replace(result, lists_tensors=True)
+    assert column(audit(listed).table("tensors"), "kind").count("buffer") == 3
+
+
+def test_programs_get_the_claims_or_else_the_tensors() -> None:
+    assert audit(samples.unknown_audit()).main_table.name == "tensors"
+    claimed = samples.audit()
+    rows = raw(audit(claimed).main_table)
+    assert [(row[1], row[5], row[6]) for row in rows] == [
+        (c.layer or "total", c.found, c.verdict) for c in claimed.claims
+    ]
+    assert audit(msgspec.structs.replace(claimed, lists_tensors=True)).main_table.name == "tensors"
+
+
+def test_several_models_are_one_document_after_another() -> None:
+    shown = audits(Audits(audits=(samples.audit(), samples.unknown_audit()), faults=("x.py:Net: no file",)))
+    assert shown.title == "2 models: 1 disagrees, 1 unstated"
+    titles = [audit(samples.audit()).title, audit(samples.unknown_audit()).title]
+    assert [each for each in shown.sentences if each in titles] == titles
+    assert shown.sentences[-1] == "x.py:Net: no file"
+    assert len(shown.main_table.rows) == len(samples.audit().claims)
 
 
 def test_the_same_tensor_under_another_name_says_so() -> None:
     tied = msgspec.structs.replace(samples.unknown_audit().tensors[0], same_as="body.0.weight", note="tied")
-    result = msgspec.structs.replace(samples.unknown_audit(), tensors=(tied,))
+    result = msgspec.structs.replace(samples.unknown_audit(), tensors=(tied,), lists_tensors=True)
     assert column(audit(result).table("tensors"), "note") == ["same as body.0.weight, tied"]
 
 
 def layer(name: str, trainable: int) -> AuditedLayer:
     return AuditedLayer(
-        name=name, tensors=(f"{name}.weight",), trainable=trainable, frozen=0, buffers=0, expected=None, difference=None
+        name=name,
+        kind="",
+        tensors=(f"{name}.weight",),
+        trainable=trainable,
+        frozen=0,
+        buffers=0,
+        expected=None,
+        difference=None,
     )
 
 

@@ -57,7 +57,7 @@ def test_the_order_of_knobs_is_said_where_there_are_steps() -> None:
     assert order_sentence(samples.ledger()) in explain(samples.ledger()).sentences
     assert "digit_caps, decoder, primary_caps, conv1, image, family" in order_sentence(samples.ledger())
     nothing = explain(ledger(load_variant("paper"), load_variant("paper")))
-    assert nothing.sentences == ("The two variants have the same knobs.",)
+    assert (nothing.title, nothing.parts) == ("paper and paper have the same knobs: 8,215,568 trainable parameters", ())
 
 
 @pytest.mark.parametrize("name", ["paper", "multimnist"])
