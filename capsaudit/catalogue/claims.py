@@ -211,8 +211,9 @@ def _about(claim: ClaimTable, path: Path) -> Variant:
 
 
 def _with_settings(claim: ClaimTable) -> str:
-    """What the network is called that the claim is about."""
-    return f"{claim.about} + {', '.join(claim.settings)}" if claim.settings else claim.about
+    """What the network is called that the claim is about: `cifar10-32 with decoder = none`."""
+    settings = ", ".join(setting.replace("=", " = ", 1) for setting in claim.settings)
+    return f"{claim.about} with {settings}" if settings else claim.about
 
 
 def _form_faults(claim: ClaimTable) -> Iterator[str]:

@@ -148,6 +148,6 @@ _TONES: dict[ClaimVerdict, Tone] = {
     "unstated": "",
     "misattributed": "bad",
     "contradicted": "bad",
-    "outdated": "changed",
+    "outdated": "bad",
     "not checkable": "",
 }

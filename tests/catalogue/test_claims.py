@@ -101,7 +101,7 @@ def test_a_claim_about_a_variant_with_settings(tmp_path: Path) -> None:
         written(tmp_path, CLAIMS + claim('stated = "6.8M"\nsettings = ["decoder=none"]') + claim(name="two"))
     )
     one, two = source.claims
-    assert (one.about, two.about) == ("paper + decoder=none", "paper")
+    assert (one.about, two.about) == ("paper with decoder = none", "paper")
     assert source.variants[one.about].spec == load_variant("paper-no-decoder").spec
     assert source.variants[two.about].spec == load_variant("paper").spec
 

@@ -15,6 +15,7 @@ from capsaudit.models.convolution import ReluConvolution
 from capsaudit.models.fully_connected import Decoder
 from capsaudit.models.network import CapsuleNetwork, Output
 from capsaudit.spec import Data
+from capsaudit.train import losses
 
 SEES, TRAINS = "capsules that the decoder sees in training", "capsules that the reconstruction loss trains"
 PLACE = "place of the capsule for digit 1, where labels start with 0"
@@ -119,7 +120,7 @@ def test_a_decoder_that_sees_other_capsules_is_seen(
 
 
 def test_labels_that_start_with_1_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = behaviour_statements.present
+    original = losses.present
     monkeypatch.setattr(behaviour_statements, "present", lambda targets, scores: original(targets - 1, scores))
     assert behaviour()[PLACE] == 1
 

@@ -18,6 +18,7 @@ from capsaudit.errors import CapsauditError
 from capsaudit.published import parse_figure
 from capsaudit.render.reasons import because
 from capsaudit.results import Claims, JudgedClaim
+from capsaudit.spec import Value
 from tests.expected import CLAIM_VERDICTS
 from tests.processes import invoke, run
 
@@ -186,11 +187,22 @@ VALUES = [
 def test_a_statement_with_another_value_does_not_agree(source: str, name: str, value: str) -> None:
     check = next(c.check for c in load_claims(source).claims if c.id == name)
     assert check is not None
-    stated = check.values[value]
-    other = {bool: lambda: not stated, int: lambda: stated + 1, list: lambda: stated[1:], str: lambda: f"1{stated}"}
-    changed_values = check.values | {value: other[type(stated)]()}
+    changed_values = check.values | {value: another(check.values[value])}
     verdict = "contradicted" if check.kind == "values" else "disagrees"
     assert with_check(source, name, {"values": changed_values}).verdict == verdict
+
+
+def another(stated: Value) -> Value:
+    """A value of the same type that is not this one."""
+    match stated:
+        case bool():
+            return not stated
+        case int():
+            return stated + 1
+        case list():
+            return stated[1:]
+        case _:
+            return f"1{stated}"
 
 
 FORMULAS = [(s.name, c.id) for s in claims_of(()) for c in s.claims if c.check and c.check.kind == "arithmetic"]
@@ -313,7 +325,7 @@ def test_every_claim_has_a_place_and_a_grade_of_evidence(judged: Claims) -> None
 def test_a_claim_about_a_network_with_settings(judged: Claims) -> None:
     """11,749,120 − 82,432 − 525,312 − 3,148,800 = 7,992,576; 11,749,120 + 2048·10 = 11,769,600."""
     encoder, counted = named(judged, "cifar10-encoder-two-decimals"), named(judged, "cifar10-coupling-two-decimals")
-    assert (encoder.about, encoder.exact) == ("cifar10-32 + decoder=none", 7_992_576)
+    assert (encoder.about, encoder.exact) == ("cifar10-32 with decoder = none", 7_992_576)
     assert counted.exact == 11_769_600
 
 

@@ -13,7 +13,7 @@ def claims(result: Claims) -> Document:
     """Every claim with its verdict, source by source."""
     columns = (
         Column("claim", hyphens=True),
-        Column("what is claimed", wraps=True),
+        Column("what is claimed", hyphens=True),
         Column("verdict"),
         Column("because", wraps=True),
     )
