@@ -11,6 +11,9 @@ from capsaudit.validation import expect_known
 
 FindingKind = Literal["hidden", "no gradient", "unused", "state changed", "not probed"]
 
+Counted = Literal["trainable", "frozen", "parameters", "buffers", "all"]
+"""The values that a count is about. `parameters`: trainable and frozen together; `all`: buffers too."""
+
 STORED = "stored"
 
 POLICIES = {

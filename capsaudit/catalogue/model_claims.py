@@ -3,19 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
 
 from msgspec import Struct
 
 from capsaudit.catalogue.toml_files import read_table
 from capsaudit.catalogue.variant import Digits, RoundingName
 from capsaudit.errors import CapsauditError, FigureError, FileError
-from capsaudit.inventory import POLICIES, STORED
+from capsaudit.inventory import POLICIES, STORED, Counted
 from capsaudit.published import Figure, parse_figure
 from capsaudit.validation import faults_of, nearest
-
-Counted = Literal["trainable", "frozen", "parameters", "buffers", "all"]
-"""`parameters`: trainable and frozen together; `all`: buffers too."""
 
 
 class ModelClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"excluded": "except"}):

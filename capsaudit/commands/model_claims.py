@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from capsaudit.catalogue import load_all
-from capsaudit.catalogue.model_claims import Counted, ModelClaim, claims_from
+from capsaudit.catalogue.model_claims import ModelClaim, claims_from
 from capsaudit.commands.count import mismatch
 from capsaudit.errors import CapsauditError
-from capsaudit.inventory import Inventory, InventoryTensor, expect_policy
+from capsaudit.inventory import Counted, Inventory, InventoryTensor, expect_policy
 from capsaudit.published import judge
 from capsaudit.recognition.base import Match
 from capsaudit.recognition.closest import closest

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from capsaudit.inventory import Finding, InventoryTensor
+from capsaudit.inventory import Counted, Finding, InventoryTensor
 from capsaudit.published import Verdict
 from capsaudit.results.base import Reason, Result
 from capsaudit.results.explain import Step
@@ -36,7 +36,7 @@ class AuditedClaim(Struct, frozen=True, kw_only=True, rename={"excluded": "excep
     layers: tuple[str, ...]
     excluded: tuple[str, ...]
     stated: str
-    count: str
+    count: Counted
     policy: str
     found: int
     rounds_to: str

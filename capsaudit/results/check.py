@@ -16,8 +16,8 @@ class Failure(Struct, frozen=True, kw_only=True):
     what: str
     expected: Value
     found: Value
-    file: str | None
-    line: int | None
+    file: str | None = None
+    line: int | None = None
 
 
 class Check(Result, frozen=True, kw_only=True):

@@ -155,14 +155,18 @@ trainable = 82_432
 """
     result = api.check(write(tmp_path, text), witnesses=["formula"])
     lines = {(f.layer, f.what): f.line for f in result.failures}
-    assert lines == {
+    expected: dict[tuple[str | None, str], int] = {
         (None, "trainable"): 4,
         (None, "input shape"): 5,
-        **{(name, "layer"): 6 for name in ("primary_caps", "digit_caps", "fc2", "fc3")},
+        ("primary_caps", "layer"): 6,
+        ("digit_caps", "layer"): 6,
+        ("fc2", "layer"): 6,
+        ("fc3", "layer"): 6,
         ("conv1", "trainable"): 7,
         ("fc1", "output shape"): 9,
         (None, "digit_caps.iterations"): 12,
     }
+    assert lines == expected
     assert {f.file for f in result.failures} == {str(tmp_path / "mine.toml")}
 
 

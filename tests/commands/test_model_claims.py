@@ -10,10 +10,10 @@ import pytest
 from junitparser import JUnitXml
 from sarif_pydantic import Sarif
 
-from capsaudit.catalogue.model_claims import Counted, ModelClaim
+from capsaudit.catalogue.model_claims import ModelClaim
 from capsaudit.commands.model_claims import judge_claims, judge_counts, select
 from capsaudit.errors import CapsauditError
-from capsaudit.inventory import Inventory, InventoryTensor
+from capsaudit.inventory import Counted, Inventory, InventoryTensor
 from capsaudit.published import parse_figure
 from tests.claims import CLAIMS, EXAMPLES, LINE, MODEL, WRONG
 from tests.processes import invoke, run

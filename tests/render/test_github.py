@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import pytest
 
+from capsaudit.catalogue import shipped
 from capsaudit.inventory import Finding
 from capsaudit.render.github import github
 from capsaudit.results import Result
@@ -33,7 +33,7 @@ def test_what_does_not_hold_is_an_error_each() -> None:
     found = annotations(failed_check())
     assert [each["level"] for each in found] == ["error"] * len(failed_check().failures)
     place = re.compile(r"file=variants/paper.toml,line=(\d+),title=capsaudit wrong conv1")
-    lines = Path("variants/paper.toml").read_text().splitlines()
+    lines = shipped()["paper"].read_text().splitlines()
     stated = [lines[int(match[1]) - 1] for each in found if (match := place.fullmatch(each["properties"]))]
     assert stated
     assert all(line.startswith("conv1 ") for line in stated)

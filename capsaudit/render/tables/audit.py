@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from capsaudit.render.document import Cell, Column, Document, Grid, figure, number, shape, verdict, word
+import msgspec
+
+from capsaudit.render.document import Cell, Column, Document, Grid, Waterfall, figure, number, shape, verdict, word
 from capsaudit.render.reasons import because, listed
 from capsaudit.render.tables.base import BLANK, setting
 from capsaudit.results import Audit, AuditedLayer, Audits, Step
@@ -42,9 +44,19 @@ def audits(result: Audits) -> Document:
     counted = ", ".join(f"{verdicts[name]:,} {name}" for name in ("agrees", "disagrees", "unstated") if verdicts[name])
     return Document(
         title=f"{len(drawn):,} model{'s' * (len(drawn) != 1)}: {counted}",
-        parts=(*(part for each in drawn for part in (each.title, *each.parts)), *result.faults),
+        parts=(
+            *(part for number, each in enumerate(drawn, start=1) for part in _numbered(number, each)),
+            *result.faults,
+        ),
         data=lambda: _claim_data(result.audits),
     )
+
+
+def _numbered(number: int, drawn: Document) -> Iterator[Grid | Waterfall | str]:
+    """A document as parts of another one, where each table has a name of its own."""
+    yield drawn.title
+    for part in drawn.parts:
+        yield msgspec.structs.replace(part, name=f"{number} {part.name}") if isinstance(part, Grid) else part
 
 
 def _title(result: Audit) -> str:
