@@ -355,22 +355,23 @@ def train_smoke(
 ) -> None:
     """Validate variants by a short training run on real digits. Exit code 1 if the verdict on a variant is not `learns`."""
     from capsaudit import api
-    from capsaudit.commands.train_smoke import prepare
     from capsaudit.render.progress import bars
-    from capsaudit.train.losses import Objective
-    from capsaudit.train.smoke import Plan
 
     names = _shipped() if every else [*(variants or ()), *(options or ())] or ["article", "paper"]
     chosen = [api.load_variant(name, settings=settings or ()) for name in names]
-    objective = Objective(margin, reconstruction)
-    plan = Plan(steps=steps, batch_size=batch_size, seed=seed, rate=rate, device=device, objective=objective)
-    prepare(plan, threads=threads)
     with bars() as shown:
         result = api.train_smoke(
             *chosen,
+            steps=steps,
+            batch_size=batch_size,
+            seed=seed,
+            rate=rate,
+            margin=margin,
+            reconstruction=reconstruction,
+            device=device,
+            threads=threads,
             data=data,
             data_dir=data_dir,
-            plan=plan,
             watch=lambda name, at: shown.training(name, *at),
             fetching=shown.fetching,
             pictures=pictures,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,8 @@ from capsaudit.errors import CapsauditError
 from capsaudit.results import Run, Runs
 from capsaudit.train.loop import Progress
 from capsaudit.train.pictures import draw
-from capsaudit.train.smoke import Plan, smoke
+from capsaudit.train.plan import Plan
+from capsaudit.train.smoke import smoke
 
 Watcher = Callable[[str, Progress], None]
 
@@ -45,13 +45,13 @@ def train_smoke(
 
 
 def prepare(plan: Plan, *, threads: int | None) -> None:
-    """Check the learning rate and the device of a plan, and set the number of threads of this process.
+    """Check the device of a plan, and set the number of threads of this process.
 
     Raises:
-        CapsauditError: the rate is no finite number, or there is no such device.
+        CapsauditError: there is no such device, or the number of threads is not positive.
     """
-    if not math.isfinite(plan.rate):
-        raise CapsauditError(f"the learning rate is {plan.rate}; expected a finite number, such as 0.001")
+    if threads is not None and threads < 1:
+        raise CapsauditError(f"threads is {threads}; expected at least 1")
     try:
         torch.empty(1, device=plan.device)
     except (RuntimeError, AssertionError) as error:

@@ -21,21 +21,11 @@ from capsaudit.results.base import reason
 from capsaudit.train.loop import Watcher, accuracy, train
 from capsaudit.train.losses import Objective
 from capsaudit.train.memory import forget_peak, peak_bytes
-from capsaudit.train.optimiser import RATE, Adam
+from capsaudit.train.optimiser import Adam
+from capsaudit.train.plan import Plan
 
 LEAST_GAIN = 0.1
 """A run learns if accuracy on held-out images rises by at least this much."""
-
-
-class Plan(Struct, frozen=True, kw_only=True):
-    """How a run trains."""
-
-    steps: int = 80
-    batch_size: int = 32
-    seed: int = 0
-    rate: float = RATE
-    device: str = "cpu"
-    objective: Objective = Objective()
 
 
 class Trained(Struct, frozen=True):
@@ -64,7 +54,7 @@ def smoke(variant: Variant, dataset: Dataset, plan: Plan, watch: Watcher = lambd
         training.forever(),
         steps=plan.steps,
         optimiser=Adam(model.parameters(), rate=plan.rate),
-        objective=plan.objective,
+        objective=Objective(plan.margin, plan.reconstruction),
         after_backward=watcher.record_gradients,
         watch=watch,
     )

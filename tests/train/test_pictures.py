@@ -13,7 +13,8 @@ from capsaudit.data.digits import load_digits
 from capsaudit.errors import CapsauditError
 from capsaudit.text import escaped
 from capsaudit.train.pictures import _dimensions, _loss_curve, _reconstructions, draw
-from capsaudit.train.smoke import Plan, Trained, smoke
+from capsaudit.train.plan import Plan
+from capsaudit.train.smoke import Trained, smoke
 from tests.names import unsafe
 from tests.train.tiny import write_tiny
 
