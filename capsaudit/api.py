@@ -242,7 +242,7 @@ def train_smoke(
     `rate` is Adam's peak learning rate; `margin` and `reconstruction` select the losses; `threads` is the number of CPU threads of this
     process, torch's choice by default. A `plan` stands for the settings from `steps` to `device`. `data` is `digits` (embedded) or `mnist`
     (fetched and cached); `data_dir` names a folder with the IDX files instead, `pictures` one that plots are written to. `watch` is called
-    with a variant's id and the progress after each step, `fetching` with a file's name, the bytes received and their total.
+    with a variant's id and the progress, before the first step and after each, `fetching` with a file's name, the bytes received and their total.
 
     Raises:
         CapsauditError: a setting is out of range or given beside a plan, a variant cannot be read, or its data cannot be had.
@@ -264,9 +264,9 @@ def train_smoke(
         )
     chosen = [_variant(each) for each in variants or ("article", "paper")]
     prepare(plan or given, threads=threads)
-    dataset = dataset_of(data, data_dir and Path(data_dir), fetching)
+    dataset = dataset_of(data, Path(data_dir) if data_dir else None, fetching)
     return train_smoke(
-        chosen, dataset, plan or given, watch=watch or (lambda *_: None), pictures=pictures and Path(pictures)
+        chosen, dataset, plan or given, watch=watch or (lambda *_: None), pictures=Path(pictures) if pictures else None
     )
 
 

@@ -360,6 +360,7 @@ def train_smoke(
     names = _shipped() if every else [*(variants or ()), *(options or ())] or ["article", "paper"]
     chosen = [api.load_variant(name, settings=settings or ()) for name in names]
     with bars() as shown:
+        shown.preparing()
         result = api.train_smoke(
             *chosen,
             steps=steps,

@@ -9,7 +9,16 @@ from capsaudit.results.explain import LayerDifference, Ledger, Step
 from capsaudit.results.joint import Excluded, Joint, JointFigure, Question
 from capsaudit.results.reconcile import ChangeHistogram, Evidence, Explanation, Reconciliation
 from capsaudit.results.report import Report
-from capsaudit.results.train_smoke import BeforeAfter, FirstLast, Run, Runs, RunVerdict, TrainedTensor
+from capsaudit.results.train_smoke import (
+    BeforeAfter,
+    FirstLast,
+    Run,
+    RunPicture,
+    Runs,
+    RunVerdict,
+    TrainedTensor,
+    Unfinished,
+)
 
 __all__ = [
     "Audit",
@@ -39,11 +48,13 @@ __all__ = [
     "Report",
     "Result",
     "Run",
+    "RunPicture",
     "RunVerdict",
     "Runs",
     "StatedFigure",
     "Step",
     "TrainedTensor",
+    "Unfinished",
     "VariantList",
     "VariantSummary",
 ]

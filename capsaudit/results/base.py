@@ -42,6 +42,8 @@ ReasonCode = Literal[
     "not updated",
     "accuracy",
     "gained too little",
+    "explained too little",
+    "changed too little",
 ]
 
 

@@ -18,7 +18,7 @@ from capsaudit.models import Network, build
 from capsaudit.models.kernels import scratch
 from capsaudit.results import BeforeAfter, FirstLast, Reason, Run, RunVerdict, TrainedTensor
 from capsaudit.results.base import reason
-from capsaudit.train.loop import Watcher, accuracy, train
+from capsaudit.train.loop import Progress, Watcher, accuracy, train
 from capsaudit.train.losses import Objective
 from capsaudit.train.memory import forget_peak, peak_bytes
 from capsaudit.train.optimiser import Adam
@@ -42,6 +42,7 @@ def smoke(variant: Variant, dataset: Dataset, plan: Plan, watch: Watcher = lambd
     Raises:
         DataError: the data cannot be made into images for this variant.
     """
+    watch(Progress(0, plan.steps))
     torch.manual_seed(plan.seed)
     scratch.release()  # buffers of the previous variant would count in this one's peak
     forget_peak()
