@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from capsaudit._version import __version__
 from capsaudit.errors import CapsauditError
-from capsaudit.render.formats import FORMATS, Format, TableFormat
+from capsaudit.render.formats import GATE_FORMATS, Format, GateFormat, PaperFormat, TableFormat
 
 if TYPE_CHECKING:
     from capsaudit.results import Joint, Reconciliation, Result
@@ -46,13 +46,15 @@ app = typer.Typer(
 
 _FORMAT_HELP = "Output format."
 TableOption = Annotated[TableFormat, typer.Option("--format", "-f", help=_FORMAT_HELP)]
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help=_FORMAT_HELP)]
+PaperOption = Annotated[PaperFormat, typer.Option("--format", "-f", help=_FORMAT_HELP)]
+GateOption = Annotated[GateFormat, typer.Option("--format", "-f", help=_FORMAT_HELP)]
+ClaimsOption = Annotated[Format, typer.Option("--format", "-f", help=_FORMAT_HELP)]
 FormatOptions = Annotated[
     list[str] | None,
     typer.Option(
         "--format",
         "-f",
-        metavar=f"[{'|'.join(FORMATS)}]",
+        metavar=f"[{'|'.join(GATE_FORMATS)}]",
         help="Output format. Repeatable; all but one need an --output.",
     ),
 ]
@@ -116,7 +118,7 @@ def count(
     option: OneVariantOption = None,
     settings: Settings = None,
     witnesses: Witnesses = None,
-    format: TableOption = "rich",
+    format: PaperOption = "rich",
 ) -> None:
     """Count the parameters of one variant, layer by layer. Exit code 1 if a stated figure disagrees."""
     from capsaudit import api
@@ -130,7 +132,7 @@ def count(
 
 @app.command()
 def compare(
-    variants: SomeVariants = None, settings: Settings = None, witnesses: Witnesses = None, format: TableOption = "rich"
+    variants: SomeVariants = None, settings: Settings = None, witnesses: Witnesses = None, format: PaperOption = "rich"
 ) -> None:
     """Show variants side by side, with the stated figures that each total agrees with. Exit code 1 if a figure disagrees."""
     from capsaudit import api
@@ -277,7 +279,7 @@ def claims(
         list[str] | None, typer.Argument(metavar="[SOURCE_OR_FILE]...", help="Sources. All shipped ones by default.")
     ] = None,
     witnesses: Witnesses = None,
-    format: FormatOption = "rich",
+    format: ClaimsOption = "rich",
 ) -> None:
     """Judge every claim of every source. Exit code 1 if a claim does not agree."""
     from capsaudit import api
@@ -288,7 +290,7 @@ def claims(
 
 
 @app.command()
-def check(variants: SomeVariants = None, witnesses: Witnesses = None, format: FormatOption = "rich") -> None:
+def check(variants: SomeVariants = None, witnesses: Witnesses = None, format: GateOption = "rich") -> None:
     """Assert every stated or expected count and shape, for CI. Exit code 1 if one of them disagrees."""
     from capsaudit import api
 
