@@ -14,6 +14,7 @@ from capsaudit import results
 from capsaudit.catalogue import Variant, load_all, load_variant
 from capsaudit.errors import CapsauditError
 from capsaudit.results import *  # noqa: F403
+from capsaudit.train.plan import Plan
 from capsaudit.witnesses import WITNESSES
 
 if TYPE_CHECKING:
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     from capsaudit.commands.train_smoke import Watcher
     from capsaudit.data.mnist import Progress as FetchProgress
     from capsaudit.models import Network
-    from capsaudit.train.smoke import Plan
 
-__all__ = ["CapsauditError", "Variant", "assert_counts", "audit", "audit_target", "audit_targets", "build"]
+__all__ = ["CapsauditError", "Plan", "Variant", "assert_counts", "audit", "audit_target", "audit_targets", "build"]
 __all__ += [
     "check",
     "claims",
@@ -259,26 +259,52 @@ def report(folder: str | Path = "reports", *, check: bool = False) -> results.Re
 
 def train_smoke(
     *variants: AnyVariant,
-    data: str = "digits",
-    data_dir: Path | None = None,
+    steps: int = 80,
+    batch_size: int = 32,
+    seed: int = 0,
+    rate: float = 0.001,
+    margin: bool = True,
+    reconstruction: bool = True,
+    device: str = "cpu",
+    threads: int | None = None,
     plan: Plan | None = None,
+    data: str = "digits",
+    data_dir: str | Path | None = None,
+    pictures: str | Path | None = None,
     watch: Watcher | None = None,
     fetching: FetchProgress | None = None,
-    pictures: Path | None = None,
 ) -> results.Runs:
     """Validate variants, `article` and `paper` without arguments, by a short training run each.
 
-    `data` is `digits` (embedded) or `mnist` (fetched and cached); `data_dir` names a folder with the IDX files instead.
+    `rate` is Adam's peak learning rate; `margin` and `reconstruction` select the losses; `threads` is the number of CPU threads of this
+    process, torch's choice by default. A `plan` stands for the settings from `steps` to `device`. `data` is `digits` (embedded) or `mnist`
+    (fetched and cached); `data_dir` names a folder with the IDX files instead, `pictures` one that plots are written to. `watch` is called
+    with a variant's id and the progress, before the first step and after each, `fetching` with a file's name, the bytes received and their total.
 
     Raises:
-        CapsauditError: a variant cannot be read, or its data cannot be had.
+        CapsauditError: a setting is out of range or given beside a plan, a variant cannot be read, or its data cannot be had.
     """
-    from capsaudit.commands.train_smoke import dataset_of, train_smoke
-    from capsaudit.train.smoke import Plan
+    from capsaudit.commands.train_smoke import dataset_of, prepare, train_smoke
 
+    given = Plan(
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        rate=rate,
+        margin=margin,
+        reconstruction=reconstruction,
+        device=device,
+    )
+    if plan is not None and given != Plan():
+        raise CapsauditError(
+            "train_smoke: expected either a plan or its settings, for example Plan(steps=10) or steps=10"
+        )
     chosen = [_variant(each) for each in variants or ("article", "paper")]
-    dataset = dataset_of(data, data_dir, fetching)
-    return train_smoke(chosen, dataset, plan or Plan(), watch=watch or (lambda *_: None), pictures=pictures)
+    prepare(plan or given, threads=threads)
+    dataset = dataset_of(data, Path(data_dir) if data_dir else None, fetching)
+    return train_smoke(
+        chosen, dataset, plan or given, watch=watch or (lambda *_: None), pictures=Path(pictures) if pictures else None
+    )
 
 
 def build(variant: AnyVariant, *, device: str = "cpu") -> Network:

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from capsaudit._version import __version__
 from capsaudit.errors import CapsauditError
-from capsaudit.render.formats import FORMATS, Format, TableFormat
+from capsaudit.render.formats import GATE_FORMATS, Format, GateFormat, PaperFormat, TableFormat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,13 +48,15 @@ app = typer.Typer(
 
 _FORMAT_HELP = "Output format."
 TableOption = Annotated[TableFormat, typer.Option("--format", "-f", help=_FORMAT_HELP)]
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help=_FORMAT_HELP)]
+PaperOption = Annotated[PaperFormat, typer.Option("--format", "-f", help=_FORMAT_HELP)]
+GateOption = Annotated[GateFormat, typer.Option("--format", "-f", help=_FORMAT_HELP)]
+ClaimsOption = Annotated[Format, typer.Option("--format", "-f", help=_FORMAT_HELP)]
 FormatOptions = Annotated[
     list[str] | None,
     typer.Option(
         "--format",
         "-f",
-        metavar=f"[{'|'.join(FORMATS)}]",
+        metavar=f"[{'|'.join(GATE_FORMATS)}]",
         help="Output format. Repeatable; all but one need an --output.",
     ),
 ]
@@ -118,7 +120,7 @@ def count(
     option: OneVariantOption = None,
     settings: Settings = None,
     witnesses: Witnesses = None,
-    format: TableOption = "rich",
+    format: PaperOption = "rich",
 ) -> None:
     """Count the parameters of one variant, layer by layer. Exit code 1 if a stated figure disagrees."""
     from capsaudit import api
@@ -132,7 +134,7 @@ def count(
 
 @app.command()
 def compare(
-    variants: SomeVariants = None, settings: Settings = None, witnesses: Witnesses = None, format: TableOption = "rich"
+    variants: SomeVariants = None, settings: Settings = None, witnesses: Witnesses = None, format: PaperOption = "rich"
 ) -> None:
     """Show variants side by side, with the stated figures that each total agrees with. Exit code 1 if a figure disagrees."""
     from capsaudit import api
@@ -314,7 +316,7 @@ def claims(
         list[str] | None, typer.Argument(metavar="[SOURCE_OR_FILE]...", help="Sources. All shipped ones by default.")
     ] = None,
     witnesses: Witnesses = None,
-    format: FormatOption = "rich",
+    format: ClaimsOption = "rich",
 ) -> None:
     """Judge every claim of every source. Exit code 1 if a claim does not agree. Files of claims about a model are audited."""
     from capsaudit import api
@@ -328,7 +330,7 @@ def claims(
 
 
 @app.command()
-def check(variants: SomeVariants = None, witnesses: Witnesses = None, format: FormatOption = "rich") -> None:
+def check(variants: SomeVariants = None, witnesses: Witnesses = None, format: GateOption = "rich") -> None:
     """Assert every stated or expected count and shape, for CI. Exit code 1 if one of them disagrees. Files of claims about a model
     are audited.
     """
@@ -400,22 +402,24 @@ def train_smoke(
 ) -> None:
     """Validate variants by a short training run on real digits. Exit code 1 if the verdict on a variant is not `learns`."""
     from capsaudit import api
-    from capsaudit.commands.train_smoke import prepare
     from capsaudit.render.progress import bars
-    from capsaudit.train.losses import Objective
-    from capsaudit.train.smoke import Plan
 
     names = _shipped() if every else [*(variants or ()), *(options or ())] or ["article", "paper"]
     chosen = [api.load_variant(name, settings=settings or ()) for name in names]
-    objective = Objective(margin, reconstruction)
-    plan = Plan(steps=steps, batch_size=batch_size, seed=seed, rate=rate, device=device, objective=objective)
-    prepare(plan, threads=threads)
     with bars() as shown:
+        shown.preparing()
         result = api.train_smoke(
             *chosen,
+            steps=steps,
+            batch_size=batch_size,
+            seed=seed,
+            rate=rate,
+            margin=margin,
+            reconstruction=reconstruction,
+            device=device,
+            threads=threads,
             data=data,
             data_dir=data_dir,
-            plan=plan,
             watch=lambda name, at: shown.training(name, *at),
             fetching=shown.fetching,
             pictures=pictures,

@@ -1,18 +1,23 @@
 """The Python API: lazy, frozen, and at home in a notebook."""
 
+import inspect
 import json
+import pydoc
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import capsaudit
-from capsaudit import api
+from capsaudit import api, cli
+from capsaudit.errors import CapsauditError
 from capsaudit.render.formats import write
 from capsaudit.results import Result
-from capsaudit.train.smoke import Plan
+from capsaudit.train.plan import Plan
 from tests.expected import TOTALS
 from tests.processes import invoke
 from tests.train.tiny import write_tiny
@@ -47,7 +52,7 @@ RESULTS = {
     "Ledger": "api.explain('article', 'multimnist')",
     "Reconciliation": "api.reconcile('11.36M', witnesses=['formula'])",
     "Report": "api.report('nowhere', check=True)",
-    "Runs": "api.train_smoke({tiny!r}, plan=__import__('capsaudit.train.smoke').train.smoke.Plan(steps=1))",
+    "Runs": "api.train_smoke({tiny!r}, steps=1)",
     "VariantList": "api.variants()",
 }
 """A call that returns each type of result."""
@@ -147,10 +152,40 @@ def test_a_variant_is_named_by_id_by_path_or_is_a_value(tmp_path: Path) -> None:
 
 
 def test_training_without_a_plan_is_that_of_the_command_line() -> None:
-    """80 steps of 32 images, both losses."""
-    plan = Plan()
-    assert (plan.steps, plan.batch_size, plan.seed, plan.rate) == (80, 32, 0, 0.001)
-    assert (plan.objective.margin, plan.objective.reconstruction) == (True, True)
+    """80 steps of 32 images, both losses; the command line, the function and the plan say so each."""
+    expected = {
+        "steps": 80,
+        "batch_size": 32,
+        "seed": 0,
+        "rate": 0.001,
+        "margin": True,
+        "reconstruction": True,
+        "device": "cpu",
+    }
+    assert msgspec.structs.asdict(Plan()) == expected
+    for function in (api.train_smoke, cli.train_smoke):
+        parameters = inspect.signature(function).parameters
+        assert {name: parameters[name].default for name in expected} == expected
+
+
+def test_training_takes_plain_settings_or_a_plan(tmp_path: Path) -> None:
+    tiny = write_tiny(tmp_path, "article")
+    (run,) = capsaudit.train_smoke(tiny, steps=2, batch_size=3, seed=4).runs
+    (same,) = capsaudit.train_smoke(tiny, plan=capsaudit.Plan(steps=2, batch_size=3, seed=4)).runs
+    assert (run.steps, run.batch_size, run.seed) == (2, 3, 4)
+    assert run.losses == same.losses
+    with pytest.raises(CapsauditError, match="expected either a plan or its settings"):
+        capsaudit.train_smoke(tiny, steps=2, plan=Plan())
+    with pytest.raises(CapsauditError, match="device 'tpu' cannot be used"):
+        capsaudit.train_smoke(tiny, device="tpu")
+    with pytest.raises(CapsauditError, match="threads is 0; expected at least 1"):
+        capsaudit.train_smoke(tiny, threads=0)
+
+
+def test_help_shows_names_and_values_and_no_addresses() -> None:
+    shown = pydoc.plain(pydoc.render_doc(capsaudit.train_smoke))
+    assert "steps: 'int' = 80" in shown
+    assert not re.search(r" at 0x|<function|NoneType", shown)
 
 
 def test_build_gives_a_working_module() -> None:

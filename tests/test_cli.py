@@ -253,3 +253,19 @@ def test_a_terminal_without_unicode_gets_an_answer() -> None:
     ledger = run("explain", "article", "multimnist", PYTHONIOENCODING="ascii").stdout
     assert "-11,520" in ledger
     assert "?" not in ledger
+
+
+@pytest.mark.parametrize("line", ["count paper", "compare paper", "claims article"])
+def test_latex_is_for_what_papers_print(line: str) -> None:
+    done = invoke(*line.split(), "--witness", "formula", "--format", "latex")
+    assert "\\toprule" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "line", ["variants", "explain paper article", "check paper", "audit x", "report", "train-smoke"]
+)
+def test_other_commands_refuse_latex(line: str) -> None:
+    done = invoke(*line.split(), "--format", "latex")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "latex" in done.stderr

@@ -95,7 +95,8 @@ def test_counts_in_thousands_of_1024(power: int, units: int, decimals: int, coun
     place = Decimal(1).scaleb(-decimals)
 
     def printed(total: int) -> Decimal:
-        return (Decimal(total) / 1024**power).quantize(place, ROUND_HALF_UP)
+        divided: Decimal = Decimal(total) / 1024**power
+        return divided.quantize(place, ROUND_HALF_UP)
 
     stated = Decimal(units) * place
     assert printed(low) == printed(high) == stated

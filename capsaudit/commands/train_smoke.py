@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,10 +13,11 @@ from capsaudit.data.digits import load_digits
 from capsaudit.data.mnist import Progress as FetchProgress
 from capsaudit.data.mnist import fetch_mnist, load_mnist
 from capsaudit.errors import CapsauditError
-from capsaudit.results import Run, Runs
+from capsaudit.results import FirstLast, Run, RunPicture, Runs, Unfinished
 from capsaudit.train.loop import Progress
 from capsaudit.train.pictures import draw
-from capsaudit.train.smoke import Plan, smoke
+from capsaudit.train.plan import Plan
+from capsaudit.train.smoke import smoke
 
 Watcher = Callable[[str, Progress], None]
 
@@ -31,27 +30,53 @@ def train_smoke(
     watch: Watcher = lambda *_: None,
     pictures: Path | None = None,
 ) -> Runs:
-    """Train each variant for a short while. An interrupt ends it, and finished runs are reported."""
+    """Train each variant for a short while. An interrupt ends it; what was done until then is reported."""
     runs: list[Run] = []
+    drawn: list[RunPicture] = []
+    taken: list[Progress] = []
+
+    def note(progress: Progress) -> None:
+        taken.append(progress)
+        watch(variants[len(runs)].id, progress)
+
     try:
         for variant in variants:
-            trained = smoke(variant, dataset, plan, partial(watch, variant.id))
+            taken.clear()
+            trained = smoke(variant, dataset, plan, note)
             runs.append(trained.run)
             if pictures is not None:
-                draw(trained, pictures)
+                drawn += draw(trained, pictures)
     except KeyboardInterrupt:
-        return Runs(runs=tuple(runs), interrupted=True)
-    return Runs(runs=tuple(runs))
+        left = [variant.id for variant in variants[len(runs) :]]
+        return Runs(
+            runs=tuple(runs),
+            interrupted=True,
+            unfinished=_unfinished(left[0], plan, taken) if left else None,
+            not_started=tuple(left[1:]),
+            pictures=tuple(drawn),
+        )
+    return Runs(runs=tuple(runs), pictures=tuple(drawn))
+
+
+def _unfinished(variant: str, plan: Plan, taken: Sequence[Progress]) -> Unfinished:
+    """The run that was interrupted, from the progress that it made."""
+    losses = [progress.loss for progress in taken if progress.step] or [None]
+    return Unfinished(
+        variant=variant,
+        steps=len(taken) - 1 if taken else 0,
+        planned=plan.steps,
+        loss=FirstLast(first=losses[0], last=losses[-1]),
+    )
 
 
 def prepare(plan: Plan, *, threads: int | None) -> None:
-    """Check the learning rate and the device of a plan, and set the number of threads of this process.
+    """Check the device of a plan, and set the number of threads of this process.
 
     Raises:
-        CapsauditError: the rate is no finite number, or there is no such device.
+        CapsauditError: there is no such device, or the number of threads is not positive.
     """
-    if not math.isfinite(plan.rate):
-        raise CapsauditError(f"the learning rate is {plan.rate}; expected a finite number, such as 0.001")
+    if threads is not None and threads < 1:
+        raise CapsauditError(f"threads is {threads}; expected at least 1")
     try:
         torch.empty(1, device=plan.device)
     except (RuntimeError, AssertionError) as error:

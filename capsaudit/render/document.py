@@ -12,7 +12,8 @@ from capsaudit.results import ClaimVerdict
 
 ABSENT = "—"
 
-Tone = Literal["good", "bad", "changed", "total", ""]
+Tone = Literal["good", "bad", "more", "fewer", "changed", "total", ""]
+"""`more` and `fewer`: the direction of a difference, which is neither good nor bad."""
 
 
 class Cell(Struct, frozen=True):
@@ -70,10 +71,9 @@ class Bar(Struct, frozen=True):
 
 
 class Waterfall(Struct, frozen=True):
-    """Bars on one axis, which begins at `origin`."""
+    """Bars on one axis, which begins at zero."""
 
     bars: tuple[Bar, ...]
-    origin: int
 
 
 class Document(Struct, frozen=True):

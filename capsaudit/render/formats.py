@@ -15,19 +15,29 @@ if TYPE_CHECKING:
 TableFormat = Literal["rich", "json", "markdown", "csv"]
 """What every result can be shown in."""
 
-Format = Literal[TableFormat, "github", "junit", "sarif"]
-"""The others are for results that contain claims."""
+PaperFormat = Literal[TableFormat, "latex"]
+"""Those of counts and comparisons."""
+
+GateFormat = Literal[TableFormat, "github", "junit", "sarif"]
+"""Those of results that have cases for CI servers."""
+
+Format = Literal[TableFormat, "latex", "github", "junit", "sarif"]
+"""All of them, which claims have."""
 
 FORMATS: dict[Format, str] = {
     "rich": "terminal.plain",
     "json": "json.as_json",
     "markdown": "markdown.as_markdown",
     "csv": "csv.as_csv",
+    "latex": "latex.latex",
     "github": "github.github",
     "junit": "junit.junit",
     "sarif": "sarif.sarif",
 }
 """The module and the function that give the text of a result. On standard output, `rich` adapts to the terminal."""
+
+
+GATE_FORMATS: tuple[GateFormat, ...] = ("rich", "json", "markdown", "csv", "github", "junit", "sarif")
 
 
 def write(result: Result, format: Format) -> None:
@@ -69,8 +79,8 @@ def _render(renderer: str, result: Result) -> str:
     return text
 
 
-def destinations(formats: Sequence[str], outputs: Sequence[str]) -> list[tuple[Format, Path | None]]:
-    """Formats and outputs in pairs, in the order given; None is standard output, which takes one.
+def destinations(formats: Sequence[str], outputs: Sequence[str]) -> list[tuple[GateFormat, Path | None]]:
+    """Formats of an audit and outputs in pairs, in the order given; None is standard output, which takes one.
 
     >>> [(format, path and path.name) for format, path in destinations(["sarif", "github"], ["log.sarif"])]
     [('sarif', 'log.sarif'), ('github', None)]
@@ -93,8 +103,8 @@ def destinations(formats: Sequence[str], outputs: Sequence[str]) -> list[tuple[F
     return pairs
 
 
-def _known(name: str) -> Format:
+def _known(name: str) -> GateFormat:
     from capsaudit.validation import expect_known
 
-    expect_known("format", name, FORMATS)
-    return next(format for format in FORMATS if format == name)
+    expect_known("format", name, GATE_FORMATS)
+    return next(format for format in GATE_FORMATS if format == name)

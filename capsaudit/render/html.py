@@ -12,6 +12,8 @@ from capsaudit.results import Result
 _TONES: dict[Tone, str] = {
     "good": "color:#18794e",
     "bad": "color:#c62a2f",
+    "more": "color:#0b62a3",
+    "fewer": "color:#8f5600",
     "changed": "font-weight:bold",
     "total": "font-weight:bold",
     "": "",

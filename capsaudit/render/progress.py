@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from capsaudit.text import escaped
 
@@ -17,11 +17,20 @@ class Bars:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._tasks: dict[str, int] = {}
+        self._tasks: dict[str, TaskID] = {}
+        self._preparing: TaskID | None = None
 
-    def training(self, name: str, step: int, steps: int, loss: float, accuracy: float, rate: float) -> None:
-        """A training step has been taken."""
-        status = f"loss {loss:.3f} · accuracy {accuracy:.0%} · {rate:,.0f} images/s"
+    def preparing(self) -> None:
+        """A bar without an end, until another one takes its place: importing torch takes seconds."""
+        self._preparing = self._progress.add_task("preparing", total=None, status="")
+
+    def training(
+        self, name: str, step: int, steps: int, loss: float | None, accuracy: float | None, rate: float | None
+    ) -> None:
+        """A training step has been taken, or in step 0 the accuracy before training is measured."""
+        status = (
+            f"loss {loss:.3f} · accuracy {accuracy:.0%} · {rate:,.0f} images/s" if step else "accuracy before training"
+        )
         self._move(name, step, steps, status)
 
     def fetching(self, name: str, done: int, total: int) -> None:
@@ -34,9 +43,12 @@ class Bars:
             self._move("searching", done, total, "")
 
     def _move(self, name: str, done: int, total: int, status: str) -> None:
+        if self._preparing is not None:
+            self._progress.remove_task(self._preparing)
+            self._preparing = None
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(escaped(name), total=total, status="")
-        self._progress.update(self._tasks[name], completed=done, total=total, status=status)  # type: ignore[arg-type]
+        self._progress.update(self._tasks[name], completed=done, total=total, status=status)
 
 
 @contextmanager

@@ -20,7 +20,15 @@ from capsaudit.render.document import ABSENT, Bar, Cell, Column, Document, Grid,
 from capsaudit.render.tables import document
 from capsaudit.results import Result
 
-STYLES: dict[Tone, str] = {"good": "green", "bad": "red", "changed": "yellow", "total": "bold", "": ""}
+STYLES: dict[Tone, str] = {
+    "good": "green",
+    "bad": "red",
+    "more": "cyan",
+    "fewer": "magenta",
+    "changed": "yellow",
+    "total": "bold",
+    "": "",
+}
 
 _LINES = Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
 _GAP = 1
@@ -165,7 +173,7 @@ def _records(grid: Grid) -> Iterator[Text]:
 
 
 _LEAST_BAR = 10
-_FILL: dict[Tone, str] = {"good": "█", "bad": "▒", "total": "━"}
+_FILL: dict[Tone, str] = {"more": "█", "fewer": "▒", "total": "━"}
 
 
 def draw_waterfall(waterfall: Waterfall, width: int) -> Iterator[tuple[str, Tone]]:
@@ -180,16 +188,14 @@ def draw_waterfall(waterfall: Waterfall, width: int) -> Iterator[tuple[str, Tone
         return
     top = max(max(bar.start, bar.end) for bar in waterfall.bars)
     for bar in waterfall.bars:
-        offset, length = _placed(bar, waterfall.origin, top, room)
+        offset, length = _placed(bar, top, room)
         field = (" " * offset + _FILL.get(bar.tone, "│") * length).ljust(room)
         yield f" {bar.label:<{labels}} {field} {bar.text:>{texts}}", bar.tone
-    yield f" The axis starts at {waterfall.origin:,}.", ""
 
 
-def _placed(bar: Bar, origin: int, top: int, room: int) -> tuple[int, int]:
+def _placed(bar: Bar, top: int, room: int) -> tuple[int, int]:
     """Offset and length of a bar in characters."""
     low, high = sorted((bar.start, bar.end))
-    scale = max(top - origin, 1)
-    offset = (low - origin) * room // scale
-    length = max((high - low) * room // scale, 1)
+    offset = low * room // max(top, 1)
+    length = max((high - low) * room // max(top, 1), 1)
     return min(offset, room - length), length

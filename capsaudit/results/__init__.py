@@ -17,7 +17,16 @@ from capsaudit.results.reconcile import (
     Reconciliation,
 )
 from capsaudit.results.report import Report
-from capsaudit.results.train_smoke import BeforeAfter, FirstLast, Run, Runs, RunVerdict, TrainedTensor
+from capsaudit.results.train_smoke import (
+    BeforeAfter,
+    FirstLast,
+    Run,
+    RunPicture,
+    Runs,
+    RunVerdict,
+    TrainedTensor,
+    Unfinished,
+)
 
 __all__ = [
     "Audit",
@@ -51,11 +60,13 @@ __all__ = [
     "Report",
     "Result",
     "Run",
+    "RunPicture",
     "RunVerdict",
     "Runs",
     "StatedFigure",
     "Step",
     "TrainedTensor",
+    "Unfinished",
     "VariantList",
     "VariantSummary",
 ]

@@ -55,6 +55,8 @@ ReasonCode = Literal[
     "not updated",
     "accuracy",
     "gained too little",
+    "explained too little",
+    "changed too little",
 ]
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from capsaudit.results.base import Reason, Result
 
 RunVerdict = Literal["learns", "does not learn", "unreachable"]
+PictureKind = Literal["loss", "reconstructions", "dimensions"]
 
 
 class FirstLast(Struct, frozen=True, kw_only=True):
@@ -58,11 +59,34 @@ class Run(Struct, frozen=True, kw_only=True):
     device: str
 
 
+class RunPicture(Struct, frozen=True, kw_only=True):
+    """A picture of a run: its file, or the reasons why it was not drawn."""
+
+    variant: str
+    kind: PictureKind
+    file: str | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+class Unfinished(Struct, frozen=True, kw_only=True):
+    """A run that was interrupted after some of its steps, and so has no verdict. The losses are None before the first step."""
+
+    variant: str
+    steps: int
+    planned: int
+    loss: FirstLast
+
+
 class Runs(Result, frozen=True, kw_only=True):
-    """Runs of several variants, in order. `interrupted`: more variants were to be trained."""
+    """Runs of several variants, in order. `interrupted`: more was to be done; `unfinished` is the run that was interrupted,
+    `not_started` the variants after it.
+    """
 
     runs: tuple[Run, ...]
     interrupted: bool = False
+    unfinished: Unfinished | None = None
+    not_started: tuple[str, ...] = ()
+    pictures: tuple[RunPicture, ...] = ()
 
     @property
     def agrees(self) -> bool:

@@ -15,13 +15,13 @@ from capsaudit.train.optimiser import Adam
 
 
 class Progress(NamedTuple):
-    """The state of a run, for progress bars. `accuracy` is that of the last batch."""
+    """The state of a run, for progress bars. `accuracy` is that of the last batch. Before the first step, 0, there are no values."""
 
     step: int
     steps: int
-    loss: float
-    accuracy: float
-    images_per_second: float
+    loss: float | None = None
+    accuracy: float | None = None
+    images_per_second: float | None = None
 
 
 Watcher = Callable[[Progress], None]

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-RATE = 0.001
+from capsaudit.train.plan import RATE
+
 DECAY, DECAY_STEPS, FLOOR = 0.96, 2000, 1e-6
 WARM_UP_STEPS = 40
 

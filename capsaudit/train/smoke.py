@@ -18,24 +18,14 @@ from capsaudit.models import Network, build
 from capsaudit.models.kernels import scratch
 from capsaudit.results import BeforeAfter, FirstLast, Reason, Run, RunVerdict, TrainedTensor
 from capsaudit.results.base import reason
-from capsaudit.train.loop import Watcher, accuracy, train
+from capsaudit.train.loop import Progress, Watcher, accuracy, train
 from capsaudit.train.losses import Objective
 from capsaudit.train.memory import forget_peak, peak_bytes
-from capsaudit.train.optimiser import RATE, Adam
+from capsaudit.train.optimiser import Adam
+from capsaudit.train.plan import Plan
 
 LEAST_GAIN = 0.1
 """A run learns if accuracy on held-out images rises by at least this much."""
-
-
-class Plan(Struct, frozen=True, kw_only=True):
-    """How a run trains."""
-
-    steps: int = 80
-    batch_size: int = 32
-    seed: int = 0
-    rate: float = RATE
-    device: str = "cpu"
-    objective: Objective = Objective()
 
 
 class Trained(Struct, frozen=True):
@@ -52,6 +42,7 @@ def smoke(variant: Variant, dataset: Dataset, plan: Plan, watch: Watcher = lambd
     Raises:
         DataError: the data cannot be made into images for this variant.
     """
+    watch(Progress(0, plan.steps))
     torch.manual_seed(plan.seed)
     scratch.release()  # buffers of the previous variant would count in this one's peak
     forget_peak()
@@ -64,7 +55,7 @@ def smoke(variant: Variant, dataset: Dataset, plan: Plan, watch: Watcher = lambd
         training.forever(),
         steps=plan.steps,
         optimiser=Adam(model.parameters(), rate=plan.rate),
-        objective=plan.objective,
+        objective=Objective(plan.margin, plan.reconstruction),
         after_backward=watcher.record_gradients,
         watch=watch,
     )

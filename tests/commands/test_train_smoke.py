@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from capsaudit.catalogue import Variant, load_variant
+from capsaudit.commands.train_smoke import train_smoke
+from capsaudit.data.digits import load_digits
+from capsaudit.results import FirstLast, Runs, Unfinished
+from capsaudit.train.loop import Progress
+from capsaudit.train.plan import Plan
 from tests.data.idx_files import small_mnist
-from tests.processes import invoke, run, start
+from tests.processes import invoke, lines, run, start
 from tests.train.tiny import write_tiny
 
 
@@ -49,16 +55,28 @@ def test_variants_are_named_as_arguments_or_options(tiny: Path, tmp_path: Path) 
     assert [found["variant"] for found in json.loads(done.stdout)["runs"]] == ["tiny", "other"]
 
 
-def test_pictures_are_written_and_the_curve_is_the_same_again(tiny: Path, tmp_path: Path) -> None:
+def test_pictures_are_written_or_the_output_says_what_would_make_them_worth_it(tiny: Path, tmp_path: Path) -> None:
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
-        done = invoke("train-smoke", "--variant", str(tiny), "--steps", "5", "--pictures", str(folder))
+        done = invoke("train-smoke", "--variant", str(tiny), "--steps", "5", "--pictures", str(folder), columns=300)
         assert done.returncode in (0, 1), done.stderr
-    names = {path.name for path in folders[0].iterdir()}
+        assert f"Pictures: {folder / 'tiny-loss.svg'}." in done.stdout
+        assert "tiny, reconstructions: not drawn, because after 5 steps" in done.stdout
+        assert "tiny, dimensions: not drawn, because after 5 steps" in done.stdout
+        assert "more steps or a higher learning rate" in done.stdout
+        assert [path.name for path in folder.iterdir()] == ["tiny-loss.svg"]
+    one, two = (folder / "tiny-loss.svg" for folder in folders)
+    assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_longer_run_has_all_pictures(tiny: Path, tmp_path: Path) -> None:
+    """The embedded digits, ten times the default's steps at three times its rate."""
+    arguments = ("--steps", "600", "--learning-rate", "0.003", "--pictures", str(tmp_path / "pictures"))
+    done = invoke("train-smoke", str(tiny), *arguments)
+    assert "not drawn" not in done.stdout
+    names = {path.name for path in (tmp_path / "pictures").iterdir()}
     assert names == {"tiny-loss.svg", "tiny-reconstructions.png", "tiny-dimensions.png"}
-    for name in names:
-        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
-    assert (folders[0] / "tiny-dimensions.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_a_variant_with_a_dollar_in_its_name_has_pictures(tiny: Path, tmp_path: Path) -> None:
@@ -66,9 +84,7 @@ def test_a_variant_with_a_dollar_in_its_name_has_pictures(tiny: Path, tmp_path: 
     tiny.rename(tmp_path / "a$b_{$.toml")
     done = invoke("train-smoke", "a$b_{$.toml", "--steps", "1", "--pictures", "pictures", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
-    assert {path.name for path in (tmp_path / "pictures").iterdir()} == {
-        f"a$b_{{$-{name}" for name in ("loss.svg", "reconstructions.png", "dimensions.png")
-    }
+    assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["a$b_{$-loss.svg"]
 
 
 def test_a_folder_of_idx_files(tiny: Path, tmp_path: Path) -> None:
@@ -100,10 +116,10 @@ def test_bad_usage_is_one_message(arguments: list[str], message: str) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX systems")
 @pytest.mark.parametrize(("name", "code", "word"), [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "terminated")])
 def test_an_interrupt_reports_what_was_finished(tiny: Path, name: str, code: int, word: str) -> None:
-    """The first run ends at once, the second is interrupted when its bar shows that it has taken a step."""
-    arguments = ("train-smoke", "--variant", str(tiny), "--variant", "paper", "--steps", "20", "--format", "json")
+    """The first run ends at once, the second is interrupted when its bar shows that it has taken steps, the third never starts."""
+    arguments = ("train-smoke", str(tiny), "paper", "article", "--steps", "20", "--format", "json")
     with start(*arguments) as (process, terminal):
-        terminal.wait_for("paper", process)
+        terminal.wait_for(" 2/20", process)
         process.send_signal(getattr(signal, name))
         printed, _ = process.communicate(timeout=60)
         assert f"capsaudit: train-smoke {word}" in terminal.text()
@@ -111,6 +127,61 @@ def test_an_interrupt_reports_what_was_finished(tiny: Path, name: str, code: int
     found = json.loads(printed)
     assert [done["variant"] for done in found["runs"]] == ["tiny"]
     assert found["interrupted"] is True
+    left = found["unfinished"]
+    assert (left["variant"], left["planned"]) == ("paper", 20)
+    assert 1 <= left["steps"] < 20
+    assert left["loss"]["first"] > 0
+    assert found["not_started"] == ["article"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is a terminal on POSIX systems")
+def test_the_first_sign_of_life_needs_no_torch(tiny: Path) -> None:
+    """Importing torch takes seconds: a bar is shown before that, and another one while the accuracy before training is measured."""
+    with start("train-smoke", str(tiny), "--steps", "1") as (process, terminal):
+        process.wait(timeout=60)
+        shown = lines(terminal.text())
+    preparing = next(i for i, line in enumerate(shown) if line.startswith("preparing"))
+    measuring = next(
+        i for i, line in enumerate(shown) if line.startswith("tiny") and "accuracy before training" in line
+    )
+    assert preparing < measuring
+
+
+def test_what_was_interrupted_is_reported(tiny: Path) -> None:
+    """While the accuracy before training is measured, in the second step, and after the last run."""
+    variant = load_variant(tiny)
+
+    def interrupted_at(step: int, *variants: Variant) -> Runs:
+        def watch(_name: str, progress: Progress) -> None:
+            if progress.step == step:
+                raise KeyboardInterrupt
+
+        return train_smoke(variants, load_digits(), Plan(steps=3, batch_size=2), watch=watch)
+
+    early = interrupted_at(0, variant, variant)
+    assert early == Runs(
+        runs=(),
+        interrupted=True,
+        unfinished=Unfinished(variant="tiny", steps=0, planned=3, loss=FirstLast(first=None, last=None)),
+        not_started=("tiny",),
+    )
+    late = interrupted_at(2, variant)
+    assert late.unfinished is not None
+    assert late.unfinished.steps == 2
+    whole = train_smoke([variant], load_digits(), Plan(steps=3, batch_size=2)).runs[0]
+    assert late.unfinished.loss == FirstLast(first=whole.losses[0], last=whole.losses[1])
+
+
+def test_an_interrupt_while_pictures_are_drawn_loses_no_run(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("capsaudit.commands.train_smoke.draw", interrupt)
+    result = train_smoke([load_variant(tiny)], load_digits(), Plan(steps=1), pictures=tmp_path)
+    assert ([run.variant for run in result.runs], result.interrupted) == (["tiny"], True)
+    assert (result.unfinished, result.not_started) == (None, ())
 
 
 @pytest.mark.slow

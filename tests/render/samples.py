@@ -29,8 +29,10 @@ from capsaudit.results import (
     Report,
     Result,
     Run,
+    RunPicture,
     Runs,
     TrainedTensor,
+    Unfinished,
     VariantList,
 )
 from examples import capsnets
@@ -161,7 +163,25 @@ def runs() -> Runs:
         losses=(0.5, None),
         device="cpu",
     )
-    return Runs(runs=(good, bad), interrupted=True)
+    return Runs(
+        runs=(good, bad),
+        interrupted=True,
+        unfinished=Unfinished(variant="multimnist", steps=7, planned=80, loss=FirstLast(first=0.75, last=0.5)),
+        not_started=("affnist",),
+        pictures=(
+            RunPicture(variant="paper", kind="loss", file="pictures/paper-loss.svg"),
+            RunPicture(
+                variant="paper",
+                kind="reconstructions",
+                reasons=(Reason("explained too little", {"steps": 80, "explained": 0.04, "least": 0.2}),),
+            ),
+            RunPicture(
+                variant="paper",
+                kind="dimensions",
+                reasons=(Reason("changed too little", {"steps": 80, "change": 0.03, "least": 0.1}),),
+            ),
+        ),
+    )
 
 
 SAMPLES: dict[str, Callable[[], Result]] = {

@@ -8,7 +8,20 @@ from typing import Any, get_args
 import pytest
 
 from capsaudit.errors import CapsauditError
-from capsaudit.render.formats import FORMATS, Format, TableFormat, as_text, destinations, html, one_line, plain, write
+from capsaudit.render.formats import (
+    FORMATS,
+    GATE_FORMATS,
+    Format,
+    GateFormat,
+    PaperFormat,
+    TableFormat,
+    as_text,
+    destinations,
+    html,
+    one_line,
+    plain,
+    write,
+)
 from tests.render.samples import SAMPLES, count, failed_check
 
 CI: tuple[Format, ...] = ("github", "junit", "sarif")
@@ -20,7 +33,9 @@ def flattened(type_: Any) -> set[str]:
 
 def test_the_table_has_every_format_of_the_type() -> None:
     assert FORMATS.keys() == flattened(Format)
-    assert flattened(Format) - flattened(TableFormat) == set(CI)
+    assert flattened(Format) - flattened(TableFormat) == {*CI, "latex"}
+    assert flattened(GateFormat) == set(GATE_FORMATS) == flattened(TableFormat) | set(CI)
+    assert flattened(PaperFormat) == flattened(TableFormat) | {"latex"}
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -82,6 +97,7 @@ def test_formats_and_outputs_in_pairs(formats: list[str], outputs: list[str], pa
     ("formats", "outputs", "message"),
     [
         (["jsn"], [], "no format 'jsn'; did you mean 'json'?"),
+        (["latex"], [], "no format 'latex'"),
         (["json"], ["a", "b"], "2 times --output and 1 times --format"),
         (["json", "csv"], [], "json and csv would both go to standard output"),
         (["json", "csv"], ["-"], "json and csv would both go to standard output"),

@@ -34,6 +34,18 @@ def test_a_bar_for_each_variant_with_its_last_state() -> None:
     assert "article" in last
 
 
+def test_the_first_bar_is_there_before_any_run_and_gives_way_to_it() -> None:
+    assert "preparing" in shown(lambda found: found.preparing())
+
+    def move(found: Bars) -> None:
+        found.preparing()
+        found.training("paper", 0, 80, None, None, None)
+
+    last = shown(move).split("\x1b[1A")[-1]
+    assert "preparing" not in last.splitlines()[-1]
+    assert "0/80 accuracy before training" in last
+
+
 def test_names_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither markup of rich nor control characters."""
     stream = io.StringIO()

@@ -159,6 +159,16 @@ EXAMPLES: list[tuple[ReasonCode, dict[str, Any], list[str]]] = [
     ("not updated", {"tensors": ["b", "c"]}, ["b, c"]),
     ("accuracy", {"before": 0.1, "after": 0.956}, ["10.0%", "95.6%"]),
     ("gained too little", {"before": 0.1, "after": 0.15, "least": 0.1}, ["10.0%", "15.0%", "less than 10%"]),
+    (
+        "explained too little",
+        {"steps": 1080, "explained": 0.04, "least": 0.2},
+        ["1,080 steps", "explain 4% of the variance", "below 20%", "more steps"],
+    ),
+    (
+        "changed too little",
+        {"steps": 80, "change": 0.03, "least": 0.1},
+        ["80 steps", "more than 3% of the range", "below 10%", "more steps"],
+    ),
 ]
 
 

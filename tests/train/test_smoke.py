@@ -13,8 +13,8 @@ from capsaudit.data.digits import load_digits
 from capsaudit.errors import DataError
 from capsaudit.models import build
 from capsaudit.results import BeforeAfter, Reason, Runs, RunVerdict, TrainedTensor
-from capsaudit.train.losses import Objective
-from capsaudit.train.smoke import GradientWatcher, Plan, judge_run, smoke
+from capsaudit.train.plan import Plan
+from capsaudit.train.smoke import GradientWatcher, judge_run, smoke
 from tests.train.tiny import TINY, write_tiny
 
 
@@ -24,7 +24,7 @@ def tiny(tmp_path: Path) -> Path:
 
 
 def runs(path: Path, *settings: str, **plan: object) -> Runs:
-    return api.train_smoke(load_variant(path, settings=settings), plan=Plan(**{"steps": 60, **plan}))  # type: ignore[arg-type]
+    return api.train_smoke(load_variant(path, settings=settings), **{"steps": 60, **plan})  # type: ignore[arg-type]
 
 
 def test_a_small_article_learns_and_everything_moves(tiny: Path) -> None:
@@ -56,9 +56,9 @@ def test_a_rate_of_zero_does_not_learn(tiny: Path) -> None:
 
 
 def test_without_any_loss_nothing_is_reached(tiny: Path) -> None:
-    (done,) = runs(tiny, objective=Objective(margin=False, reconstruction=False)).runs
+    (done,) = runs(tiny, margin=False, reconstruction=False).runs
     assert done.verdict == "unreachable"
-    (without,) = runs(tiny, objective=Objective(reconstruction=False)).runs
+    (without,) = runs(tiny, reconstruction=False).runs
     assert {p.name for p in without.parameters if not p.reached} == {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"}
 
 

@@ -53,15 +53,12 @@ def _step_row(step: Step) -> tuple[Cell, ...]:
 
 
 def _waterfall(result: Ledger, end_total: int) -> Waterfall:
-    totals = [result.start_total, end_total, *(step.total for step in result.steps)]
-    span = max(totals) - min(totals)
-    origin = max(0, min(totals) - max(span // 5, 1))
-    bars = [Bar(result.start, origin, result.start_total, f"{result.start_total:,}", "total")]
+    bars = [Bar(result.start, 0, result.start_total, f"{result.start_total:,}", "total")]
     for step in result.steps:
         text = number(step.difference, signed=True).text
         bars.append(Bar(step.knob, step.total - step.difference, step.total, text, _direction(step.difference)))
-    bars.append(Bar(result.end, origin, end_total, f"{end_total:,}", "total"))
-    return Waterfall(bars=tuple(bars), origin=origin)
+    bars.append(Bar(result.end, 0, end_total, f"{end_total:,}", "total"))
+    return Waterfall(bars=tuple(bars))
 
 
 def _sentences(result: Ledger) -> Iterator[str]:
@@ -73,4 +70,4 @@ def _sentences(result: Ledger) -> Iterator[str]:
 
 
 def _direction(difference: int) -> Tone:
-    return "good" if difference > 0 else "bad" if difference < 0 else ""
+    return "more" if difference > 0 else "fewer" if difference < 0 else ""

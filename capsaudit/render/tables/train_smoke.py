@@ -77,6 +77,20 @@ def _sentences(result: Runs) -> Iterator[str]:
         yield f"{run.variant}: {run.verdict}, {because(run.reasons)}. {how}."
     for data in dict.fromkeys(run.data for run in result.runs):
         yield f"Data: {data}."
+    yield from _what_was_interrupted(result)
+    if files := [picture.file for picture in result.pictures if picture.file]:
+        yield f"Pictures: {', '.join(files)}."
+    for picture in result.pictures:
+        if picture.reasons:
+            yield f"{picture.variant}, {picture.kind}: not drawn, because {because(picture.reasons)}."
+
+
+def _what_was_interrupted(result: Runs) -> Iterator[str]:
+    if (run := result.unfinished) is not None:
+        losses = f", loss {_loss(run.loss.first)} → {_loss(run.loss.last)}" if run.steps else ""
+        yield f"{run.variant}: interrupted after {run.steps:,} of {run.planned:,} steps{losses}; no verdict."
+    if result.not_started:
+        yield f"Not started: {', '.join(result.not_started)}."
 
 
 def _tensors(run: Run) -> tuple[str, Grid]:

@@ -32,6 +32,18 @@ def test_what_was_interrupted_says_so() -> None:
     assert train_smoke(samples.runs()).title == "2 short training runs, interrupted"
     one = msgspec.structs.replace(samples.runs(), runs=samples.runs().runs[:1], interrupted=False)
     assert train_smoke(one).title == "1 short training run"
+    sentences = train_smoke(samples.runs()).sentences
+    assert "multimnist: interrupted after 7 of 80 steps, loss 0.7500 → 0.5000; no verdict." in sentences
+    assert "Not started: affnist." in sentences
+    finished = msgspec.structs.replace(one, unfinished=None, not_started=())
+    assert not any("nterrupted" in each or "Not started" in each for each in train_smoke(finished).sentences)
+
+
+def test_pictures_are_named_and_those_that_are_not_drawn_have_a_reason() -> None:
+    sentences = train_smoke(samples.runs()).sentences
+    assert "Pictures: pictures/paper-loss.svg." in sentences
+    reasons = [each for each in sentences if ": not drawn, because " in each]
+    assert [each.partition(":")[0] for each in reasons] == ["paper, reconstructions", "paper, dimensions"]
 
 
 def test_a_run_says_how_it_was_trained_and_data_are_named_once() -> None:
