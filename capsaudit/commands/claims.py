@@ -158,7 +158,7 @@ class _Judge:
             if other in plainest
         ]
         why = reason("true of", stated=figure.text, variants=true_of, approximate=wanted == "approximate")
-        return Judgement("misattributed", (*own, why), exact, true_of=tuple(other.id for other in plainest))
+        return Judgement("misattributed", (why, *own), exact, true_of=tuple(other.id for other in plainest))
 
 
 def _quantity(spec: Spec, layer: str | None) -> int | None:

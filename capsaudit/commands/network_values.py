@@ -33,7 +33,7 @@ def _of_layer(spec: Spec, row: LayerArithmetic) -> Iterator[tuple[str, Value]]:
     if len(row.output_shape) == 2:
         yield f"{row.name} capsules", row.output_shape[0]
     for types, *one_type in family_of(spec).stated_shapes(spec, row):
-        if row.name == "primary_caps" and len(one_type) == 3:  # a grid of [types, height, width, dimension]
+        if len(one_type) == 3:  # a grid of [types, height, width, dimension]
             yield f"primary_caps output of one of {types} types", _text(tuple(one_type))
     for tensor in (*row.parameters, *row.computed):
         yield f"{row.name} {tensor.name}", _text(tensor.shape)

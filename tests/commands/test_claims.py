@@ -304,6 +304,9 @@ def test_the_reason_comes_before_the_figure_that_shows_it(judged: Claims) -> Non
     text = because(named(judged, "article-trainable-coefficients").reasons)
     places = [text.index(part) for part in ("b start at zero", "c are a softmax of b", "11,425,808")]
     assert places == sorted(places)
+    assert because(named(judged, "article-official-figure").reasons).startswith(
+        "11.36M is true of multimnist (11,361,808"
+    )
     assert because(named(judged, "article-lambda").reasons).startswith("the paper says (section 3)")
     assert because(named(judged, "article-euclidean-distance").reasons).startswith("the paper says (section 4.1)")
 

@@ -230,6 +230,12 @@ def test_kinds_of_checks(tmp_path: Path, check: str, verdict: str, why: str) -> 
     assert reason.startswith(why)
 
 
+def test_only_a_number_is_said_to_be_another_one_of_the_layer(tmp_path: Path) -> None:
+    """The logits of the paper's network are "zero", but that is no reason why somebody says so of W."""
+    verdict, why = judged(tmp_path, '{ kind = "values", values = { "digit_caps.shared_w" = "zero" } }')
+    assert (verdict, why) == ("contradicted", "digit_caps.shared_w: none, not zero")
+
+
 def test_a_source_that_values_come_from(tmp_path: Path) -> None:
     verdict, why = judged(tmp_path, '{ kind = "source", source = "released code", used = false }')
     assert verdict == "disagrees"
