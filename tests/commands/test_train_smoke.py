@@ -63,7 +63,7 @@ def test_pictures_are_written_or_the_output_says_what_would_make_them_worth_it(t
         assert f"Pictures: {folder / 'tiny-loss.svg'}." in done.stdout
         assert "tiny, reconstructions: not drawn, because after 5 steps" in done.stdout
         assert "tiny, dimensions: not drawn, because after 5 steps" in done.stdout
-        assert "more steps or a higher learning rate" in done.stdout
+        assert "more steps would train the decoder further" in done.stdout
         assert [path.name for path in folder.iterdir()] == ["tiny-loss.svg"]
     one, two = (folder / "tiny-loss.svg" for folder in folders)
     assert one.read_bytes() == two.read_bytes()

@@ -44,5 +44,5 @@ def test_lines_of_a_cell_and_numbers_to_the_right() -> None:
 
 def test_waterfalls_and_empty_tables_are_left_out() -> None:
     empty = Grid(name="", columns=(Column("a"), Column("b")), rows=())
-    waterfall = Waterfall(bars=(Bar("a", 0, 1, "1"),), origin=0)
+    waterfall = Waterfall(bars=(Bar("a", 0, 1, "1"),))
     assert list(fragments([empty, waterfall, "a sentence"])) == ["a sentence"]
