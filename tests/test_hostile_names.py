@@ -21,7 +21,7 @@ from capsaudit import api
 from capsaudit.errors import CapsauditError
 from capsaudit.inventory import Inventory
 from capsaudit.render.failed_claims import failed_claims
-from capsaudit.render.formats import FORMATS, Format, as_text, html, one_line
+from capsaudit.render.formats import FORMATS, GATE_FORMATS, Format, as_text, html, one_line
 from capsaudit.render.terminal import plain
 from capsaudit.results import Audit, Result
 from capsaudit.text import escaped, valid
@@ -162,6 +162,8 @@ def test_servers_read_the_same_cases(name: str, sample: str) -> None:
 def test_every_result_in_every_format(sample: str, form: Format) -> None:
     if form in ("github", "junit", "sarif") and sample not in WITH_CASES:
         return
+    if form == "latex" and sample not in ("count", "compare", "claims"):
+        return
     shown = as_text(hostile(sample, FIXED[1] + FIXED[2]), form)
     assert not unsafe(re.sub("^::", "", shown, flags=re.MULTILINE) if form == "github" else shown)
 
@@ -196,7 +198,7 @@ VALID = [valid(name) for name in FIXED]
 """TOML and safetensors hold no surrogates."""
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", GATE_FORMATS)
 def test_an_audit_shows_names_of_files_tensors_layers_and_sources(tmp_path: Path, form: Format) -> None:
     target = file_name(f"{VALID[1]}.safetensors")
     safetensors(tmp_path / target, *(f"{name}.weight" for name in VALID), *VALID[:5])

@@ -47,7 +47,7 @@ class Bars:
             self._progress.remove_task(self._preparing)
             self._preparing = None
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(escaped(name), total=total, status="")
+            self._tasks[name] = self._progress.add_task(escaped(name), total=total, status=status)
         self._progress.update(self._tasks[name], completed=done, total=total, status=status)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from capsaudit.render.document import Grid
 from capsaudit.render.markdown import fragments
 from capsaudit.reporting.contents import ReportContents
-from capsaudit.reporting.sections import TITLE, Notes, answer, sections
+from capsaudit.reporting.sections import TITLE, Beside, Notes, Section, answer, sections
 from capsaudit.reporting.svg import WIDTH, Picture
 from capsaudit.reporting.tables import Table
 
@@ -41,10 +42,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(embedded=_embedded, markdown=_markdown)
+    environment.filters.update(embedded=_embedded, markdown=_markdown, in_order=_in_order)
     environment.tests.update(
         a_table=lambda part: isinstance(part, Table),
         a_picture=lambda part: isinstance(part, Picture),
+        beside=lambda part: isinstance(part, Beside),
         notes=lambda part: isinstance(part, Notes),
     )
     return environment
@@ -53,6 +55,12 @@ def _environment() -> Environment:
 def _embedded(svg: str) -> str:
     """A picture inside the page: it needs no network, and its names cannot collide with those of another."""
     return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
+
+
+def _in_order(section: Section) -> Iterator[str | Table | Notes | Picture]:
+    """The parts of a section one below the other."""
+    for part in section.parts:
+        yield from (part.picture, *part.parts) if isinstance(part, Beside) else (part,)
 
 
 def _markdown(part: str | Grid) -> str:

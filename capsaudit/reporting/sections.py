@@ -39,12 +39,19 @@ class Notes(Struct, frozen=True):
     sentences: tuple[str, ...]
 
 
+class Beside(Struct, frozen=True):
+    """A picture, and what is beside it where there is room; below it where there is none."""
+
+    picture: Picture
+    parts: tuple[Table | Notes, ...]
+
+
 class Section(Struct, frozen=True):
     """A heading, and what is below it. `key` is its anchor."""
 
     key: str
     title: str
-    parts: tuple[str | Table | Picture | Notes, ...]
+    parts: tuple[str | Table | Notes | Beside, ...]
 
 
 def answer(contents: ReportContents) -> tuple[str, ...]:
@@ -93,7 +100,7 @@ def _ledger(contents: ReportContents, picture: Picture) -> Section:
     end = separated(next(f.stated for f in contents.comparison.figures if f.about == ledger.end))
     title = f"From {ledger.start_total:,} to {end}"
     table = Table("The steps, knob by knob", shown.table("steps"))
-    return Section("ledger", title, (picture, table, Notes(shown.sentences)))
+    return Section("ledger", title, (Beside(picture, (table, Notes(shown.sentences))),))
 
 
 def _claims(contents: ReportContents) -> Section:
@@ -129,7 +136,7 @@ def _questions(contents: ReportContents) -> Section:
 
 def _networks(contents: ReportContents, picture: Picture) -> Section:
     counted = f"{len(contents.comparison.variants)} networks, each counted layer by layer by every witness."
-    parts = (counted, networks(contents.comparison), picture, summaries(contents.comparison))
+    parts = (counted, networks(contents.comparison), Beside(picture, (summaries(contents.comparison),)))
     return Section("networks", "The networks, layer by layer", parts)
 
 
@@ -139,7 +146,9 @@ def _intervals(contents: ReportContents, picture: Picture) -> Section:
         "interval; totals outside of it are excluded."
     )
     return Section(
-        "intervals", "Which totals round to which figure", (definition, picture, agreeing(contents.comparison))
+        "intervals",
+        "Which totals round to which figure",
+        (definition, Beside(picture, (agreeing(contents.comparison),))),
     )
 
 

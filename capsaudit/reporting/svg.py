@@ -31,7 +31,7 @@ text{font:13px system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;font-variant
 .paper{fill:#ffffff}
 .bar{fill:#5b6673}
 .up,.agreed{fill:#0072b2}
-.down,.missed{fill:#d55e00}
+.down,.missed{fill:#b36b00}
 .band{fill:#56b4e9;fill-opacity:.35}
 .rule{stroke:#8a939e;stroke-width:1}
 .dashed{stroke:#8a939e;stroke-width:1;stroke-dasharray:2 3}
@@ -43,7 +43,7 @@ text{fill:#e8ebef}
 .over{stroke:#14181d}
 .bar{fill:#97a3b0}
 .up,.agreed{fill:#56b4e9}
-.down,.missed{fill:#f0883e}
+.down,.missed{fill:#f0b95a}
 .outlined{stroke:#e8ebef}
 }
 """.strip()

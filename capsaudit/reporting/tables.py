@@ -49,14 +49,14 @@ def paper_figures(contents: ReportContents) -> Table:
 def claims_of(contents: ReportContents, source: str) -> Table:
     """Every claim of a source with its verdict."""
     columns = (
-        Column("claim", hyphens=True),
+        Column("claim", wraps=True),
         Column("verdict"),
-        Column("what is claimed", wraps=True),
         Column("because", wraps=True),
         Column("place", wraps=True),
+        Column("id", hyphens=True),
     )
     rows = tuple(
-        (word(c.id), verdict(c.verdict), word(what_is_claimed(c)), word(because(c.reasons)), word(c.place))
+        (word(what_is_claimed(c)), verdict(c.verdict), word(because(c.reasons)), word(c.place), word(c.id))
         for c in contents.claims.claims
         if c.source == source
     )
@@ -120,4 +120,6 @@ def _figure_row(stated: StatedFigure, totals: dict[str, int]) -> tuple[Cell, ...
 
 def evidence(contents: ReportContents) -> Iterator[str]:
     """How sure we are that a source says so, where that is known."""
-    yield from (f"{claim.id}: {claim.evidence}." for claim in contents.claims.claims if claim.evidence)
+    for claim in contents.claims.claims:
+        if claim.evidence:
+            yield f"{what_is_claimed(claim)} ({claim.id}): {claim.evidence}."

@@ -1,6 +1,7 @@
 """The page as a browser shows it: at the width of a phone and of a desk, by day and by night, without scripts, on paper."""
 
 import io
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,10 +23,11 @@ SHOWN = """
   return [box.x + scrollX, box.y + scrollY, box.width, box.height, each.checkVisibility()];
 })
 """
+WIDE = "[...document.querySelectorAll('.table')].filter(t => t.scrollWidth > t.clientWidth).length"
 BROKEN = """
-[...document.querySelectorAll(".number")].filter(cell => {
+[...document.querySelectorAll("tbody .number")].filter(cell => {
   const range = document.createRange();
-  range.selectNodeContents(cell);
+  range.selectNodeContents(cell.querySelector("span") ?? cell);
   return new Set([...range.getClientRects()].map(box => box.y)).size > 1;
 }).map(cell => cell.textContent)
 """
@@ -87,11 +89,43 @@ def test_pictures_are_not_blank_and_keep_to_the_colours_of_the_page(
 def test_a_narrow_phone_can_reach_everything(page: Page, path: Path) -> None:
     page.open(path, width=320)
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    wide = page.evaluate("[...document.querySelectorAll('.table')].filter(t => t.scrollWidth > t.clientWidth).length")
-    scrolled = page.evaluate(
+    assert page.evaluate(WIDE) == 0
+
+
+def test_a_table_wider_than_a_tablet_can_be_moved(page: Page, path: Path) -> None:
+    page.open(path, width=768)
+    moved = (
         "[...document.querySelectorAll('.table')].filter(t => { t.scrollLeft = 1e6; return t.scrollLeft > 0; }).length"
     )
-    assert wide == scrolled > 0
+    assert page.evaluate(WIDE) == page.evaluate(moved) > 0
+
+
+def test_on_a_phone_rows_are_cards_that_name_each_value(page: Page, path: Path) -> None:
+    """Nothing is cut, a value that is absent takes no line, and readers of the screen still have tables."""
+    page.open(path, width=375)
+    assert page.evaluate(WIDE) == 0
+    labels = "[...document.querySelectorAll('.table:not(.narrow) td:not(.nothing)')].map(cell => getComputedStyle(cell, '::before').content)"
+    shown_labels = page.evaluate(labels)
+    assert len(shown_labels) > 300
+    assert {'"because"', '"verdict"', '"total"'} <= set(shown_labels) - {"none"}
+    assert set(page.evaluate(labels.replace("content)", "display)"))) == {"block"}
+    boxes = page.evaluate(SHOWN.replace("SELECTOR", ".table:not(.narrow) tbody tr"))
+    assert len({(x, width) for x, _, width, _, _ in boxes}) == 1, "cards stand below each other"
+    assert not page.evaluate("[...document.querySelectorAll('td.nothing')].some(cell => cell.checkVisibility())")
+    roles = Counter(node["role"]["value"] for node in page.call("Accessibility.getFullAXTree")["nodes"])
+    assert roles["table"] == page.evaluate("document.querySelectorAll('table').length")
+    assert roles["row"] == page.evaluate("document.querySelectorAll('tr').length")
+
+
+def test_what_is_beside_a_picture_is_to_its_right_on_a_desk(page: Page, path: Path) -> None:
+    """The right half of the page is used: what belongs to a picture ends where the page does."""
+    for width, is_beside in ((1280, True), (768, False)):
+        page.open(path, width=width)
+        pictures, others = shown(page, ".beside figure"), shown(page, ".beside > div")
+        assert len(pictures) == len(others) == 3
+        for (x, y, wide, _), (left, top, breadth, _) in zip(pictures, others, strict=True):
+            assert (left >= x + wide and abs(top - y) < 40) == is_beside
+            assert left + breadth > 0.9 * width
 
 
 def test_the_page_prints_on_white(page: Page, path: Path) -> None:

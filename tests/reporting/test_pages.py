@@ -93,6 +93,10 @@ def test_every_table_is_accessible(page: str, elements: Elements) -> None:
         assert rows
         for row in rows:
             assert (row.count('<th scope="row"'), row.count("<td")) == (1, columns - 1)
+            labels = re.findall(r'data-label="([^"]*)"', row)
+            assert labels == re.findall(r'<th scope="col"[^>]*>([^<]*)<', heads), (
+                "a card names each value as the table does"
+            )
     for region in (
         attributes for tag, attributes, _ in elements.found if "table" in attributes.get("class", "").split()
     ):
@@ -151,6 +155,6 @@ def test_colours_are_legible_by_day_by_night_and_in_print(page: str) -> None:
     assert len(palettes) == 3
     for palette in palettes:
         for paper in ("paper", "head"):
-            for ink in ("ink", "muted", "link", "good", "bad"):
+            for ink in ("ink", "muted", "link", "good", "bad", "more", "fewer"):
                 light, dark = sorted((luminance(palette[paper]), luminance(palette[ink])), reverse=True)
                 assert (light + 0.05) / (dark + 0.05) >= 4.5, (paper, ink, palette)

@@ -7,8 +7,7 @@ import pytest
 
 from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.pictures import pictures
-from capsaudit.reporting.sections import Notes, Section, answer, sections
-from capsaudit.reporting.svg import Picture
+from capsaudit.reporting.sections import Beside, Notes, Section, answer, sections
 from capsaudit.reporting.tables import Table
 
 
@@ -28,12 +27,32 @@ def test_the_order_of_reading(found: dict[str, Section]) -> None:
 
 
 def test_each_picture_is_shown_once(found: dict[str, Section]) -> None:
-    shown = [part.file for section in found.values() for part in section.parts if isinstance(part, Picture)]
+    shown = [part.picture.file for section in found.values() for part in section.parts if isinstance(part, Beside)]
     assert sorted(shown) == ["figures.svg", "layers.svg", "waterfall.svg"]
 
 
+def test_what_is_beside_a_picture_has_its_numbers(found: dict[str, Section]) -> None:
+    columns = {
+        key: [
+            column.name for part in found[key].parts if isinstance(part, Beside) for column in first(part).grid.columns
+        ]
+        for key in ("ledger", "networks", "intervals")
+    }
+    assert columns["ledger"][:2] == ["knob", "from → to"]
+    assert columns["networks"] == ["network", "summary"]
+    assert columns["intervals"][0] == "figure"
+
+
+def first(beside: Beside) -> Table:
+    table = beside.parts[0]
+    assert isinstance(table, Table)
+    return table
+
+
 def test_no_table_is_empty_and_captions_tell_them_apart(found: dict[str, Section]) -> None:
-    tables = [part for section in found.values() for part in section.parts if isinstance(part, Table)]
+    parts = [part for section in found.values() for part in section.parts]
+    tables = [part for part in parts if isinstance(part, Table)]
+    tables += [each for part in parts if isinstance(part, Beside) for each in part.parts if isinstance(each, Table)]
     assert all(table.grid.rows for table in tables)
     assert len({table.caption for table in tables}) == len(tables)
 

@@ -1,10 +1,12 @@
 """The tables that only the report has."""
 
+import re
 from collections import Counter
 
 import pytest
 
 from capsaudit.render.document import Column, Grid, number, word
+from capsaudit.render.tables.claims import what_is_claimed
 from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.tables import agreeing, arranged, claims_of, evidence, networks, paper_figures, summaries
 from tests.expected import AGREEING, TOTALS
@@ -43,7 +45,10 @@ def test_the_paper_s_figures_beside_the_exact_counts(gathered: ReportContents) -
 @pytest.mark.parametrize("source", ["article", "paper"])
 def test_every_claim_of_a_source_is_in_its_table(source: str, gathered: ReportContents) -> None:
     table = claims_of(gathered, source)
-    assert column(table.grid, "claim") == [claim.id for claim in gathered.claims.claims if claim.source == source]
+    claims = [claim for claim in gathered.claims.claims if claim.source == source]
+    assert column(table.grid, "id") == [claim.id for claim in claims]
+    assert (names(table.grid)[0], names(table.grid)[-1]) == ("claim", "id")
+    assert column(table.grid, "claim") == [what_is_claimed(claim) for claim in claims]
     assert gathered.sources[source] in table.caption
 
 
@@ -72,5 +77,6 @@ def test_the_totals_that_agree_with_each_figure(gathered: ReportContents) -> Non
 
 def test_how_sure_we_are_where_that_is_known(gathered: ReportContents) -> None:
     known = Counter(claim.id for claim in gathered.claims.claims if claim.evidence)
-    assert Counter(each.partition(":")[0] for each in evidence(gathered)) == known
+    named = [re.search(r"\(([\w-]+)\): ", each) for each in evidence(gathered)]
+    assert Counter(each[1] for each in named if each) == known
     assert known

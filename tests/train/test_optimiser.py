@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from capsaudit.train.optimiser import DECAY, DECAY_STEPS, FLOOR, RATE, WARM_UP_STEPS, Adam, rate_at
+from capsaudit.train.optimiser import DECAY, DECAY_STEPS, FLOOR, WARM_UP_STEPS, Adam, rate_at
+from capsaudit.train.plan import RATE
 
 
 def test_adam_in_memory_order_is_adam() -> None:

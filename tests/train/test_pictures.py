@@ -188,7 +188,7 @@ def test_a_name_is_no_mathematics_and_no_control_sequence(trained: Trained, tmp_
     curve, *others = figures(titled)
     titles = [curve.axes[0].title, *(figure._suptitle for figure in others)]  # type: ignore[attr-defined]
     assert len(titles) == 3
-    assert all(title.get_text().startswith(name.replace("\x1b\x00", "\ufffd\ufffd")) for title in titles)
+    assert all(title.get_text().startswith(escaped(name)) for title in titles)
     assert not any(title.get_parse_math() for title in titles)
     if "\x00" not in name:
         assert ET.parse(files(draw(titled, tmp_path))[0]).getroot().tag == f"{SVG}svg"
