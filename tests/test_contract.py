@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from capsaudit.render.json import schemas
+from capsaudit.render.json import as_json, schemas
 from capsaudit.reporting.contents import ReportContents
 from tests import schemas as shipped
 from tests.processes import invoke
+from tests.render import samples
 from tests.train.tiny import write_tiny
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -78,6 +79,9 @@ CONTRACT: dict[str, Keys] = {
 }
 """The keys of the contract, version 2. Those of later work (`known`, `behaviour`) come with that work."""
 
+INTERRUPTED = "train-smoke, interrupted"
+"""A sample, because a run that ends by itself has neither an unfinished run nor pictures that were not asked for."""
+
 OUTPUTS: dict[str, list[str]] = {
     "count": ["count article", "count baseline-mnist", "count frozen-logits", "count paper --set image.size=36"],
     "compare": ["compare", "compare WRONG multimnist --witness formula"],
@@ -91,7 +95,11 @@ OUTPUTS: dict[str, list[str]] = {
     "joint": ["reconcile --joint"],
     "claims": ["claims", "claims article --witness formula"],
     "check": ["check WRONG", "check"],
-    "train-smoke": ["train-smoke TINY --steps 1", "train-smoke TINY --steps 9 --learning-rate 1e30"],
+    "train-smoke": [
+        "train-smoke TINY --steps 1",
+        INTERRUPTED,
+        "train-smoke TINY --steps 9 --learning-rate 1e30",
+    ],
     "audit": [
         "audit capsnets.claims.toml --against paper",
         "audit classifier.claims.toml",
@@ -131,8 +139,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def documents(files: dict[str, str]) -> dict[str, Any]:
     """The JSON of each command line."""
-    lines = [line for lines in OUTPUTS.values() for line in lines]
-    return {line: printed([files.get(word, word) for word in line.split()]) for line in lines}
+    lines = [line for lines in OUTPUTS.values() for line in lines if line != INTERRUPTED]
+    found = {line: printed([files.get(word, word) for word in line.split()]) for line in lines}
+    return found | {INTERRUPTED: json.loads(as_json(samples.runs()))}
 
 
 def printed(arguments: list[str]) -> Any:

@@ -165,6 +165,6 @@ _SENTENCES: dict[ReasonCode, Callable[..., str]] = {
     ).format,
     "changed too little": (
         "after {steps:,} steps no dimension changes a pixel by more than {change:.0%} of the range from black to white, and below {least:.0%} "
-        "nobody sees it; more steps would train the decoder further: 200 are enough for paper"
+        "it is hardly seen; more steps would train the decoder further: 400 are enough for paper"
     ).format,
 }

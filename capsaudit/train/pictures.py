@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LEAST_EXPLAINED = 0.2
 """Reconstructions are drawn if they explain this share of the variance of held-out images. Below it, all are the same grey spot."""
-LEAST_CHANGE = 0.1
+LEAST_CHANGE = 0.3
 """The effect of the dimensions is drawn if one of them changes a pixel by this much, where 1 is the range from black to white."""
 
 _SHOWN = 10

@@ -178,7 +178,7 @@ def runs() -> Runs:
             RunPicture(
                 variant="paper",
                 kind="dimensions",
-                reasons=(Reason("changed too little", {"steps": 80, "change": 0.03, "least": 0.1}),),
+                reasons=(Reason("changed too little", {"steps": 80, "change": 0.03, "least": 0.3}),),
             ),
         ),
     )

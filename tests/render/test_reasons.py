@@ -166,8 +166,8 @@ EXAMPLES: list[tuple[ReasonCode, dict[str, Any], list[str]]] = [
     ),
     (
         "changed too little",
-        {"steps": 80, "change": 0.03, "least": 0.1},
-        ["80 steps", "more than 3% of the range", "below 10%", "more steps"],
+        {"steps": 80, "change": 0.03, "least": 0.3},
+        ["80 steps", "more than 3% of the range", "below 30%", "more steps"],
     ),
 ]
 

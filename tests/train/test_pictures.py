@@ -135,12 +135,12 @@ def test_reconstructions_are_drawn_from_a_fifth_of_the_variance_on(trained: Trai
     assert isinstance(_reconstructions(trained.run, seen(Shades(0.36))), Reason)
 
 
-def test_dimensions_are_drawn_from_a_tenth_of_the_range_on(trained: Trained) -> None:
+def test_dimensions_are_drawn_from_three_tenths_of_the_range_on(trained: Trained) -> None:
     """From −0.25 to 0.25 a dimension changes a pixel by half its effect."""
-    assert isinstance(_dimensions(trained.run, seen(Shades(0.5, 0.21))), Figure)
-    why = _dimensions(trained.run, seen(Shades(0.5, 0.19)))
+    assert isinstance(_dimensions(trained.run, seen(Shades(0.5, 0.61))), Figure)
+    why = _dimensions(trained.run, seen(Shades(0.5, 0.59)))
     assert isinstance(why, Reason)
-    assert why.values["change"] == pytest.approx(0.095)
+    assert why.values["change"] == pytest.approx(0.295)
 
 
 @pytest.mark.usefixtures("anything")
