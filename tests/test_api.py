@@ -44,6 +44,7 @@ def test_results_are_frozen() -> None:
 
 RESULTS = {
     "Audit": f"api.audit_target({str(EXAMPLES / 'capsnets.claims.toml')!r})",
+    "Audits": f"api.audit_targets({str(EXAMPLES / 'capsnets.claims.toml')!r})",
     "Check": "api.check({wrong!r}, witnesses=['formula'])",
     "Claims": "api.claims(witnesses=['formula'])",
     "Comparison": "api.compare('paper', 'article', witnesses=['formula'])",

@@ -104,7 +104,7 @@ def test_the_tests_above_can_fail() -> None:
         (["check", "paper"], 0),
         (["check", "nowhere.toml"], 2),
         (["reconcile", "11.36M", "--witness", "formula"], 0),
-        (["reconcile", "12.00M", "--changes", "1", "--witness", "formula"], 1),
+        (["reconcile", "12.345M", "--changes", "1", "--witness", "formula"], 1),
         (["reconcile", "--joint"], 0),
         (["claims", "--witness", "formula"], 1),
         (["claims", "paper", "--witness", "torch"], 0),

@@ -70,7 +70,7 @@ def test_the_readme_has_the_commands_of_the_set_up(command: str) -> None:
     ],
 )
 def test_every_key_of_a_file_is_documented(heading: str, struct: type[Struct]) -> None:
-    assert first_column(page("reference/files.md"), heading) == {field.name for field in fields(struct)}
+    assert first_column(page("reference/files.md"), heading) == {field.encode_name for field in fields(struct)}
 
 
 def test_every_verdict_and_policy_is_in_the_glossary() -> None:

@@ -49,13 +49,13 @@ def _own_streams() -> tuple[BinaryIO, BinaryIO]:
 
     Descriptors are changed, not `sys.stdout`, because native code and child processes print too.
     """
-    own = os.dup(_STDIN), os.dup(_STDOUT)
-    empty = os.open(os.devnull, os.O_RDWR)
-    os.dup2(empty, _STDIN)
     try:
-        os.dup2(_STDERR, _STDOUT)
-    except OSError:  # standard error is closed
-        os.dup2(empty, _STDOUT)
+        os.fstat(_STDERR)
+    except OSError:  # it is closed
+        os.open(os.devnull, os.O_WRONLY)  # takes the lowest number that is free: its own
+    own = os.dup(_STDIN), os.dup(_STDOUT)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), _STDIN)
+    os.dup2(_STDERR, _STDOUT)
     return os.fdopen(own[0], "rb"), os.fdopen(own[1], "wb")
 
 

@@ -40,7 +40,9 @@ def test_a_notebook_shows_an_audit() -> None:
 def test_data_cannot_become_markup() -> None:
     hostile = '<script>alert("1")</script>'
     tensors = (msgspec.structs.replace(audit().tensors[0], name=hostile),)
-    shown = html(msgspec.structs.replace(audit(), target=hostile, tensors=tensors, notes=(hostile,)))
+    shown = html(
+        msgspec.structs.replace(audit(), target=hostile, tensors=tensors, notes=(hostile,), lists_tensors=True)
+    )
     assert "<script" not in shown
     assert shown.count("&lt;script&gt;") >= 3
 

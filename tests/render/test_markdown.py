@@ -31,7 +31,7 @@ def test_a_heading_then_tables_and_sentences() -> None:
 def test_data_cannot_end_a_cell_or_become_markup() -> None:
     hostile = "a|b`*[x](y)<z>\\"
     tensors = (msgspec.structs.replace(audit().tensors[0], name=hostile),)
-    text = as_markdown(msgspec.structs.replace(audit(), tensors=tensors))
+    text = as_markdown(msgspec.structs.replace(audit(), tensors=tensors, lists_tensors=True))
     assert r"a\|b\`\*\[x\](y)\<z\>\\" in text
 
 

@@ -82,7 +82,8 @@ def test_names_break_at_hyphens_and_are_never_cut(names: list[str], width: int) 
 
 def test_names_from_data_cannot_recolour_the_screen() -> None:
     tensor = msgspec.structs.replace(unknown_audit().tensors[0], name="\x1b[31mred")
-    shown = plain(msgspec.structs.replace(unknown_audit(), tensors=(tensor,), target="\x1b]0;title\x07"))
+    hostile = msgspec.structs.replace(unknown_audit(), tensors=(tensor,), lists_tensors=True, target="\x1b]0;title\x07")
+    shown = plain(hostile)
     assert "\x1b" not in shown
     assert "\x07" not in shown
     assert r"\x1b[31mred" in shown
