@@ -187,9 +187,11 @@ def reconcile(
     """Find what has a figure: first what is known (variants, their layers, tensors and parts, published figures), then all interpretations
     whose totals round to it. Exit code 1 if nothing has it.
 
-    Evidence says how much an explanation tells: strong if chance would hardly give as many explanations with so few changes, weak if it
-    might, none if it would, redundant if fewer of the same changes explain the figure too. Cost is the assumption cost, a sum over the
-    changes: 0 for what the paper states, 1 for what another source does, 2 for what nobody is known to do.
+    Evidence: strong if chance would hardly give as many explanations with so few changes, weak if it might, none if it would.
+
+    An explanation is redundant if fewer of the same changes explain the figure too.
+
+    Cost: the assumption cost, a sum over the changes: 0 if the paper states the value, 1 if another source does, 2 if nobody does.
     """
     from capsaudit import api
     from capsaudit.render.progress import bars
