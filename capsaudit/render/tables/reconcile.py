@@ -31,9 +31,10 @@ def reconcile(result: Reconciliation) -> Document:
     shown, listed = _shown(result), len(_listed(result))
     rows = tuple(_row(each, explains=bool(result.found)) for each in shown)
     rules = (listed,) if 0 < listed < len(shown) else ()
-    grid = Grid(name="explanations", columns=columns, rows=rows, rules=rules)
+    nothing = f"No interpretation rounds to it{_at_most(result.changes_at_most)}, and none comes within a tenth of it."
+    found = Grid(name="explanations", columns=columns, rows=rows, rules=rules) if rows else nothing
     known = ("Known:", _known_grid(result), "Search:") if result.known else ()
-    parts: tuple[Grid | str, ...] = (*known, grid, *_sentences(result), _histogram(result))
+    parts: tuple[Grid | str, ...] = (*known, found, *_sentences(result), _histogram(result))
     return Document(title=_title(result), parts=parts, data=lambda: _data(result))
 
 

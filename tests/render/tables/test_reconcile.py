@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from capsaudit.render.document import Grid
 from capsaudit.render.tables.reconcile import reconcile
 from capsaudit.results import ChangeHistogram
 from tests.render import samples
@@ -21,6 +22,12 @@ def test_a_figure_without_a_strong_explanation_is_said_to_have_none() -> None:
     result = samples.reconciliation("8.3M")
     assert (result.known, result.explanations[0].evidence) == ((), "none")
     assert reconcile(result).title == "8.3M: no strong explanation; the nearest are likely coincidences"
+
+
+def test_a_search_that_finds_nothing_near_says_so() -> None:
+    shown = reconcile(samples.reconciliation("20992"))
+    assert "No interpretation rounds to it, and none comes within a tenth of it." in shown.sentences
+    assert [part.name for part in shown.parts if isinstance(part, Grid)] == ["known", "by changes"]
 
 
 def test_what_is_known_is_one_row_for_each_total() -> None:
