@@ -120,7 +120,7 @@ def in_the_report(folder: Path, figure: str, about: str, claim: str) -> Iterator
     judged = next(each for each in contents["claims"]["claims"] if each["id"] == claim)
     yield "report, audit.json, the claims", judged["verdict"]
     rows = list(rows_of((folder / "audit.md").read_text(encoding="utf-8")))
-    yield "report, claims", row([each for each in rows if "place" in each], claim=claim)["verdict"]
+    yield "report, claims", row([each for each in rows if "place" in each], id=claim)["verdict"]
     yield "report, networks", row([each for each in rows if "witnesses" in each], network=about)["verdict"]
     interval = next(each for each in rows if "stated for" in each and each["figure"] == separated(figure))
     yield "report, intervals", "agrees" if f"{about} (" in interval["agrees with"] else "disagrees"
