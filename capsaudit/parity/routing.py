@@ -13,6 +13,9 @@ from capsaudit.parity.prepare import Run
 from capsaudit.parity.record import TOLERANCE
 from capsaudit.parity.stages import AGREEMENTS, OUTPUTS, SOFTMAXES, SQUASHES, USUAL_SQUASHES, agreement, weighted_sum
 
+_MOST_UNSEEN = 24
+"""How many readings go on where none of their values was recorded, those with the fewest deviations first."""
+
 MORE_ITERATIONS = 3
 """How many iterations more than the reference's are tried."""
 
@@ -89,7 +92,14 @@ def _keep(run: Run, live: Sequence[Reading], what: str) -> tuple[list[Reading], 
         for each, error in zip(live, errors, strict=True)
         if error <= TOLERANCE
     ]
-    return (kept, True) if kept else ([*live], False)
+    return (kept, True) if kept else (sorted(live, key=_deviations)[:_MOST_UNSEEN], False)
+
+
+def _deviations(reading: Reading) -> int:
+    """How many stages are not as the paper has them. Of an unsquashed primary capsule, one."""
+    first = {next(iter(table)) for table in (SOFTMAXES, SQUASHES, AGREEMENTS)}
+    stages = ("primary_caps.squash", "softmax", "agreement", "digit_caps.squash")
+    return sum(reading.names.get(stage, "") not in first for stage in stages if stage in reading.names)
 
 
 def _first(run: Run, front: Front, allowed: Sequence[Names] | None) -> Iterator[Reading]:

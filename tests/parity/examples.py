@@ -279,6 +279,16 @@ class UnknownSquash(FourConvolutions):
         return lengths
 
 
+class UnknownScores(BareView):
+    """Scores that nobody has listed: cubes of the lengths."""
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        u = squash(self.primary(F.relu(self.conv1(x))).permute(0, 2, 3, 1).reshape(len(x), 16, 8))
+        v = self.routed((self.W @ u[:, :, None, :, None]).squeeze(-1))
+        chosen = v.norm(dim=-1).argmax(1) if y is None else y
+        return v.norm(dim=-1) ** 3, self.decoder((v * F.one_hot(chosen, 10)[..., None]).flatten(1))
+
+
 CLEAN: tuple[type[Example], ...] = (OneForward, LayerByLayer, FourConvolutions)
 DEVIATING: tuple[type[Example], ...] = (
     SoftmaxOverInputs,

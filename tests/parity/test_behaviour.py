@@ -8,7 +8,7 @@ from capsaudit import api
 from capsaudit.inspection.module import inspect_module
 from capsaudit.inventory import Behaviour
 from capsaudit.parity.behaviour import behaviour
-from tests.parity.examples import CLEAN, DEVIATING, Example, OneForward, UnknownSquash
+from tests.parity.examples import CLEAN, DEVIATING, Example, OneForward, UnknownScores, UnknownSquash
 
 
 def behaviour_of(model: nn.Module) -> Behaviour:
@@ -48,6 +48,13 @@ def test_what_nothing_listed_explains_is_not_guessed() -> None:
     assert {row.model for row in found.stages if row.verdict != "agrees"} == {None}
 
 
+def test_scores_that_nothing_listed_explains() -> None:
+    """The stages before them are determined all the same."""
+    found = behaviour_of(UnknownScores())
+    assert [(row.stage, row.verdict) for row in found.stages if row.verdict != "agrees"] == [("output", "undetermined")]
+    assert found.verdict == "undetermined"
+
+
 @pytest.mark.parametrize("example", [CLEAN[0], DEVIATING[0]])
 def test_the_model_stays_as_it_is(example: type[Example]) -> None:
     model = example()
@@ -81,12 +88,13 @@ def test_a_model_that_is_no_capsule_network() -> None:
     ("variant", "stage", "computed"),
     [
         ("released-code", "bias", "added to s"),
+        ("trainable-logits", "logits", "stored"),
         ("selected-decoder", "decoder", "selected by the target"),
     ],
 )
 def test_what_a_variant_says_is_no_deviation(variant: str, stage: str, computed: str) -> None:
-    """Small: six places less along each axis, and four types."""
-    small = api.load_variant(variant, settings=("image.size=20", "primary_caps.types=4", "conv1.channels=16"))
+    """Small: 24 − 9 + 1 = 16, ⌊(16 − 9)/2⌋ + 1 = 4, so 4·4·4 capsules."""
+    small = api.load_variant(variant, settings=("image.size=24", "primary_caps.types=4", "conv1.channels=16"))
     found = behaviour_of(api.build(small))
     assert (found.verdict, deviations(found)) == ("agrees", {})
     assert {row.stage: row.model for row in found.stages}[stage] == computed
