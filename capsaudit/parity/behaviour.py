@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from capsaudit.catalogue import Variant, load_all
 from capsaudit.errors import CapsauditError
 from capsaudit.families.capsnet import CapsNet
+from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inventory import Behaviour, BehaviourStage, BehaviourVerdict, Inventory
 from capsaudit.recognition.base import Match
 from capsaudit.recognition.closest import closest
@@ -45,13 +46,19 @@ def behaviour(module: nn.Module, inventory: Inventory, *, against: Variant | Non
     """Whether a module, which is not changed, computes what the variant it is closest to, or `against`, computes."""
     match = closest(inventory, (against,) if against else load_all())
     if not isinstance(match, Match) or not isinstance(match.network.spec, CapsNet):
-        return Behaviour(verdict="not recognised", reference=None, stages=(), because="it is no capsule network")
+        return Behaviour(
+            verdict="not recognised",
+            reference=None,
+            stages=(),
+            because="its tensors form no capsule network of Sabour et al. 2017",
+        )
     from capsaudit.parity.match import found_in
 
     try:
         found = found_in(module, match.network)
-    except CapsauditError as error:
-        return Behaviour(verdict="not run", reference=match.variant.id, stages=(), because=str(error))
+    except Exception as error:  # whatever a model does here, its parameters can be counted
+        because = str(error) if isinstance(error, CapsauditError) else one_line(error)
+        return Behaviour(verdict="not run", reference=match.variant.id, stages=(), because=because)
     rows = tuple(_row(stage, found) for stage in _stages(match.network.spec))
     verdicts = [row.verdict for row in rows]
     order: tuple[BehaviourVerdict, ...] = ("differs", "undetermined", "not seen", "agrees")

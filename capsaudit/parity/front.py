@@ -200,8 +200,8 @@ def _squashed(values: Tensor, index: Tensor, formula: Callable[[Tensor, int], Te
 
 def _hash(capsules: Tensor) -> Tensor:
     """A number for each capsule that the order of its values does not change, sorted by image."""
-    factors = torch.cos(torch.arange(capsules.shape[-1], dtype=torch.float64))
-    return (capsules.sort(-1).values @ factors).sort(1).values
+    squares = capsules * capsules
+    return (capsules + squares + squares * capsules).sum(-1).sort(1).values
 
 
 def _relative(one: Tensor, goal: Tensor) -> float:

@@ -150,7 +150,7 @@ def _fill(
 
 def _values(layer: str, shape: Sequence[int], gain: float, generator: torch.Generator) -> Tensor:
     """Normal values. The gain is that of the capsule layers; what the other layers give is of about the size of what they take."""
-    drawn = torch.randn(tuple(shape), generator=generator, dtype=torch.float64)
+    drawn = torch.randn(tuple(shape), generator=generator, dtype=torch.float32)
     if layer == "digit_caps":
         return drawn * gain
     fan_in = math.prod(shape[1:]) if len(shape) > 1 else 10
