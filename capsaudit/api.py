@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from capsaudit.data.mnist import Progress as FetchProgress
     from capsaudit.models import Network
 
-__all__ = ["CapsauditError", "Plan", "Variant", "assert_counts", "audit", "audit_target", "audit_targets", "build"]
+__all__ = [
+    "CapsauditError",
+    "Plan",
+    "Variant",
+    "assert_counts",
+    "assert_same_function",
+    "audit",
+    "audit_target",
+    "audit_targets",
+    "build",
+]
 __all__ += [
     "check",
     "claims",
@@ -171,11 +181,13 @@ def audit(
     claims: Sequence[str | Path] = (),
     policy: str = "stored",
     name: str | None = None,
+    behaviour: bool = True,
 ) -> results.Audit:
     """Count a module, find the variant that it is, and judge claims about it. The module is not changed.
 
     With `inputs` (and `kwargs` of its forward) it is run once: lazy modules are materialised in a copy, and what a gradient reaches is
-    compared with what is registered.
+    compared with what is registered. With `behaviour`, copies of a capsule network with known weights are run too, to find out whether it
+    computes what the variant computes.
 
     Raises:
         CapsauditError: it cannot be counted or run, or a claim cannot be read.
@@ -184,7 +196,9 @@ def audit(
 
     chosen = _variant(against) if against else None
     model_name = name or type(model).__name__
-    return audit_module(model, model_name, inputs, kwargs, against=chosen, claims=claims, policy=policy)
+    return audit_module(
+        model, model_name, inputs, kwargs, against=chosen, claims=claims, policy=policy, behaviour=behaviour
+    )
 
 
 def audit_target(
@@ -198,6 +212,7 @@ def audit_target(
     timeout: float = 300,
     write_variant: Path | None = None,
     write_claims: Path | None = None,
+    behaviour: bool = True,
 ) -> results.Audit:
     """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a .safetensors file or a state dict.
 
@@ -211,7 +226,7 @@ def audit_target(
     from capsaudit.commands.audit import Options, audit_target
 
     chosen = _variant(against) if against else None
-    options = Options(kwargs=kwargs, inputs=inputs, policy=policy, timeout=timeout)
+    options = Options(kwargs=kwargs, inputs=inputs, policy=policy, timeout=timeout, behaviour=behaviour)
     return audit_target(target, options, against=chosen, claims=claims, write_to=write_variant, claims_to=write_claims)
 
 
@@ -243,6 +258,20 @@ def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, po
     inventory = inventory_of(model)
     if message := failed_claims(judge_counts(inventory, stated, policy), inventory, policy):
         raise AssertionError(message)
+
+
+def assert_same_function(model: nn.Module, variant: AnyVariant, *, inputs: tuple[Any, ...]) -> None:
+    """Assert that a module computes what a variant computes: no stage of its forward pass differs, and every one was determined.
+
+    `inputs` are example inputs of its forward; of the first, the shape is used.
+
+    Raises:
+        AssertionError: a stage that differs or that could not be determined, with the table of stages.
+        CapsauditError: its tensors match no such network, or it cannot be run.
+    """
+    result = audit(model, inputs=inputs, against=variant)
+    if result.behaviour is None or result.behaviour.verdict != "agrees":
+        raise AssertionError(str(result))
 
 
 def report(folder: str | Path = "reports", *, check: bool = False) -> results.Report:

@@ -266,6 +266,10 @@ def audit(
             help="Write the counts as claims into a new file, NAME.claims.toml, which guards them from then on.",
         ),
     ] = None,
+    no_behaviour: Annotated[
+        bool,
+        typer.Option("--no-behaviour", help="Do not determine what the forward pass of a capsule network computes."),
+    ] = False,
     tensors: Annotated[
         bool,
         typer.Option("--tensors", help="List the tensors too. JSON always has them; CSV has the claims otherwise."),
@@ -281,7 +285,8 @@ def audit(
     ] = None,
 ) -> None:
     """Count the parameters of a model, find the closest variant, and judge claims about it. Auditing Python code runs it, in a
-    process of its own. Exit code 1 if a claim disagrees, or if the model is not the variant of --against.
+    process of its own. Exit code 1 if a claim disagrees, or if the model is not the variant of --against
+    or, where it is run, computes something else.
     """
     import msgspec
 
@@ -289,7 +294,7 @@ def audit(
     from capsaudit.render.formats import destinations
 
     written = destinations(formats or ["rich"], outputs or [])
-    options = (against, claims, kwargs, inputs, policy, write_variant, write_claims)
+    options = (against, claims, kwargs, inputs, policy, write_variant, write_claims, no_behaviour)
     if target is None:
         if any(options):
             raise CapsauditError("audit: only --timeout, --format and --output apply without TARGET; name the model")
@@ -305,6 +310,7 @@ def audit(
         timeout=timeout,
         write_variant=write_variant,
         write_claims=write_claims,
+        behaviour=not no_behaviour,
     )
     _show(msgspec.structs.replace(result, lists_tensors=tensors), written)
     if write_claims is not None:

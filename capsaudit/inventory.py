@@ -89,6 +89,46 @@ class Finding(Struct, frozen=True, kw_only=True):
     count: int = 0
 
 
+BehaviourVerdict = Literal["agrees", "differs", "undetermined", "not seen"]
+"""Of a stage. `undetermined`: several alternatives fit alike, or none does; `not seen`: the forward pass does not show it."""
+
+
+class BehaviourStage(Struct, frozen=True, kw_only=True):
+    """A stage of the forward pass: what the reference computes there, and what the model computes.
+
+    Attributes:
+        stage: Its name, such as `softmax`.
+        verdict: Whether they are the same.
+        reference: What the reference computes.
+        model: What the model computes; null if nothing that is known fits.
+        error: The relative error of what the reference computes there; null if there are no values to compare.
+        because: The reason of the verdict, as a clause.
+    """
+
+    stage: str
+    verdict: BehaviourVerdict
+    reference: str
+    model: str | None
+    error: float | None
+    because: str
+
+
+class Behaviour(Struct, frozen=True, kw_only=True):
+    """Whether a model computes what its reference computes, stage by stage in the order of the forward pass.
+
+    Attributes:
+        verdict: `differs` if any stage does; `not run` if its forward could not be run, `not recognised` if it is no capsule network.
+        reference: The variant that it is compared with.
+        stages: The stages; none if it was not run or not recognised.
+        because: The first stage that differs, or why nothing was determined.
+    """
+
+    verdict: BehaviourVerdict | Literal["not recognised", "not run"]
+    reference: str | None
+    stages: tuple[BehaviourStage, ...]
+    because: str
+
+
 class Inventory(Struct, frozen=True, kw_only=True):
     """The tensors of a target, and what was found while reading and running it.
 
@@ -99,6 +139,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
         geometry: Stride and padding of each square convolution by layer path; empty if only a file is known.
         examples: The shapes of the inputs that it was run on, without the batch.
         notes: Remarks on how the target was read.
+        behaviour: What its forward pass computes, if that was asked for.
     """
 
     target: str
@@ -107,6 +148,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
     geometry: dict[str, tuple[int, int | str]] = {}
     examples: tuple[Shape, ...] = ()
     notes: tuple[str, ...] = ()
+    behaviour: Behaviour | None = None
 
     def trainable(self, policy: str = STORED) -> int:
         """The number of trainable values by a policy."""

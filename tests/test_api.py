@@ -193,3 +193,16 @@ def test_build_gives_a_working_module() -> None:
     torch = pytest.importorskip("torch")
     output = capsaudit.build("paper-no-decoder")(torch.rand(2, 1, 28, 28))
     assert output.scores.shape == (2, 10)
+
+
+def test_the_same_function_is_asserted_in_memory() -> None:
+    """Small: 24 − 9 + 1 = 16, ⌊(16 − 9)/2⌋ + 1 = 4, so 4·4·4 capsules. One more routing pass is another function of equal count."""
+    import torch
+
+    sizes = ("image.size=24", "primary_caps.types=4", "conv1.channels=16")
+    small = api.load_variant("paper", settings=sizes)
+    more = api.load_variant("paper", settings=(*sizes, "digit_caps.iterations=4"))
+    inputs = (torch.rand(2, 1, 24, 24),)
+    api.assert_same_function(api.build(small), small, inputs=inputs)
+    with pytest.raises(AssertionError, match="iterations is the first stage that differs"):
+        api.assert_same_function(api.build(more), small, inputs=inputs)

@@ -121,7 +121,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("files")
     wrong, claims, other = folder / "wrong.toml", folder / "wrong.claims.toml", folder / "other.claims.toml"
     other.write_text(
-        f'source = "me"\ntarget = "{(EXAMPLES / "capsnets.py").as_posix()}:OtherWidths"\n[[claims]]\nstated = "8.4M"\n'
+        f'source = "me"\ntarget = "{(EXAMPLES / "capsnets.py").as_posix()}:OtherWidths"\ninput = ["1,28,28"]\n[[claims]]\nstated = "8.4M"\n'
     )
     wrong.write_text('extends = "paper"\nsummary = "mine"\n[stated]\nsource = "me"\ntotal = "11.36M"\n')
     claims.write_text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +21,7 @@ from capsaudit.families import UNCOUNTED_KNOBS, family_of, layers, total
 from capsaudit.inspection.load import load
 from capsaudit.inspection.python.arguments import parse_kwargs
 from capsaudit.inventory import POLICIES, STORED, Inventory, InventoryTensor, expect_policy
+from capsaudit.parity.behaviour import behaviour as behaviour_of
 from capsaudit.recognition.base import Match, NoMatch
 from capsaudit.recognition.closest import closest
 from capsaudit.results import Audit, AuditedLayer, Audits, Step
@@ -73,6 +75,7 @@ def audit(
         unexplained=trainable - total(match.network.spec) if match else None,
         beyond=tuple(layer.name for layer in beyond),
         assumed=match.network.assumed if match else (),
+        behaviour=inventory.behaviour,
         warnings=inventory.findings,
         claims=judge_claims(
             inventory, [claim for file in claims for claim in file.claims], match.network.layers if match else {}
@@ -92,8 +95,9 @@ def audit_module(
     against: Variant | None,
     claims: Sequence[str | Path],
     policy: str,
+    behaviour: bool = True,
 ) -> Audit:
-    """A module in memory.
+    """A module in memory. `behaviour`: whether it is determined, if there are inputs.
 
     Raises:
         CapsauditError: as `audit`, or it cannot be run.
@@ -101,6 +105,8 @@ def audit_module(
     from capsaudit.inspection.module import inspect_module
 
     inventory = inspect_module(model, name, inputs=inputs, kwargs=kwargs)
+    if behaviour and (inputs is not None or kwargs is not None):
+        inventory = msgspec.structs.replace(inventory, behaviour=behaviour_of(model, inventory, against=against))
     return audit(inventory, load_all(), against=against, claims=[*map(load_model_claims, claims)], policy=policy)[0]
 
 
@@ -111,6 +117,7 @@ class Options(Struct, frozen=True, kw_only=True):
     inputs: Sequence[str] = ()
     policy: str | None = None
     timeout: float
+    behaviour: bool = True
 
 
 def audit_target(
@@ -135,7 +142,14 @@ def audit_target(
     if target.endswith(".toml"):
         named = load_model_claims(target)
         files, folder, target, options = [named, *files], named.path.parent, named.target, _with_file(options, named)
-    inventory = load(target, kwargs=options.kwargs, inputs=options.inputs, timeout=options.timeout, folder=folder)
+    inventory = load(
+        target,
+        kwargs=options.kwargs,
+        inputs=options.inputs,
+        timeout=options.timeout,
+        folder=folder,
+        examine=partial(behaviour_of, against=against) if options.behaviour else None,
+    )
     result, match = audit(inventory, load_all(), against=against, claims=files, policy=options.policy or STORED)
     if write_to is not None:
         write_variant(match, inventory, write_to)
@@ -245,12 +259,13 @@ def _layer(name: str, tensors: Sequence[InventoryTensor], expected: int | None, 
 def _verdict(
     result: Audit, against: Variant | None, beyond: Sequence[AuditedLayer]
 ) -> Literal["agrees", "disagrees", "unstated"]:
-    """Claims decide where there are any, else whether the model's parameters are exactly those of `against`; to find the closest variant
-    decides nothing.
+    """Claims decide where there are any, else whether the model's parameters are exactly those of `against` and no stage of its behaviour
+    differs; to find the closest variant decides nothing.
     """
     if result.claims:
         return "agrees" if all(claim.verdict == "agrees" for claim in result.claims) else "disagrees"
     if against is None:
         return "unstated"
     more = result.explanations or result.unexplained or any(layer.trainable or layer.frozen for layer in beyond)
-    return "disagrees" if more else "agrees"
+    differs = result.behaviour is not None and result.behaviour.verdict == "differs"
+    return "disagrees" if more or differs else "agrees"

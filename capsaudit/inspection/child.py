@@ -131,7 +131,10 @@ def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory
         made = probe_inputs(loaded.module, [shape for shape, _ in request.inputs], dtypes=dtypes)
         example = in_order(loaded.module, made)
     inputs, kwargs = example or (None, None)
-    return inspect_module(loaded.module, request.target.text, inputs=inputs, kwargs=kwargs, notes=loaded.notes)
+    inventory = inspect_module(loaded.module, request.target.text, inputs=inputs, kwargs=kwargs, notes=loaded.notes)
+    if request.examine is None or example is None:
+        return inventory
+    return msgspec.structs.replace(inventory, behaviour=request.examine(loaded.module, inventory))
 
 
 def _seed() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from capsaudit.errors import CapsauditError
 from capsaudit.inspection.process import Request, load_in_child
 from capsaudit.inspection.python.arguments import parse_inputs, parse_kwargs
 from capsaudit.inspection.targets import parse_target
-from capsaudit.inventory import Inventory
+from capsaudit.inventory import Behaviour, Inventory
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,6 +26,7 @@ def load(
     inputs: Sequence[str] = (),
     timeout: float = 300,
     folder: Path | None = None,
+    examine: Callable[[nn.Module, Inventory], Behaviour] | None = None,
 ) -> Inventory:
     """Take the inventory of a target.
 
@@ -34,6 +35,7 @@ def load(
         kwargs: Arguments to build the model with, as values or as texts `name=value`.
         inputs: Shapes of the inputs to run it on, such as `1,28,28` or `16:int64`.
         timeout: The time limit in seconds for reading a file, or for importing, building and running a model.
+        examine: Determines the behaviour of a model that can be run, in the child process.
         folder: The directory that paths and imports are relative to; the current directory by default.
 
     Raises:
@@ -46,7 +48,7 @@ def load(
     shapes = parse_inputs(inputs)
     if not parsed.kind.startswith("python") and (arguments or shapes):
         raise CapsauditError(f"{target}: is a file; --kwarg and --input apply only to models in Python code")
-    return load_in_child(Request(parsed, arguments, shapes), timeout=timeout, folder=folder)
+    return load_in_child(Request(parsed, arguments, shapes, examine), timeout=timeout, folder=folder)
 
 
 def _no_name(target: str, folder: Path | None) -> CapsauditError:

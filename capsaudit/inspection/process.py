@@ -14,10 +14,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import msgspec
 from msgspec import Struct
@@ -25,7 +25,10 @@ from msgspec import Struct
 from capsaudit.arithmetic import Shape
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.targets import Target
-from capsaudit.inventory import Inventory
+from capsaudit.inventory import Behaviour, Inventory
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Stage = Literal["read", "imported", "built", "run"]
 """What is being done with a target."""
@@ -39,11 +42,14 @@ _HINTS = {
 
 
 class Request(Struct, frozen=True):
-    """What the child has to load. `inputs`: shapes without the batch, and dtypes."""
+    """What the child has to load. `inputs`: shapes without the batch, and dtypes. `examine`: a function of a
+    module that determines its behaviour in the child, if the module can be run; it is sent by its name.
+    """
 
     target: Target
     kwargs: Mapping[str, object]
     inputs: Sequence[tuple[Shape, str]]
+    examine: Callable[[nn.Module, Inventory], Behaviour] | None = None
 
 
 class Reached(Struct, frozen=True, tag=True):

@@ -134,8 +134,13 @@ def _variant(result: Audit) -> Case:
         name=f"{result.target} is {result.closest}",
         title="capsaudit",
         level="error" if result.verdict == "disagrees" else "none",
-        messages=(Message(message),),
+        messages=(Message(message), *_behaviour(result)),
     )
+
+
+def _behaviour(result: Audit) -> tuple[Message, ...]:
+    found = result.behaviour
+    return (Message(found.because, "behaviour"),) if found is not None and found.verdict == "differs" else ()
 
 
 def _warnings(result: Audit) -> list[Case]:

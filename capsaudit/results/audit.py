@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from capsaudit.inventory import Counted, Finding, InventoryTensor
+from capsaudit.inventory import Behaviour, Counted, Finding, InventoryTensor
 from capsaudit.published import Verdict
 from capsaudit.results.base import Reason, Result
 from capsaudit.results.explain import Step
@@ -53,6 +53,7 @@ class Audit(Result, frozen=True, kw_only=True):
     `recognised`: the family of that variant. `policies`: all parameters by each policy that makes a difference. `explanations`: the changed
     knobs that lead from the variant to the model; `unexplained`: the difference that they do not account for. `beyond`: the model's own
     layers that have no part in the variant; they are the last of `layers`. `assumed`: knobs that cannot be inferred from the tensors.
+    `behaviour`: whether it computes what the variant computes; null if it was not run.
     `lists_tensors`: whether its tables list the tensors one by one, as the JSON always does.
     """
 
@@ -73,6 +74,7 @@ class Audit(Result, frozen=True, kw_only=True):
     unexplained: int | None
     beyond: tuple[str, ...]
     assumed: tuple[str, ...]
+    behaviour: Behaviour | None
     warnings: tuple[Finding, ...]
     claims: tuple[AuditedClaim, ...]
     notes: tuple[str, ...]

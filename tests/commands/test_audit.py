@@ -278,3 +278,58 @@ def test_tensors_are_listed_only_where_that_is_asked_for(folder: Path) -> None:
     listed = invoke("audit", "net.py:SmallClassifier", "--tensors", cwd=folder).stdout
     assert "running_mean" not in shown
     assert "body.1.running_mean" in listed
+
+
+def test_behaviour_is_shown_and_sent_as_json(tmp_path: Path) -> None:
+    target = f"{ROOT / 'tests' / 'parity' / 'examples.py'}:BareView"
+    shown = invoke("audit", target, "--input", "1,12,12", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert "primary_caps.layout is the first stage that differs" in " ".join(shown.stdout.split())
+    found = json.loads(invoke("audit", target, "--input", "1,12,12", "--format", "json", cwd=tmp_path).stdout)
+    rows = {row["stage"]: row["verdict"] for row in found["behaviour"]["stages"]}
+    assert found["behaviour"]["verdict"] == "differs"
+    assert [stage for stage, verdict in rows.items() if verdict == "differs"] == ["primary_caps.layout", "decoder"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--input", "1,12,12", "--no-behaviour"]])
+def test_no_behaviour_without_a_run_or_if_it_is_left_out(tmp_path: Path, arguments: list[str]) -> None:
+    target = f"{ROOT / 'tests' / 'parity' / 'examples.py'}:BareView"
+    assert json.loads(invoke("audit", target, *arguments, "--format", "json", cwd=tmp_path).stdout)["behaviour"] is None
+
+
+SMALL = """
+extends = "paper"
+summary = "the sizes of the examples of behaviour"
+[image]
+height = 12
+width = 12
+[conv1]
+channels = 16
+kernel = 5
+[primary_caps]
+types = 4
+kernel = 5
+[decoder]
+hidden = [32, 64]
+[sources]
+image = "tests"
+conv1 = "tests"
+primary_caps = "tests"
+decoder = "tests"
+"""
+
+
+@pytest.mark.parametrize(
+    ("example", "more", "code"),
+    [("OneForward", [], 0), ("BareView", [], 1), ("BareView", ["--no-behaviour"], 0), ("UnknownScores", [], 0)],
+)
+def test_against_a_variant_a_difference_of_behaviour_disagrees(
+    tmp_path: Path, example: str, more: list[str], code: int
+) -> None:
+    """Their counts agree. What cannot be determined is no disagreement."""
+    (tmp_path / "small.toml").write_text(SMALL)
+    target = f"{ROOT / 'tests' / 'parity' / 'examples.py'}:{example}"
+    arguments = [target, "--input", "1,12,12", "--against", "small.toml", *more]
+    done = invoke("audit", *arguments, "--format", "github", cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert ("primary_caps.layout is the first stage that differs" in done.stdout) == (code == 1)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from capsaudit.inventory import Behaviour, BehaviourStage
 from capsaudit.render.document import Cell, Column, Document, Grid, Waterfall, figure, number, shape, verdict, word
 from capsaudit.render.reasons import because, listed
 from capsaudit.render.tables.base import BLANK, setting
@@ -24,6 +25,8 @@ def audit(result: Audit) -> Document:
     if result.explanations:
         parts += ["Differences:", _step_grid(result)]
     parts += list(_not_in_the_variant(result))
+    if result.behaviour is not None and result.behaviour.verdict != "not recognised":
+        parts += list(_behaviour(result.behaviour))
     if result.claims:
         parts += ["Claims:", _claim_grid(result)]
     parts += list(_sentences(result))
@@ -213,6 +216,34 @@ def _not_in_the_variant(result: Audit) -> Iterator[str]:
         counts = ", ".join(f"+{count:,}{kind}" for count, kind in added if count) or "no values of its own"
         kind = f"{row.kind}, " if row.kind else ""
         yield f"{name or '(the model itself)'}: {kind}not in {result.closest}, {counts}"
+
+
+def _behaviour(found: Behaviour) -> Iterator[Grid | str]:
+    """The stages, then the first that differs in a sentence."""
+    if found.stages:
+        columns = (
+            Column("stage"),
+            Column(str(found.reference), wraps=True),
+            Column("the model", wraps=True),
+            Column("error", right=True),
+            Column("verdict"),
+            Column("because", wraps=True),
+        )
+        yield "Behaviour:"
+        yield Grid(name="behaviour", columns=columns, rows=tuple(map(_stage_row, found.stages)))
+    yield f"Behaviour: {found.verdict}; {found.because}."
+
+
+def _stage_row(row: BehaviourStage) -> tuple[Cell, ...]:
+    error = None if row.error is None else f"{row.error:.1e}"
+    return (
+        word(row.stage),
+        word(row.reference),
+        word(row.model),
+        word(error),
+        word(row.verdict, tone="good" if row.verdict == "agrees" else "bad" if row.verdict == "differs" else ""),
+        BLANK if row.verdict == "agrees" else word(row.because),
+    )
 
 
 def _sentences(result: Audit) -> Iterator[str]:

@@ -1,0 +1,187 @@
+"""Running a copy of a model with known weights, so that every stage of its forward pass can be told apart."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from capsaudit.arithmetic import conv_output
+from capsaudit.errors import CapsauditError
+from capsaudit.families import layers
+from capsaudit.families.capsnet import CapsNet
+from capsaudit.inspection.modules.forward import restored_random_state, run_forward
+from capsaudit.inspection.modules.walk import registered, walk
+from capsaudit.parity.record import Recorder, Recording
+from capsaudit.recognition.base import RecognisedNetwork
+from capsaudit.spec import Convolution
+
+BATCH = 3
+"""Images of a run: two cannot show whether an average over the batch is taken over images or over something else of that size."""
+
+GAINS = (1.0, 0.3, 3.0)
+"""Factors of the weights of both capsule layers. At small lengths all squashes are alike, at large ones all softmaxes are."""
+
+_LABELS = re.compile(r"y|.*(label|target|class|truth|hot).*", re.IGNORECASE)
+
+
+class Sizes(NamedTuple):
+    """Primary capsules and their dimension, classes and theirs."""
+
+    capsules: int
+    dimension_in: int
+    classes: int
+    dimension: int
+
+
+class Run(NamedTuple):
+    """One forward pass: what went in, the weights, and what was recorded.
+
+    `labels` is None if forward was given none. `weights` are those of the layers, by the layers' names.
+    """
+
+    spec: CapsNet
+    sizes: Sizes
+    images: Tensor
+    labels: Tensor | None
+    weights: dict[str, list[Tensor]]
+    recording: Recording
+
+
+def sizes_of(spec: CapsNet) -> Sizes:
+    """From the arithmetic of DigitCaps."""
+    digit = next(layer for layer in layers(spec) if layer.name == "digit_caps")
+    capsules, dimension_in = digit.input_shape
+    return Sizes(capsules, dimension_in, *digit.output_shape)
+
+
+def run_with(module: nn.Module, network: RecognisedNetwork, gain: float) -> Run:
+    """Run a copy whose recognised layers have known weights, with labels where forward takes them.
+
+    Raises:
+        CapsauditError: the model cannot be copied, or its forward raised an error for every kind of arguments that was tried.
+    """
+    assert isinstance(network.spec, CapsNet)
+    faults: list[str] = []
+    for dtype in (torch.float64, torch.float32):
+        for labels, form in _labels(module, network.spec):
+            try:
+                return _run(module, network, gain, dtype, labels, form)
+            except CapsauditError as error:
+                faults += error.faults
+    raise CapsauditError(f"the model did not run on its image alone or with labels: {faults[0]}")
+
+
+def _run(
+    module: nn.Module, network: RecognisedNetwork, gain: float, dtype: torch.dtype, labels: Tensor | None, form: str
+) -> Run:
+    spec = network.spec
+    assert isinstance(spec, CapsNet)
+    generator = torch.Generator().manual_seed(0)
+    with restored_random_state(), _default(dtype), torch.no_grad():
+        torch.manual_seed(0)
+        copied = _copy(module, dtype)
+        weights = _fill(copied, network, gain, generator)
+        shape = (BATCH, spec.image.channels, spec.image.height, spec.image.width)
+        images = torch.rand(shape, generator=generator, dtype=torch.float64)
+        given = [images.to(dtype)]
+        if labels is not None:
+            given.append(F.one_hot(labels, spec.digit_caps.classes).to(dtype) if form == "one-hot" else labels)
+        with Recorder(_interesting(spec)) as recorder:
+            output = run_forward(copied, tuple(given), {})
+        return Run(spec, sizes_of(spec), images, labels, weights, Recording(recorder.found, output, BATCH))
+
+
+def _labels(module: nn.Module, spec: CapsNet) -> Iterator[tuple[Tensor | None, str]]:
+    """Labels as indices, as one-hot rows, and none; only none where forward has no parameter for them."""
+    takes = list(inspect.signature(module.forward).parameters.values())[1:2]
+    labels = torch.arange(BATCH).flip(0) % spec.digit_caps.classes
+    if takes and (takes[0].default is takes[0].empty or _LABELS.fullmatch(takes[0].name)):
+        yield labels, "indices"
+        yield labels, "one-hot"
+    yield None, ""
+
+
+@contextmanager
+def _default(dtype: torch.dtype) -> Iterator[None]:
+    """What a forward creates without a dtype has this one."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _copy(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """In eval mode, module by module: a user's `eval()` may do more."""
+    try:
+        copied = copy.deepcopy(module).to("cpu", dtype)
+    except Exception as error:
+        raise CapsauditError(f"the model cannot be copied: {type(error).__name__}") from error
+    for _, part in walk(copied):
+        part.training = False
+    return copied
+
+
+def _fill(
+    module: nn.Module, network: RecognisedNetwork, gain: float, generator: torch.Generator
+) -> dict[str, list[Tensor]]:
+    """Write known values into the tensors of each layer, and return them in float64."""
+    named = {each.path: each.tensor for each in registered(module)}
+    weights: dict[str, list[Tensor]] = {}
+    for name, tensors in network.layers.items():
+        for tensor in tensors:
+            if tensor.name not in named:
+                raise CapsauditError(f"{tensor.name} is computed when the model runs, so its values cannot be set")
+            values = _values(name, tensor.shape, gain, generator)
+            named[tensor.name].copy_(values)
+            weights.setdefault(name, []).append(named[tensor.name].detach().double())
+    return weights
+
+
+def _values(layer: str, shape: Sequence[int], gain: float, generator: torch.Generator) -> Tensor:
+    """Normal values. The gain is that of the capsule layers; what the other layers give is of about the size of what they take."""
+    drawn = torch.randn(tuple(shape), generator=generator, dtype=torch.float32)
+    if layer == "digit_caps":
+        return drawn * gain
+    fan_in = math.prod(shape[1:]) if len(shape) > 1 else 10
+    return drawn * 2 / math.sqrt(fan_in) * (gain if layer == "primary_caps" else 1)
+
+
+def _interesting(spec: CapsNet) -> set[int]:
+    """How many values the tensors have that are looked for."""
+    capsules, dimension_in, classes, dimension = sizes_of(spec)
+    hidden = spec.decoder.hidden if spec.decoder else ()
+    sizes = (capsules * dimension_in, capsules * classes * dimension, classes * dimension, classes, *hidden)
+    pixels = spec.image.channels * spec.image.height * spec.image.width
+    return {BATCH * size for size in (*sizes, pixels)}
+
+
+def convolved(images: Tensor, weights: Sequence[Tensor], conv: Convolution) -> Tensor:
+    """The convolution of the spec; where several stand for it, their channels one after another."""
+    padded = _padded(images, conv)
+    biases: list[Tensor | None] = [each for each in weights if each.dim() == 1] or [None] * len(weights)
+    kernels = [each for each in weights if each.dim() == 4]
+    return torch.cat([F.conv2d(padded, w, b, conv.stride) for w, b in zip(kernels, biases, strict=True)], 1)
+
+
+def _padded(images: Tensor, conv: Convolution) -> Tensor:
+    if conv.padding != "same":
+        return F.pad(images, [0 if conv.padding == "valid" else conv.padding] * 4)
+    height, width = images.shape[2:]
+    (top, bottom), (left, right) = _margins(height, conv), _margins(width, conv)
+    return F.pad(images, (left, right, top, bottom))
+
+
+def _margins(size: int, conv: Convolution) -> tuple[int, int]:
+    missing = max((conv_output(size, conv) - 1) * conv.stride + conv.kernel - size, 0)
+    return missing // 2, missing - missing // 2

@@ -1,0 +1,67 @@
+"""Alternatives as their formulas say, by hand."""
+
+import math
+
+import pytest
+import torch
+
+from capsaudit.parity.stages import AGREEMENTS, LAYOUTS, OUTPUTS, SOFTMAXES, SQUASHES
+
+LENGTH_5 = torch.tensor([3.0, -4.0], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [
+        ("eq. 1", 25 / 26),
+        ("no squash", 5),
+        ("|s|²/(0.5 + |s|²) · s/|s|", 25 / 25.5),
+        ("(1 − e^−|s|) · s/|s|", 1 - math.exp(-5)),
+        ("eq. 1 twice", (25 / 26) ** 2 / (1 + (25 / 26) ** 2)),
+        ("eq. 1 after a ReLU", 9 / 10),
+    ],
+)
+def test_squashes(name: str, length: float) -> None:
+    assert SQUASHES[name](LENGTH_5, -1).norm().item() == pytest.approx(length)
+
+
+def test_no_squash_gives_nan_at_a_zero_vector() -> None:
+    assert all(torch.equal(function(torch.zeros(2), -1), torch.zeros(2)) for function in SQUASHES.values())
+
+
+def test_layouts() -> None:
+    """Four channels of 1×2 pixels, two by two: channel 0 has the values 0 and 1, channel 1 has 2 and 3, …"""
+    grid = torch.arange(8).reshape(4, 1, 2)
+    firsts = {name: cut(grid, 2)[0].tolist() for name, cut in LAYOUTS.items()}
+    assert firsts == {
+        "channels of one place": [0, 2],
+        "channels of one place, taken at equal distances": [0, 4],
+        "neighbouring pixels of one channel": [0, 1],
+        "values at equal distances in channels-last memory": [0, 1],
+    }
+
+
+def test_softmaxes_sum_to_one_over_their_axis() -> None:
+    logits = torch.randn(2, 3, 4)
+    for name, axis in (("over the batch", 0), ("over the inputs", 1), ("over the classes", 2)):
+        assert torch.allclose(SOFTMAXES[name](logits).sum(axis), torch.ones(()))
+    equal = SOFTMAXES["over the classes and none of the above"](torch.zeros(1, 1, 4))
+    assert torch.allclose(equal, torch.full((1, 1, 4), 1 / 5))
+
+
+def test_agreements() -> None:
+    logits, agreement = torch.ones(2, 1, 1), torch.tensor([2.0, 4.0]).view(2, 1, 1)
+    made = {name: update(logits, agreement).flatten().tolist() for name, update in AGREEMENTS.items()}
+    assert made == {
+        "added, each image by itself": [3, 5],
+        "added, averaged over the batch": [4, 4],
+        "added, summed over the batch": [7, 7],
+        "replaces the logits": [2, 4],
+    }
+
+
+def test_outputs() -> None:
+    capsules = torch.stack([LENGTH_5, LENGTH_5 / 5])
+    assert torch.allclose(OUTPUTS["lengths"](capsules), torch.tensor([5.0, 1.0], dtype=torch.float64))
+    assert torch.allclose(OUTPUTS["squared lengths"](capsules), torch.tensor([25.0, 1.0], dtype=torch.float64))
+    assert OUTPUTS["softmax of the lengths"](capsules)[0].item() == pytest.approx(1 / (1 + math.exp(-4)))
