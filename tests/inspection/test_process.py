@@ -57,11 +57,11 @@ def busy():
     \"\"\"A thread and a process that never end, an exit handler, and copies of the process.\"\"\"
     threading.Thread(target=threading.Event().wait).start()
     atexit.register(print, "from the exit handler")
+    print("from the target", flush=True)  # before there are copies, whose lines would mix with it
+    os.write(1, b"from native code\\n")
     os.fork()
     if not os.fork():
         os.execlp("sleep", "sleep", "86399")
-    print("from the target")
-    os.write(1, b"from native code\\n")
     return Net()
 """
 
