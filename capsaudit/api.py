@@ -24,28 +24,9 @@ if TYPE_CHECKING:
     from capsaudit.data.mnist import Progress as FetchProgress
     from capsaudit.models import Network
 
-__all__ = [
-    "CapsauditError",
-    "Plan",
-    "Variant",
-    "assert_counts",
-    "assert_same_function",
-    "audit",
-    "audit_target",
-    "audit_targets",
-    "build",
-]
-__all__ += [
-    "check",
-    "claims",
-    "compare",
-    "count",
-    "explain",
-    "load_variant",
-    "reconcile",
-    "reconcile_jointly",
-    "report",
-]
+__all__ = ["CapsauditError", "Plan", "Variant", "assert_counts", "assert_same_function", "audit", "audit_target"]
+__all__ += ["audit_targets", "build", "check", "claims", "compare", "count", "explain", "load_variant", "reconcile"]
+__all__ += ["reconcile_jointly", "report"]
 __all__ += ["train_smoke", "variants", *results.__all__]
 
 AnyVariant = Variant | str | Path
@@ -266,8 +247,8 @@ def assert_same_function(model: nn.Module, variant: AnyVariant, *, inputs: tuple
     `inputs` are example inputs of its forward; of the first, the shape is used.
 
     Raises:
-        AssertionError: a stage that differs or that could not be determined, with the table of stages.
-        CapsauditError: its tensors match no such network, or it cannot be run.
+        AssertionError: a stage that differs or that could not be determined, or a model that did not run, with the table of stages.
+        CapsauditError: its tensors match no such network.
     """
     result = audit(model, inputs=inputs, against=variant)
     if result.behaviour is None or result.behaviour.verdict != "agrees":

@@ -68,6 +68,11 @@ class InventoryTensor(Struct, frozen=True, kw_only=True):
     counts: dict[str, int] = {}
     note: str | None = None
 
+    @property
+    def side(self) -> Literal["trainable", "frozen", "buffers"]:
+        """Which of the three counts it belongs to."""
+        return "buffers" if self.buffer else "trainable" if self.trainable else "frozen"
+
     def by(self, policy: str) -> int:
         """The number of values by a policy."""
         return self.counts.get(policy, self.count) if self.counts else self.count

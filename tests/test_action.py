@@ -72,9 +72,9 @@ LINES = [
 
 def test_each_line_is_one_argument(tmp_path: Path) -> None:
     """Blanks, quotes, substitutions and patterns stand as they are; empty lines are ignored."""
-    given = inputs(tmp_path, TARGET="my net.py:Net", ARGUMENTS="\n" + "\n\n".join(LINES) + "\n")
+    given = inputs(tmp_path, TARGET="my net.claims.toml", ARGUMENTS="\n" + "\n\n".join(LINES) + "\n")
     arguments = recorded(AUDIT, "capsaudit", given, tmp_path)
-    assert arguments[: 2 + len(LINES)] == ["audit", "my net.py:Net", *LINES]
+    assert arguments[: 2 + len(LINES)] == ["audit", "my net.claims.toml", *LINES]
     assert arguments[2 + len(LINES) :: 2] == ["--format", "--output", "--format", "--output", "--format"]
     assert not (tmp_path / "x").exists()
 
@@ -82,15 +82,30 @@ def test_each_line_is_one_argument(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, []),
+        ({"TARGET": "net.claims.toml"}, []),
         ({"CLAIMS": "a b.toml"}, ["--claims", "a b.toml"]),
         ({"AGAINST": "paper"}, ["--against", "paper"]),
         ({"CLAIMS": "$(touch x)", "AGAINST": "*"}, ["--claims", "$(touch x)", "--against", "*"]),
     ],
 )
 def test_inputs_that_are_not_given_are_no_arguments(given: dict[str, str], expected: list[str], tmp_path: Path) -> None:
-    arguments = recorded(AUDIT, "capsaudit", inputs(tmp_path, TARGET="net.py:Net", **given), tmp_path)
-    assert arguments[: arguments.index("--format")] == ["audit", "net.py:Net", *expected]
+    environment = inputs(tmp_path, **({"TARGET": "net.py:Net"} | given))
+    arguments = recorded(AUDIT, "capsaudit", environment, tmp_path)
+    assert arguments[: arguments.index("--format")] == ["audit", environment["TARGET"], *expected]
+
+
+def test_a_step_that_would_compare_nothing_does_not_pass(tmp_path: Path) -> None:
+    """To look at a model is exit code 0 of the command; a check of nothing must fail."""
+    done = run(AUDIT, inputs(tmp_path, TARGET="net.py:Net", ARGUMENTS="--input=1,28,28"), tmp_path)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout.startswith("::error title=capsaudit::nothing is stated about net.py:Net; ")
+
+
+@pytest.mark.parametrize("argument", ["--claims=net.claims.toml", "--against=paper", "--against\npaper"])
+def test_what_is_stated_may_be_among_the_arguments(tmp_path: Path, argument: str) -> None:
+    given = inputs(tmp_path, TARGET="net.py:Net", ARGUMENTS=argument)
+    arguments = recorded(AUDIT, "capsaudit", given, tmp_path)
+    assert arguments[: arguments.index("--format")] == ["audit", "net.py:Net", *argument.split("\n")]
 
 
 def test_a_model_that_is_what_is_stated_and_one_that_is_not(tmp_path: Path) -> None:

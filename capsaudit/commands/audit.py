@@ -67,6 +67,7 @@ def audit(
         policies=_policies(inventory),
         layers=(*_layers(inventory, match, policy), *beyond),
         tensors=inventory.tensors,
+        against=against.id if against else None,
         recognised=family_of(match.variant.spec).name if match else None,
         closest=match.variant.id if match else None,
         closest_total=total(match.variant.spec) if match else None,
@@ -83,7 +84,7 @@ def audit(
         notes=inventory.notes,
         verdict="unstated",
     )
-    return msgspec.structs.replace(result, verdict=_verdict(result, against, beyond)), match
+    return msgspec.structs.replace(result, verdict=_verdict(result)), match
 
 
 def audit_module(
@@ -256,16 +257,9 @@ def _layer(name: str, tensors: Sequence[InventoryTensor], expected: int | None, 
     )
 
 
-def _verdict(
-    result: Audit, against: Variant | None, beyond: Sequence[AuditedLayer]
-) -> Literal["agrees", "disagrees", "unstated"]:
-    """Claims decide where there are any, else whether the model's parameters are exactly those of `against` and no stage of its behaviour
-    differs; to find the closest variant decides nothing.
-    """
-    if result.claims:
-        return "agrees" if all(claim.verdict == "agrees" for claim in result.claims) else "disagrees"
-    if against is None:
+def _verdict(result: Audit) -> Literal["agrees", "disagrees", "unstated"]:
+    """Every claim must agree, and the model be `against` where it is compared with it; to find the closest variant decides nothing."""
+    if not result.claims and result.against is None:
         return "unstated"
-    more = result.explanations or result.unexplained or any(layer.trainable or layer.frozen for layer in beyond)
-    differs = result.behaviour is not None and result.behaviour.verdict == "differs"
-    return "disagrees" if more or differs else "agrees"
+    agrees = all(claim.verdict == "agrees" for claim in result.claims)
+    return "agrees" if agrees and (result.against is None or result.is_variant) else "disagrees"

@@ -56,22 +56,15 @@ def known(figure: Figure) -> tuple[Known, ...]:
         found += [Ranked(_OTHERWISE_PRINTED, msgspec.structs.replace(one.quantity, reading=name)) for one in otherwise]
     published = [claim for claim in _published() if claim.quantity.total == figure.value]
     stated = {claim.quantity.of for claim in published if claim.rank == _VARIANT}
-    seen: set[object] = set()
-    ranked = sorted(found, key=lambda one: _order(one, stated))
-    return tuple(one.quantity for one in (*ranked, *published) if _is_new(one.quantity, seen))
+    first: dict[object, Known] = {}  # what two readings find is named once, by the first
+    for _, quantity in (*sorted(found, key=lambda one: _order(one, stated)), *published):
+        first.setdefault((quantity.of, quantity.name, tuple(quantity.counting)), quantity)
+    return tuple(first.values())
 
 
 def _order(one: Ranked, stated: Set[str]) -> tuple[int, int, bool]:
     is_stated = one.quantity.kind == "variant" and one.quantity.of in stated
     return one.rank, _KINDS.index(one.quantity.kind), not is_stated
-
-
-def _is_new(quantity: Known, seen: set[object]) -> bool:
-    """Not found by an earlier reading."""
-    key = (quantity.of, quantity.name, tuple(quantity.counting))
-    new = key not in seen
-    seen.add(key)
-    return new
 
 
 def as_read(figure: Figure, found: Sequence[Known]) -> Figure:

@@ -74,7 +74,7 @@ def select(tensors: Sequence[InventoryTensor], pattern: str | None, roles: Roles
 
 
 def _judge(claim: ModelClaim, tensors: Sequence[InventoryTensor]) -> AuditedClaim:
-    found = sum(tensor.by(claim.policy) for tensor in tensors if _kind(tensor) in _COUNTED[claim.count])
+    found = sum(tensor.by(claim.policy) for tensor in tensors if tensor.side in _COUNTED[claim.count])
     what = claim.about or "the model"
     selected = (reason("selected", what=what, found=found, count=claim.count),)
     return AuditedClaim(
@@ -96,10 +96,6 @@ def _judge(claim: ModelClaim, tensors: Sequence[InventoryTensor]) -> AuditedClai
 
 def _matches(name: str, pattern: str) -> bool:
     return name == pattern or fnmatchcase(name, pattern)
-
-
-def _kind(tensor: InventoryTensor) -> str:
-    return "buffers" if tensor.buffer else "trainable" if tensor.trainable else "frozen"
 
 
 def _faults(inventory: Inventory, claim: ModelClaim, roles: Roles) -> Iterator[str]:

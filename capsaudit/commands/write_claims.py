@@ -71,7 +71,7 @@ def _target_beside(path: Path, target: str, folder: Path) -> str:
 
 def _claims(tensors: Sequence[InventoryTensor], policy: str) -> Iterator[Data]:
     """The whole model, then its layers in groups; of each, what it has of trainable, frozen and buffers."""
-    yield {"stated": f"{sum(t.by(policy) for t in tensors if t.trainable and not t.buffer):,}"}
+    yield {"stated": f"{sum(t.by(policy) for t in tensors if t.side == 'trainable'):,}"}
     yield from _counts({}, tensors, policy, kinds=("frozen", "buffers"))
     for name, found in _groups(tensors).items():
         if name == valid(name) and select(tensors, name, {}) == found:  # not where a name is also a pattern of others
@@ -81,8 +81,7 @@ def _claims(tensors: Sequence[InventoryTensor], policy: str) -> Iterator[Data]:
 def _counts(layer: Data, tensors: Sequence[InventoryTensor], policy: str, *, kinds: Sequence[str]) -> Iterator[Data]:
     """A claim for each kind of values that there are; `trainable` is what a claim is about by default."""
     for kind in kinds:
-        of_kind = [t for t in tensors if kind == ("buffers" if t.buffer else "trainable" if t.trainable else "frozen")]
-        if count := sum(t.by(policy) for t in of_kind):
+        if count := sum(t.by(policy) for t in tensors if t.side == kind):
             yield layer | {"stated": f"{count:,}"} | ({} if kind == "trainable" else {"count": kind})
 
 

@@ -25,6 +25,7 @@ from capsaudit.inspection.process import Done, Failed, Message, Reached, Request
 from capsaudit.inspection.python.arguments import FLOAT
 from capsaudit.inspection.targets import Target
 from capsaudit.inventory import Inventory
+from capsaudit.text import valid
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
@@ -89,7 +90,7 @@ def _encoded(message: Message) -> bytes:
 
 def _valid(value: object) -> object:
     if isinstance(value, str):
-        return value.encode(errors="backslashreplace").decode()
+        return valid(value)
     if isinstance(value, dict):
         return {_valid(key): _valid(item) for key, item in value.items()}
     return [_valid(item) for item in value] if isinstance(value, list | tuple) else value

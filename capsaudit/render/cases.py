@@ -93,9 +93,9 @@ def _claim(claim: JudgedClaim) -> Case:
 
 @_cases.register(Audit)
 def _audit(result: Audit) -> tuple[Case, ...]:
-    """A case for each claim, or one for the variant that the model is compared with; and one for each warning."""
+    """A case for each claim, one for the variant that the model is compared with, and one for each warning."""
     found = [_audited_claim(result, claim) for claim in result.claims]
-    if not found and result.verdict != "unstated":
+    if result.against is not None:
         found.append(_variant(result))
     return (*found, *_warnings(result))
 
@@ -128,13 +128,15 @@ def _variant(result: Audit) -> Case:
         f"{s.knob} {setting(s.before)} → {setting(s.after)} ({s.difference:+,})" for s in result.explanations
     )
     unexplained = f"; {result.unexplained:+,} not explained" if result.unexplained else ""
-    message = f"differs from {result.closest} by {result.difference:+,}: {changed or 'no knob'}{unexplained}"
+    more = f"; it has {', '.join(result.beyond)} besides" if result.beyond else ""
+    differs = f"differs from {result.closest} by {result.difference:+,}: {changed or 'no knob'}{unexplained}{more}"
+    its = Message(f"its tensors are those of {result.closest}" if result.has_its_tensors else differs)
     return Case(
         suite="capsaudit.audit",
         name=f"{result.target} is {result.closest}",
         title="capsaudit",
-        level="error" if result.verdict == "disagrees" else "none",
-        messages=(Message(message), *_behaviour(result)),
+        level="none" if result.is_variant else "error",
+        messages=(its, *_behaviour(result)),
     )
 
 

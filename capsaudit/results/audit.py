@@ -66,6 +66,7 @@ class Audit(Result, frozen=True, kw_only=True):
     policies: dict[str, int]
     layers: tuple[AuditedLayer, ...]
     tensors: tuple[InventoryTensor, ...]
+    against: str | None
     recognised: str | None
     closest: str | None
     closest_total: int | None
@@ -80,6 +81,18 @@ class Audit(Result, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     verdict: Literal["agrees", "disagrees", "unstated"]
     lists_tensors: bool = False
+
+    @property
+    def has_its_tensors(self) -> bool:
+        """Whether its parameters are exactly those of the closest variant."""
+        more = self.layers[len(self.layers) - len(self.beyond) :]
+        differs = self.explanations or self.unexplained or any(layer.trainable or layer.frozen for layer in more)
+        return self.closest is not None and not differs
+
+    @property
+    def is_variant(self) -> bool:
+        """Whether, besides, no stage of its behaviour differs from that variant's."""
+        return self.has_its_tensors and (self.behaviour is None or self.behaviour.verdict != "differs")
 
     @property
     def agrees(self) -> bool:

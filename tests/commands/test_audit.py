@@ -172,6 +172,20 @@ def test_the_values_of_a_layer_add_up() -> None:
     assert audited.bytes == 4 * (9 + 6 + 6) + 8  # the number of batches is a 64-bit integer
 
 
+@pytest.mark.parametrize(
+    ("stated", "against", "code"),
+    [("8,227,088", "trainable-logits", 0), ("8,227,088", "paper", 1), ("8,215,568", "trainable-logits", 1)],
+)
+def test_claims_and_a_variant_must_both_hold(tmp_path: Path, stated: str, against: str, code: int) -> None:
+    """The example trains b: 8,215,568 + 1152·10. Claims that hold do not hide that it is another variant, in any format."""
+    (tmp_path / "mine.claims.toml").write_text(f'source = "me"\n[[claims]]\nstated = "{stated}"\n')
+    arguments = ["capsnets.py:OneConvolution", "--claims", str(tmp_path / "mine.claims.toml"), "--against", against]
+    for form in ("json", "github", "junit"):
+        done = invoke("audit", *arguments, "--format", form, cwd=EXAMPLES)
+        assert done.returncode == code
+        assert ("::error" in done.stdout or "<failure" in done.stdout or '"disagrees"' in done.stdout) == bool(code)
+
+
 FILE = """
 source = "me"
 target = "net.py:SmallClassifier"

@@ -56,6 +56,7 @@ def quantities(variant: str) -> Iterator[tuple[str, int]]:
     for row, count in zip(rows, counts, strict=True):
         yield row.name, count
         yield from ((f"{row.name}.{tensor.name}", tensor.count) for tensor in row.parameters if tensor.trainable)
+        yield from shares(variant, row.name, count)
     decoder = sum(row.formula.value for row in rows if row.decoder)
     if decoder:
         yield from (("decoder", decoder), ("encoder", sum(counts) - decoder))
@@ -67,6 +68,20 @@ def quantities(variant: str) -> Iterator[tuple[str, int]]:
             ):
                 between = "and" if end - start == 2 else "to"
                 yield f"{rows[start].name} {between} {rows[end - 1].name}", sum(counts[start:end])
+
+
+def shares(variant: str, layer: str, count: int) -> Iterator[tuple[str, int]]:
+    """One class of ten (five of smallNORB), one type of 32 (64 of CIFAR-10's patches, 16 of SVHN); a bias of the classes belongs to no type."""
+    if variant.startswith("baseline") or layer not in ("primary_caps", "digit_caps"):
+        return
+    types = {"svhn": 16, "cifar10": 64, "cifar10-released-code": 64}.get(variant, 32)
+    if layer == "digit_caps":
+        yield "one class of digit_caps", count // (5 if variant == "smallnorb" else 10)
+    if variant.startswith("efficient") or (
+        layer == "digit_caps" and ("released" in variant or variant == "shared-w-all")
+    ):
+        return
+    yield f"one type of {layer}", count // types
 
 
 def rounded(count: int, digits: int) -> str | None:
