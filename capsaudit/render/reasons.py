@@ -161,10 +161,10 @@ _SENTENCES: dict[ReasonCode, Callable[..., str]] = {
     "gained too little": "accuracy {before:.1%} → {after:.1%}, a gain of less than {least:.0%}".format,
     "explained too little": (
         "after {steps:,} steps the reconstructions explain {explained:.0%} of the variance of held-out images, and below {least:.0%} they "
-        "show no digits; more steps, such as --steps 400, would train the decoder further"
+        "show no digits; more steps would train the decoder further, for example --steps 400"
     ).format,
     "changed too little": (
         "after {steps:,} steps no dimension changes a pixel by more than {change:.0%} of the range from black to white, and below {least:.0%} "
-        "it is hardly seen; more steps, such as --steps 400, would train the decoder further"
+        "it is hardly seen; more steps would train the decoder further, for example --steps 400"
     ).format,
 }
