@@ -10,7 +10,9 @@ Nothing of capsaudit is imported before a marker or a file asks for it.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -117,7 +119,7 @@ class ClaimItem(pytest.Item):
         from capsaudit.errors import CapsauditError
 
         if isinstance(excinfo.value, ClaimError | CapsauditError):
-            return str(excinfo.value)
+            return _Failure(str(excinfo.value))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
@@ -127,6 +129,23 @@ class ClaimItem(pytest.Item):
 
 class ClaimError(AssertionError):
     """A claim that does not agree."""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What is shown of a claim that fails. pytest's summary takes `reprcrash.message`, whole on CI: only the first line is for it."""
+
+    text: str
+
+    @property
+    def reprcrash(self) -> SimpleNamespace:
+        return SimpleNamespace(message=self.text.partition("\n")[0])
+
+    def toterminal(self, terminal: Any) -> None:
+        terminal.line(self.text)
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def _expect_known_arguments(marker: pytest.Mark) -> None:

@@ -20,8 +20,11 @@ def test_files_of_claims_are_tests(pytester: pytest.Pytester) -> None:
     assert "27,098" in text
 
 
-def test_the_table_of_a_file_is_shown_once(pytester: pytest.Pytester) -> None:
-    """Two claims of one file fail, and one of another: each file has its table."""
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_the_table_of_a_file_is_shown_once(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, ci: str) -> None:
+    """Two claims of one file fail, and one of another: each file has its table. Where `CI` is set, pytest's summary repeats messages whole."""
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.delenv("BUILD_NUMBER", raising=False)
     pytester.path.joinpath("net.py").write_text(MODEL)
     pytester.path.joinpath("one.claims.toml").write_text(WRONG.replace('"48"', '"49"'))
     pytester.path.joinpath("two.claims.toml").write_text(WRONG)
