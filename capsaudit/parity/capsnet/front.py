@@ -11,9 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from capsaudit.parity.capsnet.stages import ACTIVATIONS, LAYOUTS, SQUASHES, USUAL_SQUASHES, squash, votes
 from capsaudit.parity.prepare import BATCH, Run, Sizes, convolved
 from capsaudit.parity.record import TOLERANCE, fitting
-from capsaudit.parity.stages import ACTIVATIONS, LAYOUTS, SQUASHES, USUAL_SQUASHES, squash, votes
 
 Names = dict[str, str]
 """What is computed, by stage."""

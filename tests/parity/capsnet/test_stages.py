@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from capsaudit.parity.stages import AGREEMENTS, LAYOUTS, OUTPUTS, SOFTMAXES, SQUASHES
+from capsaudit.parity.capsnet.stages import AGREEMENTS, LAYOUTS, OUTPUTS, SOFTMAXES, SQUASHES
 
 LENGTH_5 = torch.tensor([3.0, -4.0], dtype=torch.float64)
 

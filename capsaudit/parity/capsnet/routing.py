@@ -8,10 +8,18 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from capsaudit.parity.front import VOTES, Front, Names, may
+from capsaudit.parity.capsnet.front import VOTES, Front, Names, may
+from capsaudit.parity.capsnet.stages import (
+    AGREEMENTS,
+    OUTPUTS,
+    SOFTMAXES,
+    SQUASHES,
+    USUAL_SQUASHES,
+    agreement,
+    weighted_sum,
+)
 from capsaudit.parity.prepare import Run
 from capsaudit.parity.record import TOLERANCE
-from capsaudit.parity.stages import AGREEMENTS, OUTPUTS, SOFTMAXES, SQUASHES, USUAL_SQUASHES, agreement, weighted_sum
 
 _MOST_UNSEEN = 24
 """How many readings go on where none of their values was recorded, those with the fewest deviations first."""

@@ -8,15 +8,46 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from capsaudit.parity.front import Front, Names, fronts, reference_error
+from capsaudit.families.capsnet import CapsNet
+from capsaudit.parity.base import Stage
+from capsaudit.parity.capsnet.front import Front, Names, fronts, reference_error
+from capsaudit.parity.capsnet.routing import Reading, readings, replayed
+from capsaudit.parity.capsnet.stages import OUTPUTS, masked, selected
 from capsaudit.parity.prepare import GAINS, Run, run_with
 from capsaudit.parity.record import fitting
-from capsaudit.parity.routing import Reading, readings, replayed
-from capsaudit.parity.stages import OUTPUTS, masked, selected
 from capsaudit.recognition.base import RecognisedNetwork
 
 _ROUTING = ("bias", "logits", "softmax", "agreement", "iterations", "digit_caps.squash")
 _FRONT = ("conv1", "primary_caps.layout", "primary_caps.squash")
+
+
+_PLACES = ("channels of one place", "channels of one place, taken at equal distances")
+
+
+def stages_of(spec: CapsNet) -> list[Stage]:
+    """What the reference computes, stage by stage, and where the paper says so."""
+    digit = spec.digit_caps
+    softmax = "over the classes and none of the above" if digit.none_of_the_above else "over the classes"
+    stages = [
+        Stage("conv1", ("ReLU",), "section 4"),
+        Stage("primary_caps.layout", _PLACES, "section 4"),
+        Stage("primary_caps.squash", ("eq. 1",), "eq. 1"),
+        Stage("votes", ("û = W u",), "eq. 2"),
+        *([Stage("bias", ("added to s",))] if digit.bias else []),
+        *([Stage("logits", ("stored",))] if digit.logits != "zero" else []),
+        Stage("softmax", (softmax,), "eq. 3"),
+        *(
+            [Stage("agreement", ("added, each image by itself",), "procedure 1, line 7")]
+            if digit.iterations > 1
+            else []
+        ),
+        Stage("iterations", (str(digit.iterations),), "procedure 1, line 3"),
+        Stage("digit_caps.squash", ("eq. 1",), "eq. 1"),
+        Stage("output", ("lengths",), "section 3"),
+    ]
+    if spec.decoder:
+        stages.append(Stage("decoder", (f"{spec.decoder.input} by the target",), "section 4.1"))
+    return stages
 
 
 @dataclass(frozen=True)
