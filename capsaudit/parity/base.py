@@ -39,6 +39,9 @@ class Found(Protocol):
     def unseen(self, stage: str) -> str:
         """Why a stage was not seen."""
 
+    def nearest(self, stage: str) -> tuple[str, float] | None:
+        """What comes nearest at a stage where nothing that is known fits, and its relative error."""
+
     def error(self, stage: str, reference: str, *, agrees: bool) -> float | None:
         """The relative error of what the reference does at this stage; where it agrees, that of the values that were found."""
 

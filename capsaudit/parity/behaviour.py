@@ -58,7 +58,7 @@ def _row(stage: Stage, found: Found) -> BehaviourStage:
     verdict: BehaviourVerdict
     model = " or ".join(names) or None
     if not names and found.is_open(stage.name):
-        verdict, because = "undetermined", "nothing that is known fits at every size of the weights"
+        verdict, because = "undetermined", _nothing_fits(found.nearest(stage.name))
     elif not names:
         verdict, because = "not seen", found.unseen(stage.name)
     elif all(name in stage.accepted for name in names):
@@ -77,6 +77,15 @@ def _row(stage: Stage, found: Found) -> BehaviourStage:
         model=model,
         error=found.error(stage.name, stage.accepted[0], agrees=verdict == "agrees"),
         because=because,
+    )
+
+
+def _nothing_fits(nearest: tuple[str, float] | None) -> str:
+    nothing = "nothing that is known fits at every size of the weights"
+    return (
+        nothing
+        if nearest is None
+        else f"{nothing}; the nearest, {nearest[0]}, has a relative error of {nearest[1]:.2g}"
     )
 
 

@@ -45,7 +45,8 @@ class Sizes(NamedTuple):
 class Run(NamedTuple):
     """One forward pass: what went in, the weights, and what was recorded.
 
-    `labels` is None if forward was given none. `weights` are those of the layers, by the layers' names.
+    `labels` is None if forward was given none. `weights` are those of the layers, by the layers' names, in float64; `tensors` are those of the
+    copy that was run. `given`: the arguments.
     """
 
     spec: CapsNet
@@ -54,6 +55,31 @@ class Run(NamedTuple):
     labels: Tensor | None
     weights: dict[str, list[Tensor]]
     recording: Recording
+    module: nn.Module
+    tensors: dict[str, list[Tensor]]
+    given: tuple[Tensor, ...]
+
+    def again(self, *, training: bool = False) -> Recording:
+        """Run the same copy once more.
+
+        Raises:
+            CapsauditError: its forward raised an error.
+        """
+        for _, part in walk(self.module):
+            part.training = training
+        with restored_random_state(), _default(self.given[0].dtype), torch.no_grad():
+            return _recorded(self.module, self.given, self.spec)
+
+    def returned(self) -> object:
+        """What the same copy returns in eval mode, with the graph of its gradient.
+
+        Raises:
+            CapsauditError: its forward raised an error.
+        """
+        for _, part in walk(self.module):
+            part.training = False
+        with restored_random_state(), _default(self.given[0].dtype), torch.enable_grad():
+            return run_forward(self.module, self.given, {})
 
 
 def sizes_of(spec: CapsNet) -> Sizes:
@@ -89,15 +115,23 @@ def _run(
     with restored_random_state(), _default(dtype), torch.no_grad():
         torch.manual_seed(0)
         copied = _copy(module, dtype)
-        weights = _fill(copied, network, gain, generator)
+        tensors = _fill(copied, network, gain, generator)
+        weights = {
+            name: [each.detach().to(torch.float64, copy=True) for each in found] for name, found in tensors.items()
+        }
         shape = (BATCH, spec.image.channels, spec.image.height, spec.image.width)
         images = torch.rand(shape, generator=generator, dtype=torch.float64)
         given = [images.to(dtype)]
         if labels is not None:
             given.append(F.one_hot(labels, spec.digit_caps.classes).to(dtype) if form == "one-hot" else labels)
-        with Recorder(_interesting(spec)) as recorder:
-            output = run_forward(copied, tuple(given), {})
-        return Run(spec, sizes_of(spec), images, labels, weights, Recording(recorder.found, output, BATCH))
+        recording = _recorded(copied, tuple(given), spec)
+        return Run(spec, sizes_of(spec), images, labels, weights, recording, copied, tensors, tuple(given))
+
+
+def _recorded(module: nn.Module, given: tuple[Tensor, ...], spec: CapsNet) -> Recording:
+    with Recorder(_interesting(spec)) as recorder:
+        output = run_forward(module, given, {})
+    return Recording(recorder.found, output, BATCH)
 
 
 def _labels(module: nn.Module, spec: CapsNet) -> Iterator[tuple[Tensor | None, str]]:
@@ -135,17 +169,17 @@ def _copy(module: nn.Module, dtype: torch.dtype) -> nn.Module:
 def _fill(
     module: nn.Module, network: RecognisedNetwork, gain: float, generator: torch.Generator
 ) -> dict[str, list[Tensor]]:
-    """Write known values into the tensors of each layer, and return them in float64."""
+    """Write known values into the tensors of each layer, and return these tensors."""
     named = {each.path: each.tensor for each in registered(module)}
-    weights: dict[str, list[Tensor]] = {}
+    filled: dict[str, list[Tensor]] = {}
     for name, tensors in network.layers.items():
         for tensor in tensors:
             if tensor.name not in named:
                 raise CapsauditError(f"{tensor.name} is computed when the model runs, so its values cannot be set")
             values = _values(name, tensor.shape, gain, generator)
             named[tensor.name].copy_(values)
-            weights.setdefault(name, []).append(named[tensor.name].detach().double())
-    return weights
+            filled.setdefault(name, []).append(named[tensor.name])
+    return filled
 
 
 def _values(layer: str, shape: Sequence[int], gain: float, generator: torch.Generator) -> Tensor:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from capsaudit.inspection.modules.contents import tensors_within
 
@@ -17,26 +18,29 @@ alternatives of a stage differ by more at one gain of W at least.
 """
 
 
+_Key = TypeVar("_Key")
+
 _MANY = 10_000
 """Tensors with more values are compared by their root mean square first."""
 
 
-class Recorder(TorchFunctionMode):
-    """Copies every floating-point tensor of certain sizes that torch functions return. Copies, because a later function may write into it."""
+class Recorder(TorchDispatchMode):
+    """Copies every floating-point tensor of certain sizes that an operator returns, also inside compiled and scripted functions. Copies,
+    because a later operator may write into it.
+    """
 
     def __init__(self, sizes: Collection[int]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.sizes = sizes
         self.found: list[Tensor] = []
 
-    def __torch_function__(
+    def __torch_dispatch__(
         self,
         func: Callable[..., object],
         types: object,
         args: tuple[object, ...] = (),
         kwargs: Mapping[str, object] | None = None,
     ) -> object:
-        """Attributes that are tensors, such as `data` and `T`, count as functions."""
         result = func(*args, **(kwargs or {}))
         for tensor in result if isinstance(result, tuple | list) else (result,):
             if isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.numel() in self.sizes:
@@ -62,6 +66,13 @@ class Recording:
     def output_error(self, wanted: Tensor) -> float:
         """The same among the tensors that are returned."""
         return self._nearest(wanted, [each for each in self.outputs if each.tensor.numel() == wanted.numel()])
+
+    def equals(self, other: Recording) -> bool:
+        """Whether another forward pass returned the same."""
+        pairs = zip(self.outputs, other.outputs, strict=False)
+        return len(self.outputs) == len(other.outputs) and all(
+            torch.allclose(a.tensor, b.tensor, rtol=1e-5, atol=1e-7, equal_nan=True) for a, b in pairs
+        )
 
     def returns(self, values: int) -> bool:
         """Whether a tensor of so many values for each image is returned."""
@@ -101,7 +112,7 @@ class Values:
         return self.sorted[axis]
 
 
-def fitting(errors: Mapping[str, float] | Mapping[int, float]) -> list[object]:
+def fitting(errors: Mapping[_Key, float]) -> list[_Key]:
     """The keys whose error is within the tolerance and not far above the least: a chance likeness gives way to an exact one."""
     least = min(errors.values(), default=math.inf)
     return [key for key, error in errors.items() if error <= min(TOLERANCE, max(100 * least, 1e-7))]

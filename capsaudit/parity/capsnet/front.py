@@ -11,7 +11,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from capsaudit.parity.capsnet.stages import ACTIVATIONS, LAYOUTS, SQUASHES, USUAL_SQUASHES, squash, votes
+from capsaudit.parity.capsnet.stages import (
+    AGREEMENTS,
+    LAYOUTS,
+    NONE_ABOVE,
+    SOFTMAXES,
+    SQUASHES,
+    USUAL_SQUASHES,
+    squash,
+    votes,
+)
+from capsaudit.parity.decoder import ACTIVATIONS
 from capsaudit.parity.prepare import BATCH, Run, Sizes, convolved
 from capsaudit.parity.record import TOLERANCE, fitting
 
@@ -19,6 +29,22 @@ Names = dict[str, str]
 """What is computed, by stage."""
 
 VOTES = "û = W u"
+
+ANY = 99
+"""More deviations than there are stages."""
+
+PLACES = tuple(LAYOUTS)[:2]
+"""The layouts that are the paper's, but for the order of channels."""
+
+_PAPER = {
+    "conv1": tuple(ACTIVATIONS)[:1],
+    "primary_caps.layout": PLACES,
+    "primary_caps.squash": tuple(SQUASHES)[:1],
+    "softmax": (*tuple(SOFTMAXES)[:1], NONE_ABOVE),
+    "agreement": tuple(AGREEMENTS)[:1],
+    "digit_caps.squash": tuple(SQUASHES)[:1],
+}
+"""What of each stage is no deviation, whatever the variant."""
 
 
 class Origin(NamedTuple):
@@ -38,12 +64,13 @@ class Front(NamedTuple):
     errors: dict[str, float]
 
 
-def fronts(run: Run, allowed: Sequence[Names] | None) -> list[Front]:
-    """Every reading that fits: of capsules whose origin is known or, if no votes of them were recorded, of all that could be capsules.
+def fronts(run: Run, allowed: Sequence[Names] | None, deviations: int) -> list[Front]:
+    """Every reading that fits: of capsules whose origin is known or, if no votes of them were recorded, of all that could be capsules. Where
+    no capsules were recorded, all readings of at most so many deviations.
 
     `allowed`: what fitted at other gains.
     """
-    origins = _origins(run, allowed)
+    origins = _origins(run, allowed) or list(_guesses(run, allowed, deviations))
     known = [each for each in origins if each.names]
     predicted = _voted(run, known)
     seen = _seen(run, predicted)
@@ -115,7 +142,7 @@ def _split(w: Tensor, sizes: Sizes) -> Iterator[Tensor]:
     yield w
     if w.dim() == 3:
         for axis, size in enumerate(w.shape):
-            for pair in permutations(sizes, 2):
+            for pair in dict.fromkeys(permutations(sizes, 2)):
                 if pair[0] * pair[1] == size and 1 not in pair:
                     yield w.unflatten(axis, pair)
 
@@ -135,6 +162,16 @@ def _origins(run: Run, allowed: Sequence[Names] | None) -> list[Origin]:
     return [Origin({}, {}, each) for each, _ in capsules]
 
 
+def _guesses(run: Run, allowed: Sequence[Names] | None, deviations: int) -> Iterator[Origin]:
+    """What the capsules may be where none were recorded."""
+    for activation in ACTIVATIONS:
+        before = {"conv1": activation}
+        if may(before, allowed) and deviations_of(before) <= deviations:
+            channels = channels_of(run, activation)
+            for names, made in _cuts(run, channels, allowed, deviations - deviations_of(before)):
+                yield Origin(before | names, {}, made)
+
+
 def _origin(capsules: Tensor, goal: Tensor, cuts: Sequence[tuple[Names, Tensor]], before: Names) -> Origin:
     """The layout and squash that give capsules with this hash."""
     errors = {number: _relative(made, goal) for number, (_, made) in enumerate(cuts)}
@@ -152,20 +189,27 @@ def may(names: Names, allowed: Sequence[Names] | None) -> bool:
     )
 
 
+def deviations_of(names: Names) -> int:
+    """How many stages are not as the paper has them."""
+    return sum(name not in _PAPER[stage] for stage, name in names.items() if stage in _PAPER)
+
+
 def channels_of(run: Run, activation: str) -> Tensor:
     """What the convolution of the primary capsules gives of the image."""
     features = ACTIVATIONS[activation](convolved(run.images, run.weights["conv1"], run.spec.conv1))
     return convolved(features, run.weights["primary_caps"], run.spec.primary_caps.convolution)
 
 
-def _cuts(run: Run, channels: Tensor, allowed: Sequence[Names] | None) -> Iterator[tuple[Names, Tensor]]:
+def _cuts(
+    run: Run, channels: Tensor, allowed: Sequence[Names] | None, deviations: int = ANY
+) -> Iterator[tuple[Names, Tensor]]:
     """Capsules [batch, capsule, dimension] by layout and by what the squash is, and is over."""
     numbers = torch.arange(channels[0].numel()).reshape(channels.shape[1:])
     indices = {name: cut(numbers, run.sizes.dimension_in) for name, cut in LAYOUTS.items()}
     for layout, index in indices.items():
         for how, made in _squashes(run, channels.flatten(1), layout, indices):
             names = {"primary_caps.layout": layout, "primary_caps.squash": how}
-            if may(names, allowed):
+            if may(names, allowed) and deviations_of(names) <= deviations:
                 yield names, made()[:, index]
 
 

@@ -2,63 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from capsaudit.errors import CapsauditError
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.parity.base import Stage
-from capsaudit.parity.capsnet.front import Front, Names, fronts, reference_error
-from capsaudit.parity.capsnet.routing import Reading, readings, replayed
-from capsaudit.parity.capsnet.stages import OUTPUTS, masked, selected
+from capsaudit.parity.capsnet.front import ANY, PLACES, Front, Names, fronts, reference_error
+from capsaudit.parity.capsnet.gradient import EARLIER, gradient_in
+from capsaudit.parity.capsnet.routing import Reading, class_squashes, first_sums, readings, replayed
+from capsaudit.parity.capsnet.stages import AGREEMENTS, NONE_ABOVE, OUTPUTS, agreement
+from capsaudit.parity.decoder import decoded_in, decoder_errors, given_to
 from capsaudit.parity.prepare import GAINS, Run, run_with
-from capsaudit.parity.record import fitting
+from capsaudit.parity.record import TOLERANCE, Recording, fitting
 from capsaudit.recognition.base import RecognisedNetwork
 
 _ROUTING = ("bias", "logits", "softmax", "agreement", "iterations", "digit_caps.squash")
 _FRONT = ("conv1", "primary_caps.layout", "primary_caps.squash")
 
+_DEVIATIONS = range(4)
+"""Of readings whose values were not recorded, those with no deviation are tried first, then all with one, and so on."""
 
-_PLACES = ("channels of one place", "channels of one place, taken at equal distances")
+_KEPT = "kept from call to call"
 
 
 def stages_of(spec: CapsNet) -> list[Stage]:
     """What the reference computes, stage by stage, and where the paper says so."""
     digit = spec.digit_caps
-    softmax = "over the classes and none of the above" if digit.none_of_the_above else "over the classes"
-    stages = [
+    routed = digit.iterations > 1
+    return [
         Stage("conv1", ("ReLU",), "section 4"),
-        Stage("primary_caps.layout", _PLACES, "section 4"),
+        Stage("primary_caps.layout", PLACES, "section 4"),
         Stage("primary_caps.squash", ("eq. 1",), "eq. 1"),
         Stage("votes", ("û = W u",), "eq. 2"),
         *([Stage("bias", ("added to s",))] if digit.bias else []),
-        *([Stage("logits", ("stored",))] if digit.logits != "zero" else []),
-        Stage("softmax", (softmax,), "eq. 3"),
-        *(
-            [Stage("agreement", ("added, each image by itself",), "procedure 1, line 7")]
-            if digit.iterations > 1
-            else []
-        ),
+        Stage("logits", ("zero" if digit.logits == "zero" else "stored",), "procedure 1, line 2"),
+        Stage("softmax", (NONE_ABOVE if digit.none_of_the_above else "over the classes",), "eq. 3"),
+        *([Stage("agreement", ("added, each image by itself",), "procedure 1, line 7")] if routed else []),
         Stage("iterations", (str(digit.iterations),), "procedure 1, line 3"),
         Stage("digit_caps.squash", ("eq. 1",), "eq. 1"),
         Stage("output", ("lengths",), "section 3"),
+        *([_decoder(spec.decoder.input)] if spec.decoder else []),
+        *([Stage("gradient", ("not stated", *EARLIER))] if routed else []),
     ]
-    if spec.decoder:
-        stages.append(Stage("decoder", (f"{spec.decoder.input} by the target",), "section 4.1"))
-    return stages
+
+
+def _decoder(how: str) -> Stage:
+    """In eval mode the prediction may choose: then there is no target."""
+    target = f"{how} by the target"
+    return Stage("decoder", (target, f"{target}; in eval mode {how} by the prediction"), "section 4.1")
 
 
 @dataclass(frozen=True)
 class Found:
-    """The readings of a model, and what its last run recorded. `started`: those of which only the first sums were found."""
+    """The readings of a model, and what its last run recorded. `started`: those of which only the first sums were found; `ends`: what they
+    compute, with the stages behind the routing. `again`: what a second call of the same copy recorded.
+    """
 
     run: Run
     fronts: Sequence[Front]
     readings: Sequence[Reading]
     started: Sequence[Reading]
     ends: Sequence[Names]
+    again: Recording | None = None
     gains: int = len(GAINS)
 
     @property
@@ -73,12 +83,14 @@ class Found:
 
     def is_open(self, stage: str) -> bool:
         """Whether a stage that no reading names was reached: what is before it was found, and nothing that is known fits."""
-        if stage in ("conv1", "primary_caps.layout", "primary_caps.squash"):
+        if stage in _FRONT:
             return bool(self.fronts)
         if stage == "output":
             return bool(self.readings) and self.run.recording.returns(self.run.sizes.classes)
+        if stage == "decoder":
+            return any(given_to(self.run, self.run.recording, each.v) for each in self.readings)
         if self.readings:
-            return False
+            return stage in ("logits", "gradient")
         return stage == ("digit_caps.squash" if self.started else "softmax" if self.fronts else "votes")
 
     def unseen(self, stage: str) -> str:
@@ -89,20 +101,42 @@ class Found:
             return "forward returns no value for each class"
         return "the forward pass does not show it"
 
+    def nearest(self, stage: str) -> tuple[str, float] | None:
+        """What comes nearest at a stage where nothing that is known fits, and its relative error."""
+        errors = {name: error for name, error in self._errors(stage) if math.isfinite(error)}
+        return min(errors.items(), key=itemgetter(1), default=None)
+
+    def _errors(self, stage: str) -> Iterator[tuple[str, float]]:
+        """Of each alternative of a stage that is open."""
+        recording = self.run.recording
+        if stage == "softmax":
+            live = [each for front in self.fronts for each in first_sums(self.run, front, None)]
+            yield from ((each.names[stage], recording.error(each.s)) for each in live)
+        if stage == "digit_caps.squash":
+            squashes = class_squashes(self.run.sizes.classes).items()
+            yield from ((name, recording.error(of(each.s))) for each in self.started for name, of in squashes)
+        if stage == "output":
+            yield from ((name, recording.output_error(of(self.readings[0].v))) for name, of in OUTPUTS.items())
+        if stage == "decoder":
+            yield from decoder_errors(self.run, self.readings[0].v)
+
     def error(self, stage: str, reference: str, *, agrees: bool) -> float | None:
         """The relative error of what the reference does at this stage; where it agrees, that of the values that were found."""
-        if not self.readings:
+        if not self.readings or stage == "gradient":
             return None
         reading = self.readings[0]
         if agrees:
             return reading.front.errors.get(stage, reading.error)
+        if stage == "logits" and self.names(stage) == [_KEPT]:
+            assert self.again is not None
+            return self.again.error(reading.v)
         if stage in _ROUTING and stage in reading.names:
-            other = replayed(self.run, reading.front, reading.names | {stage: reference})
+            other, _ = replayed(self.run, reading.front.votes, reading.names | {stage: reference})
             return float((other - reading.v).norm() / reading.v.norm())
         if stage == "output" and stage in self.ends[0]:
             return self.run.recording.output_error(OUTPUTS[reference](reading.v))
         if stage == "decoder" and stage in self.ends[0] and self.has_labels:
-            return self.run.recording.error(_hidden(self.run, _inputs(self.run, reading.v)[reference]))
+            return dict(decoder_errors(self.run, reading.v))[reference]
         if stage in _FRONT and stage in reading.names:
             return reference_error(self.run, reading.front, stage, reference)
         return None
@@ -114,15 +148,19 @@ def found_in(module: nn.Module, network: RecognisedNetwork) -> Found:
     Raises:
         CapsauditError: it does not run.
     """
-    allowed: list[Names] | None = None
-    for gain in GAINS:
-        run = run_with(module, network, gain)
-        front = fronts(run, allowed)
-        routed, started = readings(run, front, allowed)
-        ends = [end for each in routed for end in _ends(run, each) if allowed is None or end in allowed]
-        allowed = ends
-        if not ends:
-            break
+    run = run_with(module, network, GAINS[0])
+    found = next((each for number in _DEVIATIONS if (each := _matched(run, None, number)).ends), _matched(run, None, 0))
+    for gain in GAINS[1:]:
+        if found.ends:
+            found = _matched(run_with(module, network, gain), found.ends, ANY)
+    return _called_again(found) if found.ends else found
+
+
+def _matched(run: Run, allowed: Sequence[Names] | None, deviations: int) -> Found:
+    """The readings that fit one run. `allowed`: what fitted at other gains."""
+    front = fronts(run, allowed, deviations)
+    routed, started = readings(run, front, allowed, deviations)
+    ends = [end for each in routed for end in _ends(run, each) if allowed is None or end in allowed]
     kept = [each for each in routed if any(each.names.items() <= names.items() for names in ends)]
     return Found(run, front, kept, started, ends)
 
@@ -130,29 +168,46 @@ def found_in(module: nn.Module, network: RecognisedNetwork) -> Found:
 def _ends(run: Run, reading: Reading) -> list[Names]:
     """The reading with what the model does with the class capsules: the scores, the decoder."""
     outputs = fitting({name: run.recording.output_error(of(reading.v)) for name, of in OUTPUTS.items()})
-    decoders = fitting(
-        {name: run.recording.error(_hidden(run, inputs)) for name, inputs in _inputs(run, reading.v).items()}
-    )
     return [
-        reading.names | ({"output": str(o)} if o else {}) | ({"decoder": str(d)} if d else {})
-        for o in outputs or [None]
-        for d in decoders or [None]
+        reading.names | ({"output": output} if output else {}) | ({"decoder": decoder} if decoder else {})
+        for output in outputs or [""]
+        for decoder in decoded_in(run, reading.v) or [""]
     ]
 
 
-def _hidden(run: Run, inputs: Tensor) -> Tensor:
-    """What the first fully connected layer of the decoder gives."""
-    weight, *bias = run.weights["fc1"]
-    return F.linear(inputs, weight, *bias)
+def _called_again(found: Found) -> Found:
+    """What one forward pass in eval mode does not show: logits that are kept, the decoder in training, the gradient."""
+    run, again = found.run, found.run.again()
+    reading, more = found.readings[0], dict[str, str]()
+    if not run.recording.equals(again):
+        kept = any(again.error(each) <= TOLERANCE for each in _with_kept_logits(run, reading))
+        more["logits"] = _KEPT if kept else ""
+    elif len(found.readings) == 1 and "output" in found.ends[0] and "agreement" in reading.names:
+        ways = gradient_in(run, reading, found.ends[0]["output"])
+        more["gradient"] = " or ".join(ways)
+    ends = [_in_training(found, names | more) for names in found.ends]
+    return replace(found, ends=[{stage: name for stage, name in each.items() if name} for each in ends], again=again)
 
 
-def _inputs(run: Run, capsules: Tensor) -> dict[str, Tensor]:
-    """What the decoder may be given of the class capsules."""
-    if run.spec.decoder is None:
-        return {}
-    how = run.spec.decoder.input
-    choose: Callable[[Tensor, Tensor], Tensor] = masked if how == "masked" else selected
-    given = {f"{how} by the prediction": choose(capsules, capsules.norm(dim=-1).argmax(-1))}
-    if run.labels is not None:
-        given[f"{how} by the target"] = choose(capsules, run.labels)
-    return given | ({"not masked": capsules.flatten(1)} if how == "masked" else {})
+def _with_kept_logits(run: Run, reading: Reading) -> Iterator[Tensor]:
+    """The class capsules of a second call whose logits are those of the last iteration, and those after its agreement."""
+    votes = reading.front.votes
+    v, logits = replayed(run, votes, reading.names)
+    yield replayed(run, votes, reading.names, logits)[0]
+    update = AGREEMENTS[reading.names.get("agreement", next(iter(AGREEMENTS)))]
+    yield replayed(run, votes, reading.names, update(logits, agreement(votes, v)))[0]
+
+
+def _in_training(found: Found, names: Names) -> Names:
+    """In training the decoder may be given other capsules."""
+    if "decoder" not in names or not found.has_labels:
+        return names
+    try:
+        recording = found.run.again(training=True)
+    except CapsauditError:
+        return names
+    given = given_to(found.run, recording, found.readings[0].v)
+    before, *activations = names["decoder"].split(", ")
+    if len(given) != 1 or given == [before]:
+        return names
+    return names | {"decoder": f"{', '.join([*given, *activations])}; in eval mode {before}"}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from capsaudit.parity.capsnet.front import VOTES, Front, Names, may
+from capsaudit.parity.capsnet.front import VOTES, Front, Names, deviations_of, may
 from capsaudit.parity.capsnet.stages import (
     AGREEMENTS,
     OUTPUTS,
@@ -20,9 +22,6 @@ from capsaudit.parity.capsnet.stages import (
 )
 from capsaudit.parity.prepare import Run
 from capsaudit.parity.record import TOLERANCE
-
-_MOST_UNSEEN = 24
-"""How many readings go on where none of their values was recorded, those with the fewest deviations first."""
 
 MORE_ITERATIONS = 3
 """How many iterations more than the reference's are tried."""
@@ -51,19 +50,26 @@ def class_squashes(classes: int) -> dict[str, Callable[[Tensor], Tensor]]:
     return found
 
 
-def readings(run: Run, found: Sequence[Front], allowed: Sequence[Names] | None) -> tuple[list[Reading], list[Reading]]:
+def readings(
+    run: Run, found: Sequence[Front], allowed: Sequence[Names] | None, deviations: int
+) -> tuple[list[Reading], list[Reading]]:
     """The readings whose sums s and capsules v are those that were recorded, to the last iteration of which anything was; and those of
     which only the sums of the first iteration were, where there is none.
 
-    Where the model makes none of these values, only what it returns decides. `allowed`: what fitted at other gains.
+    Where the model makes none of these values, only what it returns decides: of the readings of at most so many deviations more than the
+    fewest. `allowed`: what fitted at other gains.
     """
-    live, sums_seen = _keep(run, [each for front in found for each in _first(run, front, allowed)], "s")
+    live, sums_seen = _keep(run, [each for front in found for each in first_sums(run, front, allowed)], "s", deviations)
     started = live if sums_seen else []
-    live, capsules_seen = _keep(run, [each for reading in live for each in _squashed(run, reading, allowed)], "v")
+    live, capsules_seen = _keep(
+        run, [each for reading in live for each in _squashed(run, reading, allowed)], "v", deviations
+    )
     ends = _ended(run, live, 1, seen=capsules_seen)
     for number in range(2, run.spec.digit_caps.iterations + MORE_ITERATIONS + 1):
-        live, has_sums = _keep(run, [each for reading in live for each in _next(run, reading, allowed)], "s")
-        live, has_capsules = _keep(run, [_with_capsules(run, each) for each in live], "v")
+        live, has_sums = _keep(
+            run, [each for reading in live for each in _next(run, reading, allowed)], "s", deviations
+        )
+        live, has_capsules = _keep(run, [_with_capsules(run, each) for each in live], "v", deviations)
         if (sums_seen, capsules_seen) != (has_sums, has_capsules):
             break
         ended = _ended(run, live, number, seen=capsules_seen)
@@ -92,68 +98,51 @@ def _is_returned(run: Run, reading: Reading) -> bool:
     return any(run.recording.output_error(each) <= TOLERANCE for each in known)
 
 
-def _keep(run: Run, live: Sequence[Reading], what: str) -> tuple[list[Reading], bool]:
-    """The readings whose values were recorded, and True; or all, and False."""
+def _keep(run: Run, live: Sequence[Reading], what: str, deviations: int) -> tuple[list[Reading], bool]:
+    """The readings whose values were recorded, and True; or those with few deviations, and False."""
     errors = [run.recording.error(getattr(each, what)) for each in live]
     kept = [
         replace(each, error=max(each.error, error))
         for each, error in zip(live, errors, strict=True)
         if error <= TOLERANCE
     ]
-    return (kept, True) if kept else (sorted(live, key=_deviations)[:_MOST_UNSEEN], False)
+    if kept:
+        return kept, True
+    fewest = min((deviations_of(each.names) for each in live), default=0)
+    return [each for each in live if deviations_of(each.names) <= fewest + deviations], False
 
 
-def _deviations(reading: Reading) -> int:
-    """How many stages are not as the paper has them. Of an unsquashed primary capsule, one."""
-    first = {next(iter(table)) for table in (SOFTMAXES, SQUASHES, AGREEMENTS)}
-    stages = ("primary_caps.squash", "softmax", "agreement", "digit_caps.squash")
-    return sum(reading.names.get(stage, "") not in first for stage in stages if stage in reading.names)
-
-
-def _first(run: Run, front: Front, allowed: Sequence[Names] | None) -> Iterator[Reading]:
+def first_sums(run: Run, front: Front, allowed: Sequence[Names] | None) -> Iterator[Reading]:
     """The readings of the first iteration, up to the sums."""
-    shape = front.votes.shape[:3]
-    for logits_name, logits in _logits(run):
+    for before in _stored(run):
         for name, softmax in SOFTMAXES.items():
-            names = front.names | {"votes": VOTES, "softmax": name} | logits_name
+            names = front.names | {"votes": VOTES, "softmax": name} | before
             if may(names, allowed):
-                started = logits.expand(shape)
-                coupling = _coupling(run)
-                s = weighted_sum(softmax(started) if coupling is None else coupling.expand(shape), front.votes)
-                yield from (Reading(names | more, front, started, s + bias, s) for more, bias in _biases(run))
+                logits, coupling, bias = started_with(run, names, front.votes.shape[:3])
+                s = weighted_sum(softmax(logits) if coupling is None else coupling, front.votes)
+                yield Reading(names, front, logits, s + bias, s)
 
 
-def _logits(run: Run) -> Iterator[tuple[Names, Tensor]]:
-    """Zero, or the stored ones where the variant has them."""
-    digit, (capsules, _, classes, _) = run.spec.digit_caps, run.sizes
-    if digit.logits == "zero":
-        yield {}, torch.zeros(1, capsules, classes, dtype=torch.float64)
-        return
-    stored = run.weights["digit_caps"][1 + digit.bias].squeeze()
-    read = stored.T if stored.dim() == 2 and stored.shape != (capsules, classes) else stored.reshape(capsules, classes)
-    yield {"logits": "stored"}, read.unsqueeze(0)
-    yield {"logits": "zero"}, torch.zeros_like(read).unsqueeze(0)
-
-
-def _coupling(run: Run) -> Tensor | None:
-    """Stored coefficients of the first iteration, where the variant has them."""
+def _stored(run: Run) -> Iterator[Names]:
+    """Whether the stored logits and biases are used, where the variant has them."""
     digit = run.spec.digit_caps
-    if digit.coupling != "trainable":
-        return None
-    return run.weights["digit_caps"][-1].reshape(1, run.sizes.capsules, run.sizes.classes)
+    logits = ("zero",) if digit.logits == "zero" else ("stored", "zero")
+    for name, bias in product(logits, ("added to s", "not used") if digit.bias else ("",)):
+        yield {"logits": name} | ({"bias": bias} if bias else {})
 
 
-def _biases(run: Run) -> Iterator[tuple[Names, Tensor]]:
-    zero = torch.zeros(run.sizes.classes, run.sizes.dimension, dtype=torch.float64)
-    if not run.spec.digit_caps.bias:
-        yield {}, zero
-        return
-    yield {"bias": "added to s"}, run.weights["digit_caps"][1].reshape(zero.shape)
-    yield {"bias": "not used"}, zero
-
-
-def _bias(run: Run, names: Names) -> Tensor:
-    return next(bias for name, bias in _biases(run) if name.items() <= names.items())
+def started_with(run: Run, names: Names, shape: torch.Size) -> tuple[Tensor, Tensor | None, Tensor]:
+    """The logits b of the first iteration [batch, capsule, class], the stored coefficients c where the variant has them, and the bias."""
+    digit, (capsules, _, classes, dimension) = run.spec.digit_caps, run.sizes
+    stored = run.weights["digit_caps"]
+    logits, bias = torch.zeros(capsules, classes, dtype=torch.float64), torch.zeros(classes, dimension).double()
+    if names["logits"] == "stored":
+        read = stored[1 + digit.bias].squeeze()
+        logits = read.T if read.dim() == 2 and read.shape != (capsules, classes) else read.reshape(capsules, classes)
+    if names.get("bias") == "added to s":
+        bias = stored[1].reshape(bias.shape)
+    coupling = stored[-1].reshape(1, capsules, classes).expand(shape) if digit.coupling == "trainable" else None
+    return logits.expand(shape), coupling, bias
 
 
 def _squashed(run: Run, reading: Reading, allowed: Sequence[Names] | None) -> Iterator[Reading]:
@@ -175,15 +164,36 @@ def _next(run: Run, reading: Reading, allowed: Sequence[Names] | None) -> Iterat
         names = reading.names | {"agreement": name}
         if chosen in (None, name) and may(names, allowed):
             logits = update(reading.logits, agreed).expand(agreed.shape)
-            s = weighted_sum(SOFTMAXES[names["softmax"]](logits), reading.front.votes) + _bias(run, names)
+            s = (
+                weighted_sum(SOFTMAXES[names["softmax"]](logits), reading.front.votes)
+                + started_with(run, names, agreed.shape)[2]
+            )
             yield replace(reading, names=names, logits=logits, s=s)
 
 
-def replayed(run: Run, front: Front, names: Names) -> Tensor:
-    """The class capsules of one reading."""
-    live = next(each for each in _first(run, front, [names]))
-    live = next(_squashed(run, live, [names]))
+class Through(NamedTuple):
+    """What the gradient passes through before the last iteration: û in the sums, û in the agreement, v in the agreement."""
+
+    sums: bool = True
+    votes: bool = True
+    capsules: bool = True
+
+
+def replayed(
+    run: Run, votes: Tensor, names: Names, logits: Tensor | None = None, through: Through | None = None
+) -> tuple[Tensor, Tensor]:
+    """The class capsules of one reading, and the logits of its last iteration. `logits`: those of the first, if they are others."""
+    through = through or Through()
+    started, coupling, bias = started_with(run, names, votes.shape[:3])
+    logits = started if logits is None else logits
+    squashed, softmax = class_squashes(run.sizes.classes)[names["digit_caps.squash"]], SOFTMAXES[names["softmax"]]
+    in_sum, in_agreement = _passing(votes, through.sums), _passing(votes, through.votes)
     for _ in range(int(names["iterations"]) - 1):
-        following = next(_next(run, live, [{"agreement": next(iter(AGREEMENTS))} | names]))
-        live = _with_capsules(run, following)
-    return live.v
+        v = squashed(weighted_sum(softmax(logits) if coupling is None else coupling, in_sum) + bias)
+        agreed = agreement(in_agreement, _passing(v, through.capsules))
+        logits, coupling = AGREEMENTS[names["agreement"]](logits, agreed).expand(agreed.shape), None
+    return squashed(weighted_sum(softmax(logits) if coupling is None else coupling, votes) + bias), logits
+
+
+def _passing(tensor: Tensor, passes: bool) -> Tensor:
+    return tensor if passes else tensor.detach()

@@ -36,16 +36,6 @@ def exponential_squash(s: Tensor, axis: int) -> Tensor:
     return s * (1 - torch.exp(-length)) / (length + _TINY)
 
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "ReLU": F.relu,
-    "no activation": lambda features: features,
-    "leaky ReLU": F.leaky_relu,
-    "ELU": F.elu,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-}
-"""What is applied to the output of conv1."""
-
 PIXELS = "neighbouring pixels of one channel"
 
 LAYOUTS: dict[str, Callable[[Tensor, int], Tensor]] = {
@@ -96,6 +86,9 @@ OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax of the lengths": lambda capsules: capsules.norm(dim=-1).softmax(-1),
     "softmax of the squared lengths": lambda capsules: (capsules**2).sum(-1).softmax(-1),
     "log softmax of the lengths": lambda capsules: capsules.norm(dim=-1).log_softmax(-1),
+    "one-hot of the longest": lambda capsules: F.one_hot(capsules.norm(dim=-1).argmax(-1), capsules.shape[1]).to(
+        capsules
+    ),
 }
 """The scores of the classes, of the class capsules [batch, classes, dimension]."""
 
@@ -125,21 +118,3 @@ def agreement(predicted: Tensor, capsules: Tensor) -> Tensor:
     tensor(5.)
     """
     return torch.einsum("bije,bje->bij", predicted, capsules)
-
-
-def masked(capsules: Tensor, classes: Tensor) -> Tensor:
-    """All but the capsule of one class set to zero (section 4.1), flat.
-
-    >>> masked(torch.ones(1, 2, 2), torch.tensor([1]))
-    tensor([[0., 0., 1., 1.]])
-    """
-    return (capsules * F.one_hot(classes, capsules.shape[1]).unsqueeze(-1).to(capsules)).flatten(1)
-
-
-def selected(capsules: Tensor, classes: Tensor) -> Tensor:
-    """The capsule of one class alone.
-
-    >>> selected(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([1]))
-    tensor([[3., 4.]])
-    """
-    return capsules[torch.arange(len(capsules)), classes]
