@@ -126,12 +126,14 @@ class Behaviour(Struct, frozen=True, kw_only=True):
         reference: The variant that it is compared with.
         stages: The stages; none if it was not run or not recognised.
         because: The first stage that differs, or why nothing was determined.
+        precision: The floating-point numbers that the model ran with; null if it was not run.
     """
 
     verdict: BehaviourVerdict | Literal["not recognised", "not run"]
     reference: str | None
     stages: tuple[BehaviourStage, ...]
     because: str
+    precision: Literal["float64", "float32"] | None = None
 
 
 class Inventory(Struct, frozen=True, kw_only=True):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from capsaudit.recognition.base import RecognisedNetwork
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+NOT_STATED = "not stated"
+"""What is shown of the reference where its paper leaves a choice."""
 
 
 class Stage(NamedTuple):
@@ -25,6 +29,10 @@ class Found(Protocol):
     @property
     def gains(self) -> int:
         """At how many sizes of the weights the readings fit."""
+
+    @property
+    def precision(self) -> Literal["float64", "float32"]:
+        """The floating-point numbers that the model ran with."""
 
     @property
     def has_labels(self) -> bool:

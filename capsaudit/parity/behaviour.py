@@ -10,7 +10,7 @@ from capsaudit.errors import CapsauditError
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inventory import Behaviour, BehaviourStage, BehaviourVerdict, Inventory
-from capsaudit.parity.base import Found, Method, Stage
+from capsaudit.parity.base import NOT_STATED, Found, Method, Stage
 from capsaudit.recognition.base import Match
 from capsaudit.recognition.closest import closest
 from capsaudit.spec import Spec
@@ -40,7 +40,13 @@ def behaviour(module: nn.Module, inventory: Inventory, *, against: Variant | Non
     verdicts = [row.verdict for row in rows]
     order: tuple[BehaviourVerdict, ...] = ("differs", "undetermined", "not seen", "agrees")
     verdict = next(each for each in order if each in verdicts)
-    return Behaviour(verdict=verdict, reference=match.variant.id, stages=rows, because=_because(stages, rows))
+    return Behaviour(
+        verdict=verdict,
+        reference=match.variant.id,
+        stages=rows,
+        because=_because(stages, rows),
+        precision=found.precision,
+    )
 
 
 def _method(spec: Spec) -> Method | None:
@@ -62,7 +68,10 @@ def _row(stage: Stage, found: Found) -> BehaviourStage:
     elif not names:
         verdict, because = "not seen", found.unseen(stage.name)
     elif all(name in stage.accepted for name in names):
-        verdict, because = "agrees", "the values are equal"
+        verdict, because = (
+            "agrees",
+            "the values are equal" if stage.accepted[0] != NOT_STATED else "the paper does not say",
+        )
         model = names[0]
     elif len(names) > 1:
         verdict, because = "undetermined", "several fit alike"

@@ -27,7 +27,7 @@ from capsaudit.spec import Convolution
 BATCH = 3
 """Images of a run: two cannot show whether an average over the batch is taken over images or over something else of that size."""
 
-GAINS = (1.0, 0.3, 3.0)
+GAINS = (1.0, 0.2, 3.0)
 """Factors of the weights of both capsule layers. At small lengths all squashes are alike, at large ones all softmaxes are."""
 
 _LABELS = re.compile(r"y|.*(label|target|class|truth|hot).*", re.IGNORECASE)

@@ -51,7 +51,10 @@ def test_what_nothing_listed_explains_is_not_guessed() -> None:
 def test_scores_that_nothing_listed_explains() -> None:
     """The stages before them are determined all the same."""
     found = behaviour_of(UnknownScores())
-    assert [(row.stage, row.verdict) for row in found.stages if row.verdict != "agrees"] == [("output", "undetermined")]
+    assert [(row.stage, row.verdict) for row in found.stages if row.verdict != "agrees"] == [
+        ("output", "undetermined"),
+        ("gradient", "not seen"),
+    ]
     assert found.verdict == "undetermined"
 
 

@@ -132,7 +132,7 @@ def matrices_of(weight: Tensor, sizes: Sizes) -> Iterator[Tensor]:
                 matrices = w.movedim(chosen, (-3, -2, -1)).reshape(-1, *wanted)
                 times, rest = divmod(sizes.capsules, len(matrices))
                 if not rest:
-                    yield matrices.repeat(times, 1, 1, 1)
+                    yield matrices if times == 1 else matrices.repeat(times, 1, 1, 1)
                 if not rest and times > 1 and len(matrices) > 1:
                     yield matrices.repeat_interleave(times, 0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ from capsaudit.parity.capsnet.front import matrices_of
 from capsaudit.parity.capsnet.routing import Reading, Through, replayed
 from capsaudit.parity.capsnet.stages import OUTPUTS, votes
 from capsaudit.parity.prepare import Run
-from capsaudit.parity.record import fitting
+from capsaudit.parity.record import TOLERANCE
 
 GRADIENTS = {
     "through all iterations": Through(),
@@ -26,50 +28,47 @@ EARLIER = tuple(GRADIENTS)[:2]
 NO_GRADIENT = "none reaches W"
 
 
-def gradient_in(run: Run, reading: Reading, output: str) -> list[str]:
-    """The ways to stop the gradient that give the gradient of W that the model has: that of the sum of the squared scores, in which the
-    order of axes means nothing.
+def gradient_errors(run: Run, reading: Reading, output: str) -> Iterator[tuple[str, float]]:
+    """The relative error of the gradient of W for each way to stop it: that of the sum of the squared scores, in which the order of axes means
+    nothing. Nothing if the scores are not returned.
     """
-    weight = run.tensors["digit_caps"][0]
-    found = _models_own(run, reading, output, weight)
+    found = _models_own(run, reading, output)
     if found is None:
-        return []
+        return
     if not found.count_nonzero():
-        return [NO_GRADIENT]
-    expected = {name: _expected(run, reading, output, name) for name in GRADIENTS}
-    scale = found.square().mean().sqrt()
-    return fitting({name: ((each - found).abs().max() / scale).item() for name, each in expected.items()})
+        yield NO_GRADIENT, 0.0
+        return
+    weight, predicted = _votes(run, reading)
+    for name, through in GRADIENTS.items():
+        v, _ = replayed(run, predicted, reading.names, through=through)
+        (expected,) = torch.autograd.grad(OUTPUTS[output](v).square().sum(), weight, retain_graph=True)
+        yield name, ((expected - found).abs().max() / found.abs().max()).item()
 
 
-def _models_own(run: Run, reading: Reading, output: str, weight: Tensor) -> Tensor | None:
+def _models_own(run: Run, reading: Reading, output: str) -> Tensor | None:
     """None if the scores are not returned."""
+    weight = run.tensors["digit_caps"][0]
     weight.requires_grad_(True)
     wanted = OUTPUTS[output](reading.v)
-    scores = [each for each in tensors_within(run.returned()) if _is_same(each, wanted)]
-    if not scores:
+    scores = next((each for each in tensors_within(run.returned()) if _is_same(each, wanted)), None)
+    if scores is None:
         return None
-    if not scores[0].requires_grad:
-        return torch.zeros_like(weight, dtype=torch.float64)
-    (found,) = torch.autograd.grad(scores[0].square().sum(), weight, allow_unused=True)
-    return torch.zeros_like(weight).double() if found is None else found.double()
+    if not scores.requires_grad:
+        return torch.zeros_like(weight)
+    (found,) = torch.autograd.grad(scores.square().sum(), weight, allow_unused=True)
+    return torch.zeros_like(weight) if found is None else found.double()
 
 
 def _is_same(tensor: Tensor, wanted: Tensor) -> bool:
     """In any order: the order of axes is the model's own."""
     if tensor.numel() != wanted.numel() or not tensor.is_floating_point():
         return False
-    return torch.allclose(tensor.detach().double().flatten().sort()[0], wanted.flatten().sort()[0], rtol=1e-3)
+    return torch.allclose(tensor.detach().double().flatten().sort()[0], wanted.flatten().sort()[0], rtol=TOLERANCE)
 
 
-def _expected(run: Run, reading: Reading, output: str, name: str) -> Tensor:
-    """The gradient of W [as it is stored] with one way to stop it."""
+def _votes(run: Run, reading: Reading) -> tuple[Tensor, Tensor]:
+    """W as it is stored, and the votes of the reading as a function of it."""
     weight = run.weights["digit_caps"][0].clone().requires_grad_()
     with torch.enable_grad():
-        predicted = next(
-            made
-            for matrices in matrices_of(weight, run.sizes)
-            if torch.equal(made := votes(reading.front.capsules, matrices), reading.front.votes)
-        )
-        v, _ = replayed(run, predicted, reading.names, through=GRADIENTS[name])
-        (found,) = torch.autograd.grad(OUTPUTS[output](v).square().sum(), weight)
-    return found
+        made = (votes(reading.front.capsules, matrices) for matrices in matrices_of(weight, run.sizes))
+        return weight, next(each for each in made if torch.equal(each, reading.front.votes))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
+from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from capsaudit.errors import CapsauditError
 from capsaudit.families.capsnet import CapsNet
-from capsaudit.parity.base import Stage
+from capsaudit.parity.base import NOT_STATED, Stage
 from capsaudit.parity.capsnet.front import ANY, PLACES, Front, Names, fronts, reference_error
-from capsaudit.parity.capsnet.gradient import EARLIER, gradient_in
+from capsaudit.parity.capsnet.gradient import EARLIER, gradient_errors
 from capsaudit.parity.capsnet.routing import Reading, class_squashes, first_sums, readings, replayed
 from capsaudit.parity.capsnet.stages import AGREEMENTS, NONE_ABOVE, OUTPUTS, agreement
 from capsaudit.parity.decoder import decoded_in, decoder_errors, given_to
@@ -47,7 +49,7 @@ def stages_of(spec: CapsNet) -> list[Stage]:
         Stage("digit_caps.squash", ("eq. 1",), "eq. 1"),
         Stage("output", ("lengths",), "section 3"),
         *([_decoder(spec.decoder.input)] if spec.decoder else []),
-        *([Stage("gradient", ("not stated", *EARLIER))] if routed else []),
+        *([Stage("gradient", (NOT_STATED, *EARLIER))] if routed else []),
     ]
 
 
@@ -60,7 +62,7 @@ def _decoder(how: str) -> Stage:
 @dataclass(frozen=True)
 class Found:
     """The readings of a model, and what its last run recorded. `started`: those of which only the first sums were found; `ends`: what they
-    compute, with the stages behind the routing. `again`: what a second call of the same copy recorded.
+    compute, with the stages behind the routing. `again`: what a second call of the same copy recorded. `gradient`: the errors of ways to stop it.
     """
 
     run: Run
@@ -69,7 +71,13 @@ class Found:
     started: Sequence[Reading]
     ends: Sequence[Names]
     again: Recording | None = None
+    gradient: Mapping[str, float] = field(default_factory=dict)
     gains: int = len(GAINS)
+
+    @property
+    def precision(self) -> Literal["float64", "float32"]:
+        """The floating-point numbers that the model ran with."""
+        return "float32" if self.run.given[0].dtype == torch.float32 else "float64"
 
     @property
     def has_labels(self) -> bool:
@@ -89,8 +97,10 @@ class Found:
             return bool(self.readings) and self.run.recording.returns(self.run.sizes.classes)
         if stage == "decoder":
             return any(given_to(self.run, self.run.recording, each.v) for each in self.readings)
+        if stage == "gradient":
+            return bool(self.gradient)
         if self.readings:
-            return stage in ("logits", "gradient")
+            return stage == "logits"
         return stage == ("digit_caps.squash" if self.started else "softmax" if self.fronts else "votes")
 
     def unseen(self, stage: str) -> str:
@@ -117,19 +127,22 @@ class Found:
             yield from ((name, recording.error(of(each.s))) for each in self.started for name, of in squashes)
         if stage == "output":
             yield from ((name, recording.output_error(of(self.readings[0].v))) for name, of in OUTPUTS.items())
+        if stage == "gradient":
+            yield from self.gradient.items()
         if stage == "decoder":
             yield from decoder_errors(self.run, self.readings[0].v)
 
     def error(self, stage: str, reference: str, *, agrees: bool) -> float | None:
         """The relative error of what the reference does at this stage; where it agrees, that of the values that were found."""
-        if not self.readings or stage == "gradient":
+        if not self.readings:
             return None
+        if stage == "gradient":
+            return min(self.gradient.values(), default=None) if agrees else self.gradient.get(EARLIER[0])
         reading = self.readings[0]
         if agrees:
             return reading.front.errors.get(stage, reading.error)
         if stage == "logits" and self.names(stage) == [_KEPT]:
-            assert self.again is not None
-            return self.again.error(reading.v)
+            return self._second_call(reading)
         if stage in _ROUTING and stage in reading.names:
             other, _ = replayed(self.run, reading.front.votes, reading.names | {stage: reference})
             return float((other - reading.v).norm() / reading.v.norm())
@@ -141,6 +154,11 @@ class Found:
             return reference_error(self.run, reading.front, stage, reference)
         return None
 
+    def _second_call(self, reading: Reading) -> float | None:
+        """How far the scores of a second call are from those of the first."""
+        output = self.ends[0].get("output")
+        return self.again.output_error(OUTPUTS[output](reading.v)) if self.again and output else None
+
 
 def found_in(module: nn.Module, network: RecognisedNetwork) -> Found:
     """Run copies of a module at every gain, and keep the readings that fit at all of them.
@@ -149,7 +167,10 @@ def found_in(module: nn.Module, network: RecognisedNetwork) -> Found:
         CapsauditError: it does not run.
     """
     run = run_with(module, network, GAINS[0])
-    found = next((each for number in _DEVIATIONS if (each := _matched(run, None, number)).ends), _matched(run, None, 0))
+    for deviations in _DEVIATIONS:
+        found = _matched(run, None, deviations)
+        if found.ends:
+            break
     for gain in GAINS[1:]:
         if found.ends:
             found = _matched(run_with(module, network, gain), found.ends, ANY)
@@ -178,15 +199,30 @@ def _ends(run: Run, reading: Reading) -> list[Names]:
 def _called_again(found: Found) -> Found:
     """What one forward pass in eval mode does not show: logits that are kept, the decoder in training, the gradient."""
     run, again = found.run, found.run.again()
-    reading, more = found.readings[0], dict[str, str]()
+    reading, more, gradient = found.readings[0], dict[str, str](), dict[str, float]()
     if not run.recording.equals(again):
         kept = any(again.error(each) <= TOLERANCE for each in _with_kept_logits(run, reading))
         more["logits"] = _KEPT if kept else ""
     elif len(found.readings) == 1 and "output" in found.ends[0] and "agreement" in reading.names:
-        ways = gradient_in(run, reading, found.ends[0]["output"])
-        more["gradient"] = " or ".join(ways)
+        gradient = _gradient(run, reading, found.ends[0]["output"])
+        more["gradient"] = next((name for name, error in gradient.items() if error <= TOLERANCE), "")
     ends = [_in_training(found, names | more) for names in found.ends]
-    return replace(found, ends=[{stage: name for stage, name in each.items() if name} for each in ends], again=again)
+    return replace(
+        found,
+        ends=[{stage: name for stage, name in each.items() if name} for each in ends],
+        again=again,
+        gradient=gradient,
+    )
+
+
+def _gradient(run: Run, reading: Reading, output: str) -> dict[str, float]:
+    """The errors up to the first way that fits: each takes a backward pass."""
+    errors: dict[str, float] = {}
+    for name, error in gradient_errors(run, reading, output):
+        errors[name] = error
+        if error <= TOLERANCE:
+            break
+    return errors
 
 
 def _with_kept_logits(run: Run, reading: Reading) -> Iterator[Tensor]:

@@ -21,7 +21,7 @@ from capsaudit.parity.capsnet.stages import (
     weighted_sum,
 )
 from capsaudit.parity.prepare import Run
-from capsaudit.parity.record import TOLERANCE
+from capsaudit.parity.record import TOLERANCE, fitting
 
 MORE_ITERATIONS = 3
 """How many iterations more than the reference's are tried."""
@@ -64,7 +64,7 @@ def readings(
     live, capsules_seen = _keep(
         run, [each for reading in live for each in _squashed(run, reading, allowed)], "v", deviations
     )
-    ends = _ended(run, live, 1, seen=capsules_seen)
+    ends = _ended(live, 1)
     for number in range(2, run.spec.digit_caps.iterations + MORE_ITERATIONS + 1):
         live, has_sums = _keep(
             run, [each for reading in live for each in _next(run, reading, allowed)], "s", deviations
@@ -72,30 +72,28 @@ def readings(
         live, has_capsules = _keep(run, [_with_capsules(run, each) for each in live], "v", deviations)
         if (sums_seen, capsules_seen) != (has_sums, has_capsules):
             break
-        ended = _ended(run, live, number, seen=capsules_seen)
-        ends = ended if capsules_seen else [*ends, *ended]
-    return _decided(run, ends), started
+        ends = _ended(live, number) if capsules_seen else [*ends, *_ended(live, number)]
+    return _decided(run, ends, seen=capsules_seen), started
 
 
-def _ended(run: Run, live: Sequence[Reading], number: int, *, seen: bool) -> list[Reading]:
-    """These readings as they would be if this iteration were the last. Of capsules that were not recorded, those that are returned."""
-    ended = [replace(each, names=each.names | {"iterations": str(number)}) for each in live]
-    return ended if seen else [each for each in ended if _is_returned(run, each)]
+def _ended(live: Sequence[Reading], number: int) -> list[Reading]:
+    """These readings as they would be if this iteration were the last."""
+    return [replace(each, names=each.names | {"iterations": str(number)}) for each in live]
 
 
-def _decided(run: Run, ends: list[Reading]) -> list[Reading]:
-    """Those that explain what is returned, if any does. The sums are capsules that were not squashed, always: that they are there shows
-    nothing before the next iteration.
+def _decided(run: Run, ends: list[Reading], *, seen: bool) -> list[Reading]:
+    """Those that explain what is returned; if none does, those whose capsules were recorded. The sums are capsules that were not squashed,
+    always: that they are there shows nothing before the next iteration.
     """
-    likely = [
-        each for each in ends if each.names["digit_caps.squash"] != "no squash" or each.names["iterations"] != "1"
-    ]
-    return [each for each in ends if _is_returned(run, each)] or likely
+    fit = fitting({number: _output_error(run, each) for number, each in enumerate(ends)})
+    if fit or not seen:
+        return [ends[number] for number in fit]
+    return [each for each in ends if each.names["digit_caps.squash"] != "no squash" or each.names["iterations"] != "1"]
 
 
-def _is_returned(run: Run, reading: Reading) -> bool:
+def _output_error(run: Run, reading: Reading) -> float:
     known = (reading.v, *(of(reading.v) for of in OUTPUTS.values()))
-    return any(run.recording.output_error(each) <= TOLERANCE for each in known)
+    return min(run.recording.output_error(each) for each in known)
 
 
 def _keep(run: Run, live: Sequence[Reading], what: str, deviations: int) -> tuple[list[Reading], bool]:
@@ -104,12 +102,21 @@ def _keep(run: Run, live: Sequence[Reading], what: str, deviations: int) -> tupl
     kept = [
         replace(each, error=max(each.error, error))
         for each, error in zip(live, errors, strict=True)
-        if error <= TOLERANCE
+        if error <= _limit(each, what)
     ]
     if kept:
         return kept, True
     fewest = min((deviations_of(each.names) for each in live), default=0)
     return [each for each in live if deviations_of(each.names) <= fewest + deviations], False
+
+
+def _limit(reading: Reading, what: str) -> float:
+    """An ε shows in the first capsules. What follows has about the error of what was before it; at small weights the next iteration would have
+    one of less than the tolerance even if there were none.
+    """
+    if what == "v" and "agreement" not in reading.names:
+        return TOLERANCE
+    return min(TOLERANCE, max(100 * reading.error, 1e-5))
 
 
 def first_sums(run: Run, front: Front, allowed: Sequence[Names] | None) -> Iterator[Reading]:
@@ -120,7 +127,7 @@ def first_sums(run: Run, front: Front, allowed: Sequence[Names] | None) -> Itera
             if may(names, allowed):
                 logits, coupling, bias = started_with(run, names, front.votes.shape[:3])
                 s = weighted_sum(softmax(logits) if coupling is None else coupling, front.votes)
-                yield Reading(names, front, logits, s + bias, s)
+                yield Reading(names, front, logits, s + bias, s, max(front.errors.values(), default=0.0))
 
 
 def _stored(run: Run) -> Iterator[Names]:
