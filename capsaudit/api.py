@@ -241,16 +241,25 @@ def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, po
         raise AssertionError(message)
 
 
-def assert_same_function(model: nn.Module, variant: AnyVariant, *, inputs: tuple[Any, ...]) -> None:
-    """Assert that a module computes what a variant computes: no stage of its forward pass differs, and every one was determined.
+def assert_same_function(model: nn.Module | str, variant: AnyVariant, *, inputs: Sequence[Any]) -> None:
+    """Assert that a module (or target) computes what a variant computes: no stage of its forward pass differs, and every one was determined.
 
-    `inputs` are example inputs of its forward; of the first, the shape is used.
+    `inputs` are example inputs of its forward, or their shapes as on the command line: `["1,28,28"]`.
 
     Raises:
         AssertionError: a stage that differs or that could not be determined, or a model that did not run, with the table of stages.
         CapsauditError: its tensors match no such network.
     """
-    result = audit(model, inputs=inputs, against=variant)
+    if isinstance(model, str):
+        result = audit_target(model, against=variant, inputs=inputs)
+    else:
+        from capsaudit.inspection.python.arguments import parse_inputs
+        from capsaudit.inspection.python.build import example_inputs
+
+        texts = [each for each in inputs if isinstance(each, str)]
+        result = audit(
+            model, inputs=example_inputs(model, parse_inputs(texts)) if texts else tuple(inputs), against=variant
+        )
     if result.behaviour is None or result.behaviour.verdict != "agrees":
         raise AssertionError(str(result))
 

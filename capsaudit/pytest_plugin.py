@@ -9,7 +9,7 @@ Nothing of capsaudit is imported before a marker or a file asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from capsaudit.errors import CapsauditError
     from capsaudit.results import Audit, AuditedClaim
 
-_MARKER_ARGUMENTS = ("total", "layers", "policy", "model", "target")
+_MARKER_ARGUMENTS = ("total", "layers", "policy", "same_function", "inputs", "model", "target")
 _MARKER = (
-    "capsaudit(total=None, layers={}, policy='stored', model='model', target=None): "
-    "the figures that the module of the fixture `model`, or the `target`, must have, as printed"
+    "capsaudit(total=None, layers={}, policy='stored', same_function=None, inputs=None, model='model', target=None): "
+    "the figures that the module of the fixture `model`, or the `target`, must have, as printed, and the variant whose function it must "
+    "compute of inputs of these shapes"
 )
 _SUFFIX = ".claims.toml"
 
@@ -153,7 +154,10 @@ def _expect_known_arguments(marker: pytest.Mark) -> None:
     from capsaudit.validation import nearest
 
     for argument in marker.args:
-        pytest.fail(f"@pytest.mark.capsaudit: {argument!r} has no name; expected total= or layers=", pytrace=False)
+        pytest.fail(
+            f"@pytest.mark.capsaudit: {argument!r} has no name; expected total=, layers= or same_function=",
+            pytrace=False,
+        )
     for name in marker.kwargs.keys() - set(_MARKER_ARGUMENTS):
         pytest.fail(
             f"@pytest.mark.capsaudit has no argument {name!r}; {nearest(name, _MARKER_ARGUMENTS)}", pytrace=False
@@ -165,21 +169,30 @@ def _judge_marker(
     total: str | int | None = None,
     layers: dict[str, str | int] | None = None,
     policy: str = "stored",
+    same_function: str | None = None,
+    inputs: str | Sequence[str] | None = None,
     model: str = "model",
     target: Any = None,
 ) -> None:
-    """Judge the figures of one marker; a marker without figures fails."""
+    """Judge what one marker states; a marker that states nothing fails."""
     from capsaudit import api
 
     stated = ({} if total is None else {"total": total}) | (layers or {})
-    if not stated:
-        pytest.fail("@pytest.mark.capsaudit states nothing; expected total= or layers=", pytrace=False)
+    if not stated and same_function is None:
+        pytest.fail("@pytest.mark.capsaudit states nothing; expected total=, layers= or same_function=", pytrace=False)
+    if (same_function is None) != (inputs is None):
+        pytest.fail(
+            '@pytest.mark.capsaudit: same_function= needs inputs=, such as "1,28,28", and no other', pytrace=False
+        )
     found = target if target is not None else getattr(item, "funcargs", {}).get(model)
     if found is None:
         pytest.fail(
             f"@pytest.mark.capsaudit: the test has no fixture {model!r} and the marker no target=", pytrace=False
         )
     try:
-        api.assert_counts(found, stated, policy=policy)
+        if stated:
+            api.assert_counts(found, stated, policy=policy)
+        if same_function is not None:
+            api.assert_same_function(found, same_function, inputs=[inputs] if isinstance(inputs, str) else inputs or ())
     except (AssertionError, api.CapsauditError) as error:
         pytest.fail(str(error), pytrace=False)

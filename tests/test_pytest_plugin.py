@@ -1,10 +1,12 @@
 """The pytest plugin as users have it: in processes of their own, where pytest finds it by its entry point."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.claims import CLAIMS, LINE, MODEL, WRONG
+from tests.parity import examples
 
 pytest_plugins = ["pytester"]
 
@@ -143,3 +145,43 @@ def test_a_target_that_ends_its_process_fails_the_test_and_not_the_session(pytes
     done = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     done.assert_outcomes(failed=4)  # the marker, and the three claims of the file
     assert done.stdout.str().count("its process ended with exit status 0 while it was built") >= 4
+
+
+FUNCTION = """
+import pytest
+from net import LayerByLayer, SoftmaxOverInputs
+
+@pytest.fixture
+def model():
+    return LayerByLayer()
+
+@pytest.fixture
+def deviating():
+    return SoftmaxOverInputs()
+
+@pytest.mark.capsaudit(same_function="paper", inputs="1,12,12")
+def test_right(model): ...
+
+@pytest.mark.capsaudit(same_function="paper", inputs=["1,12,12"], target="net.py:LayerByLayer")
+def test_right_target(): ...
+
+@pytest.mark.capsaudit(same_function="paper", inputs="1,12,12", model="deviating")
+def test_deviating(deviating): ...
+
+@pytest.mark.capsaudit(same_function="paper")
+def test_no_inputs(model): ...
+
+@pytest.mark.capsaudit(total=1, inputs="1,12,12")
+def test_no_function(model): ...
+"""
+
+
+def test_a_marker_states_the_function(pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("net.py").write_text(Path(examples.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    pytester.makepyfile(test_function=FUNCTION)
+    pytester.syspathinsert()
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    done.assert_outcomes(passed=2, failed=3)
+    text = done.stdout.str()
+    assert "softmax is the first stage that differs" in text
+    assert text.count("same_function= needs inputs=") >= 2

@@ -22,7 +22,6 @@ from capsaudit.errors import CapsauditError
 from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED
 from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inspection.process import Done, Failed, Message, Reached, Request, Stage, receive, send
-from capsaudit.inspection.python.arguments import FLOAT
 from capsaudit.inspection.targets import Target
 from capsaudit.inventory import Inventory
 from capsaudit.text import valid
@@ -116,11 +115,9 @@ def _load_safetensors(target: Target) -> Inventory:
 
 
 def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory:
-    import torch
-
     from capsaudit.inspection.module import inspect_module
-    from capsaudit.inspection.modules.forward import in_order, probe_inputs
-    from capsaudit.inspection.python.build import load_python
+    from capsaudit.inspection.modules.forward import in_order
+    from capsaudit.inspection.python.build import example_inputs, load_python
 
     _seed()
     report("imported")
@@ -128,9 +125,7 @@ def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory
     report("run")
     example = loaded.example
     if request.inputs:
-        dtypes = [None if name == FLOAT else getattr(torch, name) for _, name in request.inputs]
-        made = probe_inputs(loaded.module, [shape for shape, _ in request.inputs], dtypes=dtypes)
-        example = in_order(loaded.module, made)
+        example = in_order(loaded.module, example_inputs(loaded.module, request.inputs))
     inputs, kwargs = example or (None, None)
     inventory = inspect_module(loaded.module, request.target.text, inputs=inputs, kwargs=kwargs, notes=loaded.notes)
     if request.examine is None or example is None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 
 import torch
 from msgspec import Struct
-from torch import nn
+from torch import Tensor, nn
 
+from capsaudit.arithmetic import Shape
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.foreign_errors import translate_errors
-from capsaudit.inspection.modules.forward import Arguments, by_name
+from capsaudit.inspection.modules.forward import Arguments, by_name, probe_inputs
+from capsaudit.inspection.python.arguments import FLOAT
 from capsaudit.inspection.python.importing import import_target
 from capsaudit.inspection.targets import Target
 from capsaudit.validation import nearest
@@ -41,6 +43,12 @@ def load_python(target: Target, kwargs: Mapping[str, object], *, imported: Calla
     for name in target.name.split("."):
         found = _attribute(found, name, target)
     return _instance(found, target, kwargs) if isinstance(found, nn.Module) else _built(found, target, kwargs)
+
+
+def example_inputs(module: nn.Module, inputs: Sequence[tuple[Shape, str]]) -> tuple[Tensor, ...]:
+    """Inputs of these shapes, without the batch, and dtypes; the usual dtype stands for the module's own."""
+    dtypes = [None if name == FLOAT else getattr(torch, name) for _, name in inputs]
+    return probe_inputs(module, [shape for shape, _ in inputs], dtypes=dtypes)
 
 
 def _attribute(holder: object, name: str, target: Target) -> object:
