@@ -114,7 +114,7 @@ def test_the_marker(pytester: pytest.Pytester) -> None:
     assert "states nothing" in text
     assert "no fixture 'model'" in text
     assert "has no argument 'totl'; did you mean 'total'?" in text
-    assert "'27.1K' has no name; expected total= or layers=" in text
+    assert "'27.1K' has no name; expected total=, layers= or same_function=" in text
 
 
 def test_the_plugin_imports_nothing_before_it_is_used(pytester: pytest.Pytester) -> None:
