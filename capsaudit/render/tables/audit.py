@@ -249,14 +249,21 @@ def _stage_row(row: BehaviourStage) -> tuple[Cell, ...]:
 def _sentences(result: Audit) -> Iterator[str]:
     if result.unexplained:
         yield f"Not explained by any knob: {number(result.unexplained, signed=True).text}."
-    if result.assumed and result.closest:
-        yield f"{listed(result.assumed)} cannot be inferred from the weights; assumed as in {result.closest}."
+    if (assumed := _assumed(result)) and result.closest:
+        yield f"{listed(assumed)} cannot be inferred from the weights; assumed as in {result.closest}."
     if len(result.policies) > 1:
         counts = " · ".join(f"{name} {count:,}" for name, count in result.policies.items())
         yield f"All parameters by policy: {counts}. Used here: {result.policy}."
     yield f"{_size(result.bytes)} in total."
     yield from (f"Warning ({finding.kind}): {finding.message}" for finding in result.warnings)
     yield from result.notes
+
+
+def _assumed(result: Audit) -> list[str]:
+    """The knobs that the forward pass did not show either: a stage has the name of its knob."""
+    stages = result.behaviour.stages if result.behaviour else ()
+    seen = {f"digit_caps.{row.stage}" for row in stages if row.verdict in ("agrees", "differs")}
+    return [knob for knob in result.assumed if knob not in seen]
 
 
 def _size(count: int) -> str:
