@@ -16,13 +16,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def shown(command: str, *, code: int = 0, until: str | None = None) -> None:
+def shown(command: str, *, code: int = 0, since: str | None = None, until: str | None = None) -> None:
     """Print a command and its output as a code block. Another exit code than `code` is an error.
 
-    `until`: the text at the start of a line from which the output is left out.
+    `since`, `until`: the texts at the start of the lines before which and from which the output is left out.
     """
     printed, found, _ = output(command, code=code).partition(f"\n{until}" if until else "\0")
-    _block("console", f"$ {command}\n{printed}" + "\n…" * bool(found))
+    _, cut, printed = printed.rpartition(f"\n{since}" if since else "\0")
+    _block("console", f"$ {command}\n" + f"…\n{since}" * bool(cut) + printed + "\n…" * bool(found))
 
 
 def source(path: str) -> None:

@@ -18,6 +18,9 @@ _MANY = 60
 
 _BYTES = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
+_ROUNDING = 1e-6
+"""Smaller relative errors are rounding, and other ones on every processor."""
+
 
 def audit(result: Audit) -> Document:
     """The layers, what differs, the claims; the tensors where they are asked for."""
@@ -235,7 +238,7 @@ def _behaviour(found: Behaviour) -> Iterator[Grid | str]:
 
 
 def _stage_row(row: BehaviourStage) -> tuple[Cell, ...]:
-    error = None if row.error is None else f"{row.error:.1e}"
+    error = None if row.error is None else "< 1e-6" if row.error < _ROUNDING else f"{row.error:.2g}"
     return (
         word(row.stage),
         word(row.reference),
