@@ -128,7 +128,12 @@ def copy_of(module: nn.Module, dtype: torch.dtype | None) -> nn.Module:
         CapsauditError: it cannot be copied.
     """
     try:
-        copied = copy.deepcopy(module).to("cpu", dtype)
+        copied = copy.deepcopy(module)
+        if {id(each.tensor) for each in registered(copied)} & {id(each.tensor) for each in registered(module)}:
+            raise CapsauditError("the model cannot be copied: its copy shares its tensors")
+        copied.to("cpu", dtype)
+    except CapsauditError:
+        raise
     except Exception as error:
         raise CapsauditError(f"the model cannot be copied: {type(error).__name__}") from error
     for _, part in walk(copied):

@@ -6,7 +6,7 @@ Each is tried on copies, and its reason has the figure that was measured. What c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -58,12 +58,12 @@ def properties_of(
         example: Arguments that its forward takes. A capsule network is run on images and labels first.
     """
     wanted = [each for each in _PROPERTIES if network or not each.of_capsules]
-    with restored(module):
-        try:
+    try:
+        with restored(module):
             trial = Trial(module, network, example)
-        except Exception as error:  # whatever a model does here, it can be counted
-            return tuple(BehaviourProperty(property=each.name, holds=None, because=_why(error)) for each in wanted)
-        return tuple(_tried(each, trial) for each in wanted)
+            return tuple(_tried(each, trial) for each in wanted)
+    except Exception as error:  # whatever a model does here, its parameters can be counted
+        return tuple(BehaviourProperty(property=each.name, holds=None, because=_why(error)) for each in wanted)
 
 
 def _tried(wanted: _Property, trial: Trial) -> BehaviourProperty:
@@ -82,32 +82,30 @@ def _repeatable(trial: Trial) -> Checked:
     """The random state is not set again in between, and what the model keeps is kept."""
     first, second = trial.precise.returned
     _expect_finite(first)
-    return _judged(trial, _difference(first, second), "between two runs on the same inputs")
+    return _judged(trial, _difference(first, second), "two runs on the same inputs")
 
 
 def _independent(trial: Trial) -> Checked:
     """The first and the last example alone, beside the same in the batch."""
-    together, count = _repeated(trial), len(trial.rows)
-    if count == 1:
+    together, ends = _repeated(trial), (trial.rows[0], trial.rows[-1])
+    if len(trial.rows) == 1:
         return None, "forward takes one example, but not two"
-    if _equal(*(tensors_within(trial.batch.rows([number])) for number in (0, count - 1))):
+    if _equal(*(tensors_within(trial.batch.rows([number])) for number in ends)):
         return None, "all examples are equal; name a function that returns the model and example inputs that differ"
+    batch = f"a batch of {len(trial.rows)}"
     differences: list[float] = []
-    for number in (0, count - 1):
+    for number in ends:
         try:
             alone = trial.returns([number])
         except CapsauditError as error:
-            return False, f"it runs on a batch of {count}, but not on one example alone: {error}"
-        if not _differ_in_batch(alone, together, count):
-            return False, f"one example alone gives {_shapes(alone)}, a batch of {count} gives {_shapes(together)}"
-        differences += [
-            _difference([many.narrow(axis, number, 1)], [one])
-            for one, many in zip(alone, together, strict=True)
-            if (axis := _batch_axis(one, many)) is not None
-        ]
+            return False, f"it runs on {batch}, but not on one example alone: {error}"
+        if not _differ_in_batch(alone, together, len(trial.rows)):
+            return False, f"one example alone gives {_shapes(alone)}, {batch} gives {_shapes(together)}"
+        differences += _by_row(alone, together, number)
     if not differences:
         return None, "nothing that forward returns has a row for each example"
-    return _judged(trial, max(differences), f"between an example alone and in a batch of {count}", its_weights=True)
+    holds, because = _judged(trial, max(differences), f"an example alone and in {batch}")
+    return holds, because if trial.network else f"{because}, with its own weights; with others it may be more"
 
 
 def _repeated(trial: Trial) -> list[Tensor]:
@@ -133,20 +131,23 @@ def _equal(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
 
 
 def _differ_in_batch(alone: Sequence[Tensor], together: Sequence[Tensor], count: int) -> bool:
-    """Whether the shapes are the same but for one axis, which is that of the batch."""
+    """Whether the shapes are the same but for one axis at most, which is that of the batch."""
     if [each.dim() for each in alone] != [each.dim() for each in together]:
         return False
-    pairs = [set(zip(one.shape, many.shape, strict=True)) for one, many in zip(alone, together, strict=True)]
+    pairs = [list(zip(one.shape, many.shape, strict=True)) for one, many in zip(alone, together, strict=True)]
     return all([pair for pair in found if pair[0] != pair[1]] in ([], [(1, count)]) for found in pairs)
+
+
+def _by_row(alone: Sequence[Tensor], together: Sequence[Tensor], number: int) -> Iterator[float]:
+    """The differences of what has a row for each example."""
+    for one, many in zip(alone, together, strict=True):
+        for axis, size in enumerate(one.shape):
+            if size != many.shape[axis]:
+                yield _relative(many.narrow(axis, number, 1), one)
 
 
 def _shapes(tensors: Sequence[Tensor]) -> str:
     return ", ".join("×".join(map(str, each.shape)) or "a single value" for each in tensors)
-
-
-def _batch_axis(one: Tensor, many: Tensor) -> int | None:
-    """The axis in which they differ."""
-    return next((axis for axis, size in enumerate(one.shape) if size != many.shape[axis]), None)
 
 
 def _is_finite(tensor: Tensor) -> bool:
@@ -169,17 +170,22 @@ def _relative(one: Tensor, other: Tensor) -> float:
 
 
 def _rounding(trial: Trial) -> float:
-    return _ROUNDING if trial.precise.dtype == torch.float64 else _SEEN
+    """The largest relative difference that is rounding in the dtype of the outputs."""
+    epsilon = max(torch.finfo(each.dtype).eps for each in trial.precise.returned[0])
+    return _ROUNDING if epsilon < _ROUNDING else max(_SEEN, 10 * epsilon)
 
 
-def _judged(trial: Trial, difference: float, between: str, *, its_weights: bool = False) -> Checked:
+def _judged(trial: Trial, difference: float, what: str) -> Checked:
     """In float64 what is neither rounding nor large may be the rounding of a part that computes in float32."""
-    because = f"the largest relative difference {between} is {difference:.1e}"
-    if its_weights and not trial.network:
-        because += ", with its own weights; with others it may be larger"
+    because = f"{what} differ by {_figure(difference)} at most, relative to what is returned"
     if _rounding(trial) < difference < _SEEN:
         return None, f"{because}: more than the rounding of float64, less than that of float32"
     return difference <= _rounding(trial), because
+
+
+def _figure(value: float) -> str:
+    """Two digits; of what is exactly 0, one."""
+    return f"{value:.1e}" if value else "0"
 
 
 def _black(trial: Trial) -> Checked:
@@ -227,9 +233,8 @@ def _zero_primary(trial: Trial) -> Checked:
         return None, "all primary capsules have the same kernels, so none of them alone can be 0"
     chosen = {*range(dimension), *range(0, channels, channels // dimension)}
     zeros = {**_without(trial.known, kernels, chosen), **_without(trial.known, biases, chosen)}
-    return _finite(
-        variant(trial.known, zeros), trial.batch.rows(trial.rows), f"with {len(chosen)} of {channels} channels of 0"
-    )
+    what = f"with {len(chosen)} of {channels} channels of 0"
+    return _finite(variant(trial.known, zeros), trial.batch.rows(trial.rows), what)
 
 
 def _without(module: nn.Module, found: Sequence[InventoryTensor], chosen: set[int]) -> dict[str, Tensor]:
@@ -254,21 +259,18 @@ def _zero_classes(trial: Trial) -> Checked:
 def _finite(module: nn.Module, arguments: Arguments, what: str) -> Checked:
     """Whether outputs are, and the gradients of their sum, in which each value has another factor."""
     found = returned(module, arguments)
-    if bad := sum(not _is_finite(each) for each in found):
-        return (
-            False,
-            f"{what}, {bad} of the {len(found)} tensors that forward returns {'is' if bad == 1 else 'are'} not finite",
-        )
+    if bad := [each for each in found if not _is_finite(each)]:
+        return False, f"{what}, {len(bad)} of {len(found)} tensors that forward returns are not finite"
     named = {path: each for path, each in tensors_of(module).items() if each.requires_grad}
     roots = [each.abs() if each.is_complex() else each for each in found if each.requires_grad]
     if not named or not roots:
-        return True, f"{what}, what forward returns is finite; it has no gradient"
+        return True, f"{what}, what forward returns is finite, and has no gradient"
     total = torch.stack([(each * torch.linspace(0.5, 1.5, each.numel()).view_as(each)).sum() for each in roots]).sum()
     gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
     reached = {path: each for path, each in zip(named, gradients, strict=True) if each is not None}
     if failed := [path for path, each in reached.items() if not _is_finite(each)]:
-        gone = f"the gradients of {len(failed)} of {len(reached)} parameters are not, such as that of {failed[0]}"
-        return False, f"{what}, what forward returns is finite, but {gone}"
+        some = f"the gradients of {len(failed)} of {len(reached)} parameters are not, such as that of {failed[0]}"
+        return False, f"{what}, what forward returns is finite, but {some}"
     return True, f"{what}, what forward returns and the gradients of {len(reached)} parameters are finite"
 
 
@@ -283,18 +285,17 @@ def _short(trial: Trial) -> Checked:
         return None, "forward returns neither class capsules nor a value for each class"
     if lengths.min() < 0:
         return None, "the values that forward returns for the classes are no lengths: some are negative"
-    largest = lengths.max().item()
-    return largest <= 1 + _rounding(
-        trial
-    ), f"with a large W the longest of {lengths.numel()} class capsules is {largest:.9g}"
+    because = f"with a large W the longest of {lengths.numel()} class capsules is {lengths.max().item():.9g}"
+    return lengths.max().item() <= 1 + _rounding(trial), because
 
 
 def _lengths(outputs: Sequence[Tensor], batch: int, classes: int, dimension: int) -> Tensor | None:
     """Of class capsules that are returned; else the values for the classes."""
-    by_shape = {tuple(size for size in each.shape if size != 1): each for each in outputs}
-    if (capsules := by_shape.get((batch, classes, dimension))) is not None:
-        return torch.linalg.vector_norm(capsules.reshape(batch, classes, dimension), dim=-1)
-    return by_shape.get((batch, classes))
+    by_shape = {tuple(n for n in each.shape[1:] if n != 1): each for each in outputs if each.shape[:1] == (batch,)}
+    if (capsules := by_shape.get((classes, dimension))) is None:
+        return by_shape.get((classes,))
+    lengths: Tensor = capsules.reshape(batch, classes, dimension).norm(dim=-1)
+    return lengths
 
 
 def _alike(trial: Trial) -> Checked:
@@ -302,17 +303,17 @@ def _alike(trial: Trial) -> Checked:
     evaluated, parts = _repeated(trial), dict(walk(trial.own))
     training = [path for path, part in parts.items() if not isinstance(part, _BY_DESIGN)]
     trained = trial.returns(trial.rows, training=training)
-    if len(trained) != len(evaluated):
-        return False, f"forward returns {len(evaluated)} tensors in eval mode and {len(trained)} in train mode"
+    if [each.shape for each in trained] != [each.shape for each in evaluated]:
+        return False, f"eval mode gives {_shapes(evaluated)}, train mode gives {_shapes(trained)}"
     compared, images = (
         _difference(*([each for each in found if _is_image(trial, each) == wanted] for found in (evaluated, trained)))
         for wanted in (False, True)
     )
     if compared > _rounding(trial) and _draws(trial, trained, training):
-        return None, "in train mode forward draws random numbers by itself, as where dropout is a function and no module"
-    holds, because = _judged(trial, compared, "between train and eval mode")
+        return None, "in train mode it draws random numbers by itself, as where dropout is a function and no module"
+    holds, because = _judged(trial, compared, "train and eval mode")
     if kept := sorted({type(part).__name__ for part in parts.values() if isinstance(part, _BY_DESIGN)}):
-        because += f", but for {', '.join(kept)}"
+        because += f", but for {', '.join(kept)}, which stayed in eval mode"
     if images > _rounding(trial):
         because += "; the reconstruction differs, as where the decoder is given the target in train mode only"
     return holds, because

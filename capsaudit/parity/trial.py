@@ -22,7 +22,6 @@ from capsaudit.inspection.modules.walk import registered
 from capsaudit.parity.prepare import BATCH, copy_of, default_dtype, label_forms, sizes_of
 from capsaudit.recognition.base import RecognisedNetwork
 
-
 _EXAMPLES = 2
 """Of a run: as many as show that one changes another's output."""
 
