@@ -34,6 +34,9 @@ _ROUNDING = 1e-9
 _SEEN = 1e-4
 """The same in float32."""
 
+_SHOWN = 1e-12
+"""Differences below this are not shown by their size, which depends on the processor."""
+
 _LARGE = 30.0
 """The factor of W at which a length that nothing keeps below 1 is above it. A squash may give 1 there, which is its limit."""
 
@@ -177,15 +180,11 @@ def _rounding(trial: Trial) -> float:
 
 def _judged(trial: Trial, difference: float, what: str) -> Checked:
     """In float64 what is neither rounding nor large may be the rounding of a part that computes in float32."""
-    because = f"{what} differ by {_figure(difference)} at most, relative to what is returned"
+    size = f"{difference:.2g} at most" if difference >= _SHOWN else f"less than {_SHOWN}"
+    because = f"{what} differ by {size}, relative to what is returned"
     if _rounding(trial) < difference < _SEEN:
         return None, f"{because}: more than the rounding of float64, less than that of float32"
     return difference <= _rounding(trial), because
-
-
-def _figure(value: float) -> str:
-    """Two digits; of what is exactly 0, one."""
-    return f"{value:.1e}" if value else "0"
 
 
 def _black(trial: Trial) -> Checked:

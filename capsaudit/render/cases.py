@@ -164,7 +164,7 @@ def _properties(result: Audit) -> list[Case]:
         Case(
             suite="capsaudit.properties",
             name=f"{result.target}: {each.property}",
-            title=f"capsaudit {each.property}",
+            title="capsaudit",
             level="warning",
             messages=(Message(f"does not hold: {each.because}", each.property),),
         )
