@@ -180,7 +180,7 @@ def _rounding(trial: Trial) -> float:
 
 def _judged(trial: Trial, difference: float, what: str) -> Checked:
     """In float64 what is neither rounding nor large may be the rounding of a part that computes in float32."""
-    size = f"{difference:.2g} at most" if difference >= _SHOWN else f"less than {_SHOWN}"
+    size = f"up to {difference:.2g}" if difference >= _SHOWN else f"less than {_SHOWN}"
     because = f"{what} differ by {size}, relative to what is returned"
     if _rounding(trial) < difference < _SEEN:
         return None, f"{because}: more than the rounding of float64, less than that of float32"
