@@ -163,22 +163,32 @@ def audit(
     policy: str = "stored",
     name: str | None = None,
     behaviour: bool = True,
+    properties: bool = False,
 ) -> results.Audit:
     """Count a module, find the variant that it is, and judge claims about it. The module is not changed.
 
     With `inputs` (and `kwargs` of its forward) it is run once: lazy modules are materialised in a copy, and what a gradient reaches is
     compared with what is registered. With `behaviour`, copies of a capsule network with known weights are run too, to find out whether it
-    computes what the variant computes.
+    computes what the variant computes. Properties that need no reference, such as that two runs agree, are tried on capsule networks, and
+    with `properties` on any model. They decide nothing.
 
     Raises:
-        CapsauditError: it cannot be counted or run, or a claim cannot be read.
+        CapsauditError: it cannot be counted or run, a claim cannot be read, or there are no inputs to try properties on.
     """
     from capsaudit.commands.audit import audit_module
 
     chosen = _variant(against) if against else None
     model_name = name or type(model).__name__
     return audit_module(
-        model, model_name, inputs, kwargs, against=chosen, claims=claims, policy=policy, behaviour=behaviour
+        model,
+        model_name,
+        inputs,
+        kwargs,
+        against=chosen,
+        claims=claims,
+        policy=policy,
+        behaviour=behaviour,
+        properties=properties,
     )
 
 
@@ -194,6 +204,7 @@ def audit_target(
     write_variant: Path | None = None,
     write_claims: Path | None = None,
     behaviour: bool = True,
+    properties: bool = False,
 ) -> results.Audit:
     """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a .safetensors file or a state dict.
 
@@ -207,7 +218,9 @@ def audit_target(
     from capsaudit.commands.audit import Options, audit_target
 
     chosen = _variant(against) if against else None
-    options = Options(kwargs=kwargs, inputs=inputs, policy=policy, timeout=timeout, behaviour=behaviour)
+    options = Options(
+        kwargs=kwargs, inputs=inputs, policy=policy, timeout=timeout, behaviour=behaviour, properties=properties
+    )
     return audit_target(target, options, against=chosen, claims=claims, write_to=write_variant, claims_to=write_claims)
 
 

@@ -270,6 +270,14 @@ def audit(
         bool,
         typer.Option("--no-behaviour", help="Do not determine what the forward pass of a capsule network computes."),
     ] = False,
+    properties: Annotated[
+        bool,
+        typer.Option(
+            "--properties",
+            help="Try properties that need no reference on any model, for example that two runs agree. A capsule network's are "
+            "tried anyway, unless --no-behaviour is given. They decide nothing.",
+        ),
+    ] = False,
     tensors: Annotated[
         bool,
         typer.Option("--tensors", help="List the tensors too. JSON always has them; CSV has the claims otherwise."),
@@ -294,7 +302,7 @@ def audit(
     from capsaudit.render.formats import destinations
 
     written = destinations(formats or ["rich"], outputs or [])
-    options = (against, claims, kwargs, inputs, policy, write_variant, write_claims, no_behaviour)
+    options = (against, claims, kwargs, inputs, policy, write_variant, write_claims, no_behaviour, properties)
     if target is None:
         if any(options):
             raise CapsauditError("audit: only --timeout, --format and --output apply without TARGET; name the model")
@@ -311,6 +319,7 @@ def audit(
         write_variant=write_variant,
         write_claims=write_claims,
         behaviour=not no_behaviour,
+        properties=properties,
     )
     _show(msgspec.structs.replace(result, lists_tensors=tensors), written)
     if write_claims is not None:

@@ -118,15 +118,31 @@ class BehaviourStage(Struct, frozen=True, kw_only=True):
     because: str
 
 
+class BehaviourProperty(Struct, frozen=True, kw_only=True):
+    """A property that needs no reference, such as that two runs agree.
+
+    Attributes:
+        property: Its name, such as `repeatable`.
+        holds: Whether the model has it; null if that could not be tried.
+        because: What was measured, or why it could not be tried.
+    """
+
+    property: str
+    holds: bool | None
+    because: str
+
+
 class Behaviour(Struct, frozen=True, kw_only=True):
     """Whether a model computes what its reference computes, stage by stage in the order of the forward pass.
 
     Attributes:
-        verdict: `differs` if any stage does; `not run` if its forward could not be run, `not recognised` if it is no capsule network.
+        verdict: `differs` if any stage does; `not run` if its forward could not be run or its stages were left out, `not recognised` if
+            it is no capsule network. Properties do not change it.
         reference: The variant that it is compared with.
         stages: The stages; none if it was not run or not recognised.
         because: The first stage that differs, or why nothing was determined.
         precision: The floating-point numbers that the model ran with; null if it was not run.
+        properties: What was tried without a reference; none for a model that is no capsule network, unless they were asked for.
     """
 
     verdict: BehaviourVerdict | Literal["not recognised", "not run"]
@@ -134,6 +150,7 @@ class Behaviour(Struct, frozen=True, kw_only=True):
     stages: tuple[BehaviourStage, ...]
     because: str
     precision: Literal["float64", "float32"] | None = None
+    properties: tuple[BehaviourProperty, ...] = ()
 
 
 class Inventory(Struct, frozen=True, kw_only=True):

@@ -97,17 +97,22 @@ def audit_module(
     claims: Sequence[str | Path],
     policy: str,
     behaviour: bool = True,
+    properties: bool = False,
 ) -> Audit:
-    """A module in memory. `behaviour`: whether it is determined, if there are inputs.
+    """A module in memory. `behaviour`: whether it is determined, if there are inputs; `properties`: those of any model.
 
     Raises:
-        CapsauditError: as `audit`, or it cannot be run.
+        CapsauditError: as `audit`, or it cannot be run, or there are no inputs to try properties on.
     """
     from capsaudit.inspection.module import inspect_module
+    from capsaudit.inspection.modules.forward import Arguments
 
     inventory = inspect_module(model, name, inputs=inputs, kwargs=kwargs)
-    if behaviour and (inputs is not None or kwargs is not None):
-        inventory = msgspec.structs.replace(inventory, behaviour=behaviour_of(model, inventory, against=against))
+    if (behaviour or properties) and (inputs is not None or kwargs is not None):
+        example = Arguments(inputs or (), kwargs or {})
+        found = behaviour_of(model, inventory, example, against=against, stages=behaviour, properties=properties)
+        inventory = msgspec.structs.replace(inventory, behaviour=found)
+    _expect_tried(inventory, properties=properties)
     return audit(inventory, load_all(), against=against, claims=[*map(load_model_claims, claims)], policy=policy)[0]
 
 
@@ -119,6 +124,7 @@ class Options(Struct, frozen=True, kw_only=True):
     policy: str | None = None
     timeout: float
     behaviour: bool = True
+    properties: bool = False
 
 
 def audit_target(
@@ -149,8 +155,11 @@ def audit_target(
         inputs=options.inputs,
         timeout=options.timeout,
         folder=folder,
-        examine=partial(behaviour_of, against=against) if options.behaviour else None,
+        examine=partial(behaviour_of, against=against, stages=options.behaviour, properties=options.properties)
+        if options.behaviour or options.properties
+        else None,
     )
+    _expect_tried(inventory, properties=options.properties)
     result, match = audit(inventory, load_all(), against=against, claims=files, policy=options.policy or STORED)
     if write_to is not None:
         write_variant(match, inventory, write_to)
@@ -158,6 +167,14 @@ def audit_target(
         kwargs = options.kwargs if isinstance(options.kwargs, Mapping) else parse_kwargs(options.kwargs)
         write_claims(inventory, claims_to, kwargs=kwargs, inputs=options.inputs, policy=result.policy, folder=folder)
     return result
+
+
+def _expect_tried(inventory: Inventory, *, properties: bool) -> None:
+    if properties and inventory.behaviour is None:
+        raise CapsauditError(
+            f"{inventory.target}: properties need an input to run the model on; pass one (--input 1,28,28), "
+            "or name a function that returns the model and its example inputs"
+        )
 
 
 def audit_targets(targets: Sequence[str], options: Options) -> Audits:

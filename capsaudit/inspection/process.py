@@ -30,6 +30,8 @@ from capsaudit.inventory import Behaviour, Inventory
 if TYPE_CHECKING:
     from torch import nn
 
+    from capsaudit.inspection.modules.forward import Arguments
+
 Stage = Literal["read", "imported", "built", "run"]
 """What is being done with a target."""
 
@@ -43,13 +45,13 @@ _HINTS = {
 
 class Request(Struct, frozen=True):
     """What the child has to load. `inputs`: shapes without the batch, and dtypes. `examine`: a function of a
-    module that determines its behaviour in the child, if the module can be run; it is sent by its name.
+    module, its inventory and the arguments that it is run with, which determines its behaviour in the child; it is sent by its name.
     """
 
     target: Target
     kwargs: Mapping[str, object]
     inputs: Sequence[tuple[Shape, str]]
-    examine: Callable[[nn.Module, Inventory], Behaviour] | None = None
+    examine: Callable[[nn.Module, Inventory, Arguments], Behaviour] | None = None
 
 
 class Reached(Struct, frozen=True, tag=True):

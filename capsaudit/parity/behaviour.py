@@ -5,23 +5,61 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from capsaudit.catalogue import Variant, load_all
 from capsaudit.errors import CapsauditError
 from capsaudit.families.capsnet import CapsNet
+from capsaudit.families.efficient_capsnet import EfficientCapsNet
 from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inventory import Behaviour, BehaviourStage, BehaviourVerdict, Inventory
 from capsaudit.parity.base import NOT_STATED, Found, Method, Stage
-from capsaudit.recognition.base import Match
+from capsaudit.recognition.base import Match, NoMatch
 from capsaudit.recognition.closest import closest
 from capsaudit.spec import Spec
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from capsaudit.inspection.modules.forward import Arguments
 
-def behaviour(module: nn.Module, inventory: Inventory, *, against: Variant | None = None) -> Behaviour:
-    """Whether a module, which is not changed, computes what the variant it is closest to, or `against`, computes."""
+
+_LEFT_OUT = Behaviour(
+    verdict="not run", reference=None, stages=(), because="the stages of its forward pass were left out"
+)
+
+
+def behaviour(
+    module: nn.Module,
+    inventory: Inventory,
+    example: Arguments | None = None,
+    *,
+    against: Variant | None = None,
+    stages: bool = True,
+    properties: bool = False,
+) -> Behaviour:
+    """Whether a module, which is not changed, computes what the variant it is closest to, or `against`, computes, and its properties.
+
+    Args:
+        module: The model.
+        inventory: Its tensors.
+        example: Arguments that its forward takes; a capsule network may do without.
+        against: The variant that it is compared with; the closest one by default.
+        stages: Whether the stages of its forward pass are determined.
+        properties: Whether its properties are tried also if it is no capsule network, or if the stages are left out.
+    """
     match = closest(inventory, (against,) if against else load_all())
+    network = match.network if isinstance(match, Match) else None
+    capsules = network if network and isinstance(network.spec, CapsNet | EfficientCapsNet) else None
+    found = _determined(module, match) if stages or capsules is None else _LEFT_OUT
+    if not (properties or (stages and capsules)):
+        return found
+    from capsaudit.parity.properties import properties_of  # imports torch
+
+    return msgspec.structs.replace(found, properties=properties_of(module, capsules, example))
+
+
+def _determined(module: nn.Module, match: Match | NoMatch) -> Behaviour:
     method = _method(match.network.spec) if isinstance(match, Match) else None
     if not isinstance(match, Match) or method is None:
         return Behaviour(

@@ -22,7 +22,7 @@ from capsaudit.inspection.modules.forward import restored_random_state, run_forw
 from capsaudit.inspection.modules.walk import registered, walk
 from capsaudit.parity.record import Recorder, Recording
 from capsaudit.recognition.base import RecognisedNetwork
-from capsaudit.spec import Convolution
+from capsaudit.spec import Convolution, Spec
 
 BATCH = 3
 """Images of a run: two cannot show whether an average over the batch is taken over images or over something else of that size."""
@@ -67,7 +67,7 @@ class Run(NamedTuple):
         """
         for _, part in walk(self.module):
             part.training = training
-        with restored_random_state(), _default(self.given[0].dtype), torch.no_grad():
+        with restored_random_state(), default_dtype(self.given[0].dtype), torch.no_grad():
             return _recorded(self.module, self.given, self.spec)
 
     def returned(self) -> object:
@@ -78,11 +78,11 @@ class Run(NamedTuple):
         """
         for _, part in walk(self.module):
             part.training = False
-        with restored_random_state(), _default(self.given[0].dtype), torch.enable_grad():
+        with restored_random_state(), default_dtype(self.given[0].dtype), torch.enable_grad():
             return run_forward(self.module, self.given, {})
 
 
-def sizes_of(spec: CapsNet) -> Sizes:
+def sizes_of(spec: Spec) -> Sizes:
     """From the arithmetic of DigitCaps."""
     digit = next(layer for layer in layers(spec) if layer.name == "digit_caps")
     capsules, dimension_in = digit.input_shape
@@ -98,7 +98,7 @@ def run_with(module: nn.Module, network: RecognisedNetwork, gain: float) -> Run:
     assert isinstance(network.spec, CapsNet)
     faults: list[str] = []
     for dtype in (torch.float64, torch.float32):
-        for labels, form in _labels(module, network.spec):
+        for labels, form in label_forms(module, network.spec.digit_caps.classes):
             try:
                 return _run(module, network, gain, dtype, labels, form)
             except CapsauditError as error:
@@ -112,9 +112,9 @@ def _run(
     spec = network.spec
     assert isinstance(spec, CapsNet)
     generator = torch.Generator().manual_seed(0)
-    with restored_random_state(), _default(dtype), torch.no_grad():
+    with restored_random_state(), default_dtype(dtype), torch.no_grad():
         torch.manual_seed(0)
-        copied = _copy(module, dtype)
+        copied = copy_of(module, dtype)
         tensors = _fill(copied, network, gain, generator)
         weights = {
             name: [each.detach().to(torch.float64, copy=True) for each in found] for name, found in tensors.items()
@@ -134,10 +134,10 @@ def _recorded(module: nn.Module, given: tuple[Tensor, ...], spec: CapsNet) -> Re
     return Recording(recorder.found, output, BATCH)
 
 
-def _labels(module: nn.Module, spec: CapsNet) -> Iterator[tuple[Tensor | None, str]]:
+def label_forms(module: nn.Module, classes: int) -> Iterator[tuple[Tensor | None, str]]:
     """Labels as indices, as one-hot rows, and none; only none where forward has no parameter for them."""
     takes = list(inspect.signature(module.forward).parameters.values())[1:2]
-    labels = torch.arange(BATCH).flip(0) % spec.digit_caps.classes
+    labels = torch.arange(BATCH).flip(0) % classes
     if takes and (takes[0].default is takes[0].empty or _LABELS.fullmatch(takes[0].name)):
         yield labels, "indices"
         yield labels, "one-hot"
@@ -145,7 +145,7 @@ def _labels(module: nn.Module, spec: CapsNet) -> Iterator[tuple[Tensor | None, s
 
 
 @contextmanager
-def _default(dtype: torch.dtype) -> Iterator[None]:
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
     """What a forward creates without a dtype has this one."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
@@ -155,10 +155,19 @@ def _default(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def _copy(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """In eval mode, module by module: a user's `eval()` may do more."""
+def copy_of(module: nn.Module, dtype: torch.dtype | None) -> nn.Module:
+    """On the CPU, in eval mode, module by module: a user's `eval()` may do more. `dtype`: of its floating-point tensors; None: as they are.
+
+    Raises:
+        CapsauditError: it cannot be copied.
+    """
     try:
-        copied = copy.deepcopy(module).to("cpu", dtype)
+        copied = copy.deepcopy(module)
+        if {id(each.tensor) for each in registered(copied)} & {id(each.tensor) for each in registered(module)}:
+            raise CapsauditError("the model cannot be copied: its copy shares its tensors")
+        copied.to("cpu", dtype)
+    except CapsauditError:
+        raise
     except Exception as error:
         raise CapsauditError(f"the model cannot be copied: {type(error).__name__}") from error
     for _, part in walk(copied):

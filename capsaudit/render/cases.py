@@ -93,11 +93,11 @@ def _claim(claim: JudgedClaim) -> Case:
 
 @_cases.register(Audit)
 def _audit(result: Audit) -> tuple[Case, ...]:
-    """A case for each claim, one for the variant that the model is compared with, and one for each warning."""
+    """A case for each claim, one for the variant that the model is compared with, and one for each warning, also for properties."""
     found = [_audited_claim(result, claim) for claim in result.claims]
     if result.against is not None:
         found.append(_variant(result))
-    return (*found, *_warnings(result))
+    return (*found, *_warnings(result), *_properties(result))
 
 
 @_cases.register(Audits)
@@ -155,4 +155,19 @@ def _warnings(result: Audit) -> list[Case]:
             messages=(Message(finding.message, finding.path),),
         )
         for finding in result.warnings
+    ]
+
+
+def _properties(result: Audit) -> list[Case]:
+    """Those that do not hold: as warnings, because they decide nothing."""
+    return [
+        Case(
+            suite="capsaudit.properties",
+            name=f"{result.target}: {each.property}",
+            title="capsaudit",
+            level="warning",
+            messages=(Message(f"does not hold: {each.because}", each.property),),
+        )
+        for each in (result.behaviour.properties if result.behaviour else ())
+        if each.holds is False
     ]

@@ -53,7 +53,7 @@ class Audit(Result, frozen=True, kw_only=True):
     `recognised`: the family of that variant. `policies`: all parameters by each policy that makes a difference. `explanations`: the changed
     knobs that lead from the variant to the model; `unexplained`: the difference that they do not account for. `beyond`: the model's own
     layers that have no part in the variant; they are the last of `layers`. `assumed`: knobs that cannot be inferred from the tensors.
-    `behaviour`: whether it computes what the variant computes; null if it was not run.
+    `behaviour`: whether it computes what the variant computes, and properties, which decide nothing; null if it was not run.
     `lists_tensors`: whether its tables list the tensors one by one, as the JSON always does.
     """
 

@@ -347,3 +347,44 @@ def test_against_a_variant_a_difference_of_behaviour_disagrees(
     done = invoke("audit", *arguments, "--format", "github", cwd=tmp_path)
     assert done.returncode == code, done.stderr
     assert ("primary_caps.layout is the first stage that differs" in done.stdout) == (code == 1)
+
+
+def test_properties_of_a_capsule_network_are_shown_and_decide_nothing(tmp_path: Path) -> None:
+    """An image's output depends on its batch: a warning, not a failure."""
+    target = f"{ROOT / 'tests' / 'parity' / 'examples.py'}:MeanAgreement"
+    shown = invoke("audit", target, "--input", "1,12,12", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert "independent of the batch        no" in shown.stdout
+    annotated = invoke("audit", target, "--input", "1,12,12", "--format", "github", cwd=tmp_path)
+    assert annotated.returncode == 0
+    assert "::warning title=capsaudit independent of the batch::does not hold: an example alone" in annotated.stdout
+    assert "capsaudit repeatable" not in annotated.stdout
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments", "verdict"),
+    [
+        ("net.py:SmallClassifier", ["--input", "1,28,28", "--properties"], "not recognised"),
+        ("capsules", ["--input", "1,12,12", "--properties", "--no-behaviour"], "not run"),
+    ],
+)
+def test_properties_are_tried_where_they_are_asked_for(
+    folder: Path, target: str, arguments: list[str], verdict: str
+) -> None:
+    named = target if ".py" in target else f"{ROOT / 'tests' / 'parity' / 'examples.py'}:OneForward"
+    found = json.loads(invoke("audit", named, *arguments, "--format", "json", cwd=folder).stdout)["behaviour"]
+    holds = {row["property"]: row["holds"] for row in found["properties"]}
+    assert found["verdict"] == verdict
+    assert holds["repeatable"] is True
+    assert ("lengths below 1" in holds) == (target == "capsules")
+    assert "Properties:" in invoke("audit", named, *arguments, "--format", "markdown", cwd=folder).stdout
+
+
+@pytest.mark.parametrize("target", ["net.py:SmallClassifier", "weights.safetensors"])
+def test_properties_need_an_input(folder: Path, target: str) -> None:
+    write_zeros(folder / "weights.safetensors", {"weight": [2]})
+    done = invoke("audit", target, "--properties", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "properties need an input to run the model on" in done.stderr
+    with pytest.raises(api.CapsauditError, match="properties need an input"):
+        api.audit(torch.nn.Linear(2, 3), properties=True)

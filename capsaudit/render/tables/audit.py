@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from capsaudit.inventory import Behaviour, BehaviourStage
+from capsaudit.inventory import Behaviour, BehaviourProperty, BehaviourStage
 from capsaudit.render.document import Cell, Column, Document, Grid, Waterfall, figure, number, shape, verdict, word
 from capsaudit.render.reasons import because, listed
 from capsaudit.render.tables.base import BLANK, setting
@@ -28,7 +28,7 @@ def audit(result: Audit) -> Document:
     if result.explanations:
         parts += ["Differences:", _step_grid(result)]
     parts += list(_not_in_the_variant(result))
-    if result.behaviour is not None and result.behaviour.verdict != "not recognised":
+    if result.behaviour is not None:
         parts += list(_behaviour(result.behaviour))
     if result.claims:
         parts += ["Claims:", _claim_grid(result)]
@@ -222,7 +222,7 @@ def _not_in_the_variant(result: Audit) -> Iterator[str]:
 
 
 def _behaviour(found: Behaviour) -> Iterator[Grid | str]:
-    """The stages, then the first that differs in a sentence."""
+    """The stages, then the first that differs in a sentence, then the properties."""
     if found.stages:
         columns = (
             Column("stage"),
@@ -234,7 +234,20 @@ def _behaviour(found: Behaviour) -> Iterator[Grid | str]:
         )
         yield "Behaviour:"
         yield Grid(name="behaviour", columns=columns, rows=tuple(map(_stage_row, found.stages)))
-    yield f"Behaviour: {found.verdict}; {found.because}."
+    if found.verdict != "not recognised":
+        yield f"Behaviour: {found.verdict}; {found.because}."
+    if found.properties:
+        yield "Properties:"
+        yield Grid(
+            name="properties",
+            columns=(Column("property", wraps=True), Column("holds"), Column("because", wraps=True)),
+            rows=tuple(map(_property_row, found.properties)),
+        )
+
+
+def _property_row(row: BehaviourProperty) -> tuple[Cell, ...]:
+    holds = {True: word("yes", tone="good"), False: word("no", tone="bad"), None: word("not tried")}
+    return word(row.property), holds[row.holds], word(row.because)
 
 
 def _stage_row(row: BehaviourStage) -> tuple[Cell, ...]:
