@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,10 @@ from capsaudit.arithmetic import conv_output
 from capsaudit.errors import CapsauditError
 from capsaudit.families import layers
 from capsaudit.families.capsnet import CapsNet
+from capsaudit.families.efficient_capsnet import EfficientCapsNet
 from capsaudit.inspection.modules.forward import restored_random_state, run_forward
 from capsaudit.inspection.modules.walk import registered, walk
+from capsaudit.inventory import InventoryTensor
 from capsaudit.parity.record import Recorder, Recording
 from capsaudit.recognition.base import RecognisedNetwork
 from capsaudit.spec import Convolution, Spec
@@ -29,6 +31,9 @@ BATCH = 3
 
 GAINS = (1.0, 0.2, 3.0)
 """Factors of the weights of both capsule layers. At small lengths all squashes are alike, at large ones all softmaxes are."""
+
+CapsuleSpec = CapsNet | EfficientCapsNet
+"""The families whose layers can be given known weights."""
 
 _LABELS = re.compile(r"y|.*(label|target|class|truth|hot).*", re.IGNORECASE)
 
@@ -45,11 +50,11 @@ class Sizes(NamedTuple):
 class Run(NamedTuple):
     """One forward pass: what went in, the weights, and what was recorded.
 
-    `labels` is None if forward was given none. `weights` are those of the layers, by the layers' names, in float64; `tensors` are those of the
-    copy that was run. `given`: the arguments.
+    `spec`: that of the family whose stages are looked for. `labels` is None if forward was given none. `weights` are those of the layers, by
+    the layers' names, in float64; `tensors` are those of the copy that was run. `given`: the arguments.
     """
 
-    spec: CapsNet
+    spec: Any
     sizes: Sizes
     images: Tensor
     labels: Tensor | None
@@ -95,7 +100,7 @@ def run_with(module: nn.Module, network: RecognisedNetwork, gain: float) -> Run:
     Raises:
         CapsauditError: the model cannot be copied, or its forward raised an error for every kind of arguments that was tried.
     """
-    assert isinstance(network.spec, CapsNet)
+    assert isinstance(network.spec, CapsuleSpec)
     faults: list[str] = []
     for dtype in (torch.float64, torch.float32):
         for labels, form in label_forms(module, network.spec.digit_caps.classes):
@@ -110,7 +115,7 @@ def _run(
     module: nn.Module, network: RecognisedNetwork, gain: float, dtype: torch.dtype, labels: Tensor | None, form: str
 ) -> Run:
     spec = network.spec
-    assert isinstance(spec, CapsNet)
+    assert isinstance(spec, CapsuleSpec)
     generator = torch.Generator().manual_seed(0)
     with restored_random_state(), default_dtype(dtype), torch.no_grad():
         torch.manual_seed(0)
@@ -128,7 +133,7 @@ def _run(
         return Run(spec, sizes_of(spec), images, labels, weights, recording, copied, tensors, tuple(given))
 
 
-def _recorded(module: nn.Module, given: tuple[Tensor, ...], spec: CapsNet) -> Recording:
+def _recorded(module: nn.Module, given: tuple[Tensor, ...], spec: CapsuleSpec) -> Recording:
     with Recorder(_interesting(spec)) as recorder:
         output = run_forward(module, given, {})
     return Recording(recorder.found, output, BATCH)
@@ -185,28 +190,35 @@ def _fill(
         for tensor in tensors:
             if tensor.name not in named:
                 raise CapsauditError(f"{tensor.name} is computed when the model runs, so its values cannot be set")
-            values = _values(name, tensor.shape, gain, generator)
-            named[tensor.name].copy_(values)
+            if named[tensor.name].is_floating_point():
+                named[tensor.name].copy_(_values(name, tensor, gain, generator))
             filled.setdefault(name, []).append(named[tensor.name])
     return filled
 
 
-def _values(layer: str, shape: Sequence[int], gain: float, generator: torch.Generator) -> Tensor:
+def _values(layer: str, tensor: InventoryTensor, gain: float, generator: torch.Generator) -> Tensor:
     """Normal values. The gain is that of the capsule layers; what the other layers give is of about the size of what they take."""
-    drawn = torch.randn(tuple(shape), generator=generator, dtype=torch.float32)
+    drawn = torch.randn(tensor.shape, generator=generator, dtype=torch.float32)
+    if layer.startswith("bn"):
+        return _norm_values(tensor.name, drawn)
     if layer == "digit_caps":
         return drawn * gain
-    fan_in = math.prod(shape[1:]) if len(shape) > 1 else 10
+    fan_in = math.prod(tensor.shape[1:]) if len(tensor.shape) > 1 else 10
     return drawn * 2 / math.sqrt(fan_in) * (gain if layer == "primary_caps" else 1)
 
 
-def _interesting(spec: CapsNet) -> set[int]:
-    """How many values the tensors have that are looked for."""
-    capsules, dimension_in, classes, dimension = sizes_of(spec)
-    hidden = spec.decoder.hidden if spec.decoder else ()
-    sizes = (capsules * dimension_in, capsules * classes * dimension, classes * dimension, classes, *hidden)
-    pixels = spec.image.channels * spec.image.height * spec.image.width
-    return {BATCH * size for size in (*sizes, pixels)}
+def _norm_values(name: str, drawn: Tensor) -> Tensor:
+    """Variances are positive, and far above any ε."""
+    if name.endswith("var"):
+        return 3 + drawn.abs()
+    return drawn / 2 if name.endswith(("bias", "mean")) else 1 + drawn.abs() / 2
+
+
+def _interesting(spec: CapsuleSpec) -> set[int]:
+    """How many values the tensors have that are looked for: what the layers give, the votes, the scores."""
+    capsules, _, classes, dimension = sizes_of(spec)
+    sizes = [math.prod(layer.output_shape) for layer in layers(spec)]
+    return {BATCH * size for size in (*sizes, capsules * classes * dimension, classes)}
 
 
 def convolved(images: Tensor, weights: Sequence[Tensor], conv: Convolution) -> Tensor:
