@@ -13,6 +13,7 @@ from capsaudit.inventory import Inventory, InventoryTensor
 from capsaudit.recognition.base import Match, NoMatch, RecognisedNetwork, best
 from capsaudit.recognition.roles import (
     Group,
+    WeightLayout,
     chain,
     decoders,
     groups_of,
@@ -20,6 +21,7 @@ from capsaudit.recognition.roles import (
     is_convolution,
     is_linear,
     is_norm,
+    layouts_of,
     sizes,
 )
 from capsaudit.spec import Decoder, Image
@@ -57,19 +59,39 @@ def _networks_with(
     norms = list(_norms(plain, groups))
     if depthwise is None or list(chain(plain)) != plain or len(norms) != len(plain):
         return
-    classes, _, _, dimension = sizes(w.shape)
-    logits = _logits(bare, w)
+    named = {f"conv{n}": group.tensors for n, group in enumerate(plain, start=1)}
+    named |= {f"bn{n}": _with_buffers(inventory, group) for n, group in enumerate(norms, start=1)}
     linear = [group for group in groups if is_linear(group)]
-    for decoder in decoders(linear, classes, dimension, plain[0].weight[1], inventory.examples):
-        spec = _spec(inventory, like, plain, depthwise, w, logits, decoder)
-        if spec is not None:
-            named = {f"conv{n}": group.tensors for n, group in enumerate(plain, start=1)}
-            named |= {f"bn{n}": _with_buffers(inventory, group) for n, group in enumerate(norms, start=1)}
-            named |= {"primary_caps": depthwise.tensors, "digit_caps": (w, *logits)}
-            named |= {f"fc{n}": group.tensors for n, group in enumerate(decoder, start=1)}
-            assigned = {tensor.name for tensors in named.values() for tensor in tensors}
-            unassigned = tuple(t for group in groups_of(inventory) for t in group.tensors if t.name not in assigned)
-            yield RecognisedNetwork(spec, named, unassigned, tuple(_assumed(inventory, plain, depthwise)))
+    for layout in _layouts(w, like):
+        logits = _logits(bare, layout)
+        for decoder in decoders(linear, layout.classes, layout.dimension, plain[0].weight[1], inventory.examples):
+            spec = _spec(inventory, like, plain, depthwise, layout, logits, decoder)
+            if spec is not None:
+                named |= {"primary_caps": depthwise.tensors, "digit_caps": (w, *logits)}
+                linear_named = {f"fc{n}": group.tensors for n, group in enumerate(decoder, start=1)}
+                yield _network(inventory, spec, named | linear_named, tuple(_assumed(inventory, plain, depthwise)))
+
+
+def _network(
+    inventory: Inventory,
+    spec: EfficientCapsNet,
+    named: dict[str, tuple[InventoryTensor, ...]],
+    assumed: tuple[str, ...],
+) -> RecognisedNetwork:
+    assigned = {tensor.name for tensors in named.values() for tensor in tensors}
+    others = tuple(t for group in groups_of(inventory) for t in group.tensors if t.name not in assigned)
+    return RecognisedNetwork(spec, named, others, assumed)
+
+
+def _layouts(w: InventoryTensor, like: EfficientCapsNet) -> Iterator[WeightLayout]:
+    """W with its axes in the order of the authors' code; in another one if both dimensions are those of `like`: of four sizes in any order,
+    some fit many networks.
+    """
+    classes, capsules, dimension_in, dimension = sizes(w.shape)
+    first = WeightLayout(capsules, classes, dimension_in, dimension)
+    usual = (like.primary_caps.dimension, like.digit_caps.dimension)
+    yield first
+    yield from (each for each in layouts_of(w.shape) if each != first and (each.dimension_in, each.dimension) == usual)
 
 
 def _until_depthwise(convolutions: Sequence[Group]) -> tuple[list[Group], Group | None]:
@@ -87,9 +109,10 @@ def _norms(plain: Sequence[Group], groups: Sequence[Group]) -> Iterator[Group]:
         yield from islice((norm for norm in norms if norm.tensors[0].shape == conv.weight[:1]), 1)
 
 
-def _logits(bare: Sequence[InventoryTensor], w: InventoryTensor) -> tuple[InventoryTensor, ...]:
-    """The log priors: one for each class and capsule of W."""
-    return tuple(tensor for tensor in bare if sizes(tensor.shape) == sizes(w.shape)[:2])[:1]
+def _logits(bare: Sequence[InventoryTensor], w: WeightLayout) -> tuple[InventoryTensor, ...]:
+    """The log priors: one for each class and capsule of W, in either order."""
+    orders = ((w.classes, w.matrices), (w.matrices, w.classes))
+    return tuple(tensor for tensor in bare if sizes(tensor.shape) in orders)[:1]
 
 
 def _with_buffers(inventory: Inventory, group: Group) -> tuple[InventoryTensor, ...]:
@@ -102,12 +125,11 @@ def _spec(
     like: EfficientCapsNet,
     plain: Sequence[Group],
     depthwise: Group,
-    w: InventoryTensor,
+    w: WeightLayout,
     logits: Sequence[InventoryTensor],
     decoder: Sequence[Group],
 ) -> EfficientCapsNet | None:
     """The spec with an image for which W has as many matrices as there are capsules; of several, the size nearest to `like`."""
-    classes, capsules, dimension_in, dimension = sizes(w.shape)
     strides = [layer.stride for layer in like.layers] + [1] * len(plain)
     layers_of = tuple(
         ConvolutionLayer(
@@ -119,13 +141,13 @@ def _spec(
         for place, group in enumerate(plain)
     )
     primary = PrimaryCaps(
-        dimension=dimension_in,
+        dimension=w.dimension_in,
         kernel=depthwise.weight[2],
         stride=_stride(inventory, depthwise, like.primary_caps.stride),
         bias=depthwise.has_bias,
     )
-    digit = DigitCaps(classes=classes, dimension=dimension, logits="trainable" if logits else "zero")
-    masked = bool(decoder) and decoder[0].weight[1] == classes * dimension
+    digit = DigitCaps(classes=w.classes, dimension=w.dimension, logits="trainable" if logits else "zero")
+    masked = bool(decoder) and decoder[0].weight[1] == w.classes * w.dimension
     hidden = tuple(group.weight[0] for group in decoder[:-1])
     reconstruction = Decoder(hidden=hidden, input="masked" if masked else "selected") if decoder else None
     for image in _images(inventory, plain[0].weight[1], like.image):
@@ -133,7 +155,7 @@ def _spec(
             image=image, layers=layers_of, primary_caps=primary, digit_caps=digit, decoder=reconstruction
         )
         rows = {row.name: row for row in layers(spec)}
-        if rows["primary_caps"].output_shape == (capsules, dimension_in) and _reconstructs(decoder, image):
+        if rows["primary_caps"].output_shape == (w.matrices, w.dimension_in) and _reconstructs(decoder, image):
             return spec
     return None
 

@@ -41,6 +41,17 @@ def test_a_module_that_somebody_else_wrote() -> None:
     assert {layer.name: layer.trainable for layer in result.layers}["digit_caps"] == 20_640  # 10·16·8·16 + 10·16
 
 
+@pytest.mark.parametrize("order", [(1, 0, 2, 3), (0, 1, 3, 2), (2, 3, 0, 1), (1, 2, 0, 3)])
+@pytest.mark.parametrize("classes", [5, 10])
+def test_w_with_its_axes_in_another_order(order: tuple[int, ...], classes: int) -> None:
+    """[16, 10, 8, 16], [10, 16, 16, 8], [8, 16, 10, 16], [16, 8, 10, 16]; log priors [16, 10]."""
+    net = TheirNet(classes)
+    net.W, net.B = nn.Parameter(torch.empty(classes, 16, 8, 16).permute(order)), nn.Parameter(torch.empty(16, classes))
+    result = api.audit(net)
+    assert (result.closest, result.unexplained) == ("efficient-capsnet", 0)
+    assert [step.knob for step in result.explanations] == ([] if classes == 10 else ["digit_caps.classes"])
+
+
 @pytest.mark.parametrize(
     ("net", "knob", "difference"),
     [
