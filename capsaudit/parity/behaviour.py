@@ -66,7 +66,7 @@ def _determined(module: nn.Module, match: Match | NoMatch) -> Behaviour:
             verdict="not recognised",
             reference=None,
             stages=(),
-            because="its tensors form no capsule network of Sabour et al. 2017",
+            because="its tensors form neither a capsule network of Sabour et al. 2017 nor an Efficient-CapsNet",
         )
     try:
         found = method.found(module, match.network)
@@ -93,6 +93,10 @@ def _method(spec: Spec) -> Method | None:
         from capsaudit.parity.capsnet import match as capsnet
 
         return Method(capsnet.stages_of, capsnet.found_in)
+    if isinstance(spec, EfficientCapsNet):
+        from capsaudit.parity.efficient_capsnet import match as efficient_capsnet
+
+        return Method(efficient_capsnet.stages_of, efficient_capsnet.found_in)
     return None
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from capsaudit.arithmetic import conv_output
 from capsaudit.errors import CapsauditError
@@ -65,13 +66,13 @@ class Run(NamedTuple):
     given: tuple[Tensor, ...]
 
     def again(self, *, training: bool = False) -> Recording:
-        """Run the same copy once more.
+        """Run the same copy once more. Batch normalisations stay in eval mode: the statistics of a batch would change all that follows.
 
         Raises:
             CapsauditError: its forward raised an error.
         """
         for _, part in walk(self.module):
-            part.training = training
+            part.training = training and not isinstance(part, _BatchNorm)
         with restored_random_state(), default_dtype(self.given[0].dtype), torch.no_grad():
             return _recorded(self.module, self.given, self.spec)
 

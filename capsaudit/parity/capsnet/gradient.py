@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from capsaudit.inspection.modules.contents import tensors_within
-from capsaudit.parity.capsnet.front import matrices_of
 from capsaudit.parity.capsnet.routing import Reading, Through, replayed
-from capsaudit.parity.capsnet.stages import OUTPUTS, votes
+from capsaudit.parity.equations import OUTPUTS, votes
+from capsaudit.parity.front import matrices_of
 from capsaudit.parity.prepare import Run
 from capsaudit.parity.record import TOLERANCE
 

@@ -10,16 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from capsaudit.parity.capsnet.front import VOTES, Front, Names, deviations_of, may
-from capsaudit.parity.capsnet.stages import (
-    AGREEMENTS,
-    OUTPUTS,
-    SOFTMAXES,
-    SQUASHES,
-    USUAL_SQUASHES,
-    agreement,
-    weighted_sum,
-)
+from capsaudit.parity.capsnet.stages import AGREEMENTS, SOFTMAXES, SQUASHES, USUAL_SQUASHES, agreement, deviations_of
+from capsaudit.parity.equations import OUTPUTS, VOTES, squashes_of, weighted_sum
+from capsaudit.parity.front import Front, Names, may
 from capsaudit.parity.prepare import Run
 from capsaudit.parity.record import TOLERANCE, fitting
 
@@ -41,13 +34,7 @@ class Reading:
 
 def class_squashes(classes: int) -> dict[str, Callable[[Tensor], Tensor]]:
     """Squashes of the class capsules [batch, class, dimension]."""
-    found: dict[str, Callable[[Tensor], Tensor]] = {}
-    for name, function in SQUASHES.items():
-        found[name] = lambda s, function=function: function(s, -1)  # type: ignore[misc]
-    for name in USUAL_SQUASHES:
-        found[f"{name}, over the {classes} classes"] = lambda s, f=SQUASHES[name]: f(s, 1)  # type: ignore[misc]
-        found[f"{name}, element by element"] = lambda s, f=SQUASHES[name]: f(s.unsqueeze(-1), -1).squeeze(-1)  # type: ignore[misc]
-    return found
+    return squashes_of(classes, SQUASHES, USUAL_SQUASHES)
 
 
 def readings(

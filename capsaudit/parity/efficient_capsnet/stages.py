@@ -6,7 +6,7 @@ Each table maps what a stage may compute, as it is shown, to a function. The ref
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from capsaudit.parity.capsnet.stages import exponential_squash, squash
 from capsaudit.parity.decoder import ACTIVATIONS
+from capsaudit.parity.equations import PLACES, Squash, exponential_squash, squash
 
 
 class Norm(NamedTuple):
@@ -42,8 +42,8 @@ def batch_statistics(features: Tensor, norm: Norm) -> Tensor:
     """The same with the mean and variance of this batch.
 
     >>> one = torch.ones(1)
-    >>> batch_statistics(torch.tensor([1.0, 3.0]).view(2, 1, 1, 1), Norm(one, 0 * one, epsilon=0.0)).flatten()
-    tensor([-1.,  1.])
+    >>> batch_statistics(torch.tensor([1.0, 3.0]).view(2, 1, 1, 1), Norm(one, 0 * one, epsilon=3.0)).flatten()  # ±1/√(1 + 3)
+    tensor([-0.5000,  0.5000])
     """
     return F.batch_norm(features, None, None, norm.scale, norm.shift, training=True, eps=norm.epsilon)
 
@@ -52,8 +52,8 @@ def image_statistics(features: Tensor, norm: Norm) -> Tensor:
     """The same with the mean and variance of each image, as in the authors' network for smallNORB.
 
     >>> one = torch.ones(1)
-    >>> image_statistics(torch.tensor([1.0, 3.0]).view(1, 1, 1, 2), Norm(one, 0 * one, epsilon=0.0)).flatten()
-    tensor([-1.,  1.])
+    >>> image_statistics(torch.tensor([1.0, 3.0]).view(1, 1, 1, 2), Norm(one, 0 * one, epsilon=3.0)).flatten()
+    tensor([-0.5000,  0.5000])
     """
     return F.instance_norm(features, weight=norm.scale, bias=norm.shift, eps=norm.epsilon)
 
@@ -66,21 +66,43 @@ NORMS: dict[str, Callable[[Tensor, Norm], Tensor]] = {
 """Normalisations of features [batch, channel, height, width]."""
 
 
-def activated(norm: Norm) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
-    """What may be applied to the output of a convolution: an activation, and a normalisation behind it, before it, or none."""
+def activated(norm: Norm) -> dict[str, Callable[[Tensor], Tensor]]:
+    """What may be applied to the output of a convolution: an activation, and a normalisation behind it, before it, or none.
+
+    >>> one = torch.ones(1)
+    >>> made = activated(Norm(one, one, 3 * one, one, 0.0))
+    >>> ways = ("BatchNorm behind it", "BatchNorm before it", "no normalisation")
+    >>> [made[f"ReLU, {way}"](torch.ones(1, 1, 1, 1)).item() for way in ways]  # 1 − 3 + 1 = −1
+    [-1.0, 0.0, 1.0]
+    """
+    found: dict[str, Callable[[Tensor], Tensor]] = {}
     for activation, function in ACTIVATIONS.items():
         for name, normalise in NORMS.items():
-            if norm.variance is not None or name != "BatchNorm":
-                yield f"{activation}, {name} behind it", lambda x, f=function, n=normalise: n(f(x), norm)
-                yield f"{activation}, {name} before it", lambda x, f=function, n=normalise: f(n(x, norm))
-        yield f"{activation}, no normalisation", function
+            if name != "BatchNorm" or norm.variance is not None:
+                normalised = partial(_applied, normalise, norm)
+                if activation == "no activation":
+                    found[f"{activation}, {name}"] = normalised
+                else:
+                    found[f"{activation}, {name} behind it"] = partial(_then, function, normalised)
+                    found[f"{activation}, {name} before it"] = partial(_then, normalised, function)
+        found[f"{activation}, no normalisation"] = function
+    return found
 
 
-REFERENCE = "ReLU, BatchNorm behind it"
+def _applied(normalise: Callable[[Tensor, Norm], Tensor], norm: Norm, features: Tensor) -> Tensor:
+    return normalise(features, norm)
+
+
+def _then(first: Callable[[Tensor], Tensor], second: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
+    return second(first(features))
+
+
+CONVOLUTION = "ReLU, BatchNorm behind it"
+"""What is applied to the output of each convolution before the primary capsules'."""
 
 _EXPONENTIAL, _SABOUR = "(1 − e^−|s|) · s/|s|", "|s|²/(1 + |s|²) · s/|s|"
 
-SQUASHES: dict[str, Callable[[Tensor, int], Tensor]] = {
+SQUASHES: dict[str, Squash] = {
     _EXPONENTIAL: exponential_squash,
     _SABOUR: squash,
     "no squash": lambda s, _: s,
@@ -104,14 +126,16 @@ def attention(votes: Tensor) -> Tensor:
 
 
 def agreements(capsules: int, dimension_in: int, dimension: int) -> dict[str, float]:
-    """By what Σ_k A_ik is divided.
+    """By what Σ_k A_ik is divided: √dimension in the reference.
 
-    >>> agreements(capsules=32, dimension_in=8, dimension=16)["divided by √16"]
+    >>> agreements(capsules=16, dimension_in=8, dimension=16)["divided by √16"]
     4.0
     """
-    divisors = {f"divided by √{size}": math.sqrt(size) for size in (dimension, dimension_in, capsules)}
-    mean = {f"mean over k, divided by √{dimension}": capsules * math.sqrt(dimension), "mean over k": float(capsules)}
-    return divisors | {"not divided": 1.0, f"divided by {dimension}": float(dimension)} | mean
+    roots = {f"divided by √{size}": math.sqrt(size) for size in (dimension, dimension_in, capsules)}
+    whole = {f"divided by {size}": float(size) for size in (dimension, dimension_in, capsules)}
+    return (
+        roots | {"not divided": 1.0} | whole | {f"divided by {capsules}·√{dimension}": capsules * math.sqrt(dimension)}
+    )
 
 
 SOFTMAXES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -129,3 +153,18 @@ LOGITS: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor, Tensor], Tensor]
     "not used": lambda softmax, agreement, _: softmax(agreement),
 }
 """The coupling coefficients c [batch, capsule, class] of a softmax, the agreement and the log priors [capsule, class]."""
+
+
+_REFERENCE = {
+    "conv1": (CONVOLUTION,),
+    "primary_caps.layout": PLACES,
+    "primary_caps.squash": (_EXPONENTIAL,),
+    "softmax": tuple(SOFTMAXES)[:1],
+    "logits": tuple(LOGITS)[:1],
+    "digit_caps.squash": (_EXPONENTIAL,),
+}
+
+
+def deviations_of(names: Mapping[str, str]) -> int:
+    """How many stages are not as in the reference, but for the agreement, whose reference depends on the dimension."""
+    return sum(name not in _REFERENCE[stage] for stage, name in names.items() if stage in _REFERENCE)

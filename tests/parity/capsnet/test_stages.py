@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from capsaudit.parity.capsnet.stages import AGREEMENTS, LAYOUTS, OUTPUTS, SOFTMAXES, SQUASHES
+from capsaudit.parity.capsnet.stages import AGREEMENTS, SOFTMAXES, SQUASHES
+from capsaudit.parity.equations import LAYOUTS, OUTPUTS
 
 LENGTH_5 = torch.tensor([3.0, -4.0], dtype=torch.float64)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from capsaudit.parity.capsnet.front import matrices_of, may
+from capsaudit.parity.front import matrices_of, may
 from capsaudit.parity.prepare import Sizes
 
 SIZES = Sizes(capsules=6, dimension_in=2, classes=3, dimension=4)

@@ -11,40 +11,30 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from capsaudit.parity.capsnet.stages import (
-    AGREEMENTS,
-    LAYOUTS,
-    NONE_ABOVE,
-    SOFTMAXES,
-    SQUASHES,
-    USUAL_SQUASHES,
-    squash,
-    votes,
-)
-from capsaudit.parity.decoder import ACTIVATIONS
-from capsaudit.parity.prepare import BATCH, Run, Sizes, convolved
+from capsaudit.parity.equations import LAYOUTS, VOTES, Squash, votes
+from capsaudit.parity.prepare import BATCH, Run, Sizes
 from capsaudit.parity.record import TOLERANCE, fitting
 
 Names = dict[str, str]
 """What is computed, by stage."""
 
-VOTES = "û = W u"
-
 ANY = 99
 """More deviations than there are stages."""
 
-PLACES = tuple(LAYOUTS)[:2]
-"""The layouts that are the paper's, but for the order of channels."""
 
-_PAPER = {
-    "conv1": tuple(ACTIVATIONS)[:1],
-    "primary_caps.layout": PLACES,
-    "primary_caps.squash": tuple(SQUASHES)[:1],
-    "softmax": (*tuple(SOFTMAXES)[:1], NONE_ABOVE),
-    "agreement": tuple(AGREEMENTS)[:1],
-    "digit_caps.squash": tuple(SQUASHES)[:1],
-}
-"""What of each stage is no deviation, whatever the variant."""
+class Primary(NamedTuple):
+    """How the primary capsules of a family may come of the images.
+
+    `convolutions`: what the convolutions before the primary capsules' own may compute; `channels`: what that one gives [batch, channel, height,
+    width], by a name of those. `usual`: the squashes that are also tried over a wrong axis. `deviations`: of names, how many are not as in the
+    reference.
+    """
+
+    convolutions: Sequence[str]
+    channels: Callable[[str], Tensor]
+    squashes: Mapping[str, Squash]
+    usual: Sequence[str]
+    deviations: Callable[[Names], int]
 
 
 class Origin(NamedTuple):
@@ -64,13 +54,13 @@ class Front(NamedTuple):
     errors: dict[str, float]
 
 
-def fronts(run: Run, allowed: Sequence[Names] | None, deviations: int) -> list[Front]:
+def fronts(run: Run, primary: Primary, allowed: Sequence[Names] | None, deviations: int) -> list[Front]:
     """Every reading that fits: of capsules whose origin is known or, if no votes of them were recorded, of all that could be capsules. Where
     no capsules were recorded, all readings of at most so many deviations.
 
     `allowed`: what fitted at other gains.
     """
-    origins = _origins(run, allowed) or list(_guesses(run, allowed, deviations))
+    origins = _origins(run, primary, allowed) or list(_guesses(run, primary, allowed, deviations))
     known = [each for each in origins if each.names]
     predicted = _voted(run, known)
     seen = _seen(run, predicted)
@@ -97,10 +87,10 @@ def _seen(run: Run, predicted: Sequence[Front]) -> list[Front]:
     ]
 
 
-def reference_error(run: Run, front: Front, stage: str, reference: str) -> float:
+def reference_error(run: Run, primary: Primary, front: Front, stage: str, reference: str) -> float:
     """The relative error of the capsules of a reading if this stage were as in the reference."""
     names = front.names | {stage: reference}
-    made = next(capsules for _, capsules in _cuts(run, channels_of(run, names["conv1"]), [names]))
+    made = next(capsules for _, capsules in _cuts(run, primary, primary.channels(names["conv1"]), [names]))
     return _relative(_hash(made), _hash(front.capsules))
 
 
@@ -147,28 +137,28 @@ def _split(w: Tensor, sizes: Sizes) -> Iterator[Tensor]:
                     yield w.unflatten(axis, pair)
 
 
-def _origins(run: Run, allowed: Sequence[Names] | None) -> list[Origin]:
-    """The recorded capsules with their origin: by the first activation of conv1 that explains any of them."""
+def _origins(run: Run, primary: Primary, allowed: Sequence[Names] | None) -> list[Origin]:
+    """The recorded capsules with their origin: by the first reading of the convolutions that explains any of them."""
     capsules = [(each, _hash(each)) for each in _capsules(run)]
-    wanted = [name for name in ACTIVATIONS if may({"conv1": name}, allowed)]
-    for activation in wanted:
-        channels = channels_of(run, activation)
-        cuts = [(names, _hash(made)) for names, made in _cuts(run, channels, allowed)]
-        found = [_origin(each, goal, cuts, {"conv1": activation}) for each, goal in capsules]
+    wanted = [{"conv1": name} for name in primary.convolutions if may({"conv1": name}, allowed)]
+    for before in wanted if capsules else ():
+        channels = primary.channels(before["conv1"])
+        cuts = [(names, _hash(made)) for names, made in _cuts(run, primary, channels, allowed)]
+        found = [_origin(each, goal, cuts, before) for each, goal in capsules]
         if any(origin.names for origin in found):
             return found
         if (error := run.recording.error(channels)) <= TOLERANCE:
-            return [Origin({"conv1": activation}, {"conv1": error}, each) for each, _ in capsules]
+            return [Origin(before, {"conv1": error}, each) for each, _ in capsules]
     return [Origin({}, {}, each) for each, _ in capsules]
 
 
-def _guesses(run: Run, allowed: Sequence[Names] | None, deviations: int) -> Iterator[Origin]:
+def _guesses(run: Run, primary: Primary, allowed: Sequence[Names] | None, deviations: int) -> Iterator[Origin]:
     """What the capsules may be where none were recorded."""
-    for activation in ACTIVATIONS:
-        before = {"conv1": activation}
-        if may(before, allowed) and deviations_of(before) <= deviations:
-            channels = channels_of(run, activation)
-            for names, made in _cuts(run, channels, allowed, deviations - deviations_of(before)):
+    for name in primary.convolutions:
+        before = {"conv1": name}
+        if may(before, allowed) and primary.deviations(before) <= deviations:
+            channels = primary.channels(name)
+            for names, made in _cuts(run, primary, channels, allowed, deviations - primary.deviations(before)):
                 yield Origin(before | names, {}, made)
 
 
@@ -189,53 +179,46 @@ def may(names: Names, allowed: Sequence[Names] | None) -> bool:
     )
 
 
-def deviations_of(names: Names) -> int:
-    """How many stages are not as the paper has them."""
-    return sum(name not in _PAPER[stage] for stage, name in names.items() if stage in _PAPER)
-
-
-def channels_of(run: Run, activation: str) -> Tensor:
-    """What the convolution of the primary capsules gives of the image."""
-    features = ACTIVATIONS[activation](convolved(run.images, run.weights["conv1"], run.spec.conv1))
-    return convolved(features, run.weights["primary_caps"], run.spec.primary_caps.convolution)
-
-
 def _cuts(
-    run: Run, channels: Tensor, allowed: Sequence[Names] | None, deviations: int = ANY
+    run: Run, primary: Primary, channels: Tensor, allowed: Sequence[Names] | None, deviations: int = ANY
 ) -> Iterator[tuple[Names, Tensor]]:
     """Capsules [batch, capsule, dimension] by layout and by what the squash is, and is over."""
-    numbers = torch.arange(channels[0].numel()).reshape(channels.shape[1:])
-    indices = {name: cut(numbers, run.sizes.dimension_in) for name, cut in LAYOUTS.items()}
+    indices = _indices(channels, run.sizes.dimension_in)
     for layout, index in indices.items():
-        for how, made in _squashes(run, channels.flatten(1), layout, indices):
+        for how, made in _squashes(run, primary, channels.flatten(1), layout, indices):
             names = {"primary_caps.layout": layout, "primary_caps.squash": how}
-            if may(names, allowed) and deviations_of(names) <= deviations:
+            if may(names, allowed) and primary.deviations(names) <= deviations:
                 yield names, made()[:, index]
 
 
+def _indices(channels: Tensor, dimension: int) -> dict[str, Tensor]:
+    """Which values are in which capsule, by layout. Of layouts that are the same, as on a grid of one place, the first."""
+    numbers = torch.arange(channels[0].numel()).reshape(channels.shape[1:])
+    found: dict[str, Tensor] = {}
+    for name, cut in LAYOUTS.items():
+        index = cut(numbers, dimension)
+        if not any(torch.equal(index, other) for other in found.values()):
+            found[name] = index
+    return found
+
+
 def _squashes(
-    run: Run, values: Tensor, layout: str, indices: Mapping[str, Tensor]
+    run: Run, primary: Primary, values: Tensor, layout: str, indices: Mapping[str, Tensor]
 ) -> Iterator[tuple[str, Callable[[], Tensor]]]:
     """Squashes of the channels [batch, value], computed when they are asked for: each over the capsules' own values, the usual also over others."""
-    types = run.spec.primary_caps.types
-    formulas = SQUASHES | {f"eq. 1 of s/{types}": lambda s, axis: squash(s / types, axis)}
-    for name, formula in formulas.items():
-        yield name, partial(_squashed, values, indices[layout], formula, -1)
-    for name in USUAL_SQUASHES:
-        yield (
-            f"{name}, over the {run.sizes.capsules} capsules",
-            partial(_squashed, values, indices[layout], SQUASHES[name], 1),
-        )
-        yield (
-            f"{name}, element by element",
-            partial(_squashed, values, indices[layout].reshape(-1, 1), SQUASHES[name], -1),
-        )
+    own = indices[layout]
+    for name, formula in primary.squashes.items():
+        yield name, partial(_squashed, values, own, formula, -1)
+    for name in primary.usual:
+        formula = primary.squashes[name]
+        yield f"{name}, over the {run.sizes.capsules} capsules", partial(_squashed, values, own, formula, 1)
+        yield f"{name}, element by element", partial(_squashed, values, own.reshape(-1, 1), formula, -1)
         for other in indices:
             if other != layout:
-                yield f"{name}, over {other}", partial(_squashed, values, indices[other], SQUASHES[name], -1)
+                yield f"{name}, over {other}", partial(_squashed, values, indices[other], formula, -1)
 
 
-def _squashed(values: Tensor, index: Tensor, formula: Callable[[Tensor, int], Tensor], axis: int) -> Tensor:
+def _squashed(values: Tensor, index: Tensor, formula: Squash, axis: int) -> Tensor:
     """The values with those at `index` [capsule, dimension] squashed over an axis of [batch, capsule, dimension]."""
     made = torch.empty_like(values)
     made[:, index.flatten()] = formula(values[:, index], axis).flatten(1)

@@ -1,0 +1,105 @@
+"""What an Efficient-CapsNet computes at every stage: the readings that fit at all gains of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from capsaudit.families.efficient_capsnet import EfficientCapsNet
+from capsaudit.inspection.modules.walk import walk
+from capsaudit.parity.base import Stage
+from capsaudit.parity.efficient_capsnet.convolutions import Convolutions
+from capsaudit.parity.efficient_capsnet.routing import Reading, readings, replayed, squashes, sums_of
+from capsaudit.parity.efficient_capsnet.stages import (
+    CONVOLUTION,
+    LOGITS,
+    SOFTMAXES,
+    SQUASHES,
+    USUAL_SQUASHES,
+    deviations_of,
+)
+from capsaudit.parity.equations import PLACES, VOTES
+from capsaudit.parity.found import Readings, at_every_gain, by_the_target, ends_of, in_training
+from capsaudit.parity.front import Names, Primary, fronts
+from capsaudit.parity.prepare import Run
+from capsaudit.recognition.base import RecognisedNetwork
+
+
+def stages_of(spec: EfficientCapsNet) -> list[Stage]:
+    """What the reference computes, stage by stage. Its equations are cited by none of their numbers: they are not known for certain."""
+    squash = tuple(SQUASHES)[:1]
+    return [
+        Stage("conv1", (CONVOLUTION,)),
+        Stage("primary_caps.layout", PLACES),
+        Stage("primary_caps.squash", squash),
+        Stage("votes", (VOTES,)),
+        Stage("agreement", (f"divided by √{spec.digit_caps.dimension}",)),
+        Stage("softmax", tuple(SOFTMAXES)[:1]),
+        *([Stage("logits", tuple(LOGITS)[:1])] if spec.digit_caps.logits == "trainable" else []),
+        Stage("digit_caps.squash", squash),
+        Stage("output", ("lengths",)),
+        *([Stage("decoder", by_the_target(spec.decoder.input))] if spec.decoder else []),
+    ]
+
+
+@dataclass(frozen=True)
+class Found(Readings[Reading]):
+    """The readings of an Efficient-CapsNet."""
+
+    epsilons: Mapping[str, float] = field(default_factory=dict)
+
+    routing: ClassVar = ("agreement", "softmax", "logits", "digit_caps.squash")
+
+    def _primary(self) -> Primary:
+        return _primary(self.run, self.epsilons)
+
+    def _replayed(self, reading: Reading, names: Names) -> Tensor:
+        return replayed(self.run, reading, names)
+
+    def _errors(self, stage: str) -> Iterator[tuple[str, float]]:
+        """Where the sums were not found, the whole routing up to them is named."""
+        error = self.run.recording.error
+        if stage == "agreement":
+            for each in (each for front in self.fronts for each in sums_of(self.run, front, None)):
+                named = [f"{part} {each.names[part]}" for part in self.routing if part in each.names]
+                yield ", ".join(named), error(each.s)
+        if stage == "digit_caps.squash":
+            yield from ((name, error(of(each.s))) for each in self.started for name, of in squashes(self.run).items())
+        yield from super()._errors(stage)
+
+
+def found_in(module: nn.Module, network: RecognisedNetwork) -> Found:
+    """Run copies of a module at every gain, and keep the readings that fit at all of them.
+
+    Raises:
+        CapsauditError: it does not run.
+    """
+    found = at_every_gain(module, network, partial(_matched, _epsilons(module, network)))
+    return replace(found, ends=[in_training(found, names) for names in found.ends])
+
+
+def _epsilons(module: nn.Module, network: RecognisedNetwork) -> dict[str, float]:
+    """What each normalisation adds to the variance; torch's default where its module does not say."""
+    modules = dict(walk(module))
+    norms = {name: modules[tensors[0].layer] for name, tensors in network.layers.items() if name.startswith("bn")}
+    return {name: float(getattr(norm, "eps", 1e-5)) for name, norm in norms.items()}
+
+
+def _matched(epsilons: Mapping[str, float], run: Run, allowed: Sequence[Names] | None, deviations: int) -> Found:
+    """The readings that fit one run. `allowed`: what fitted at other gains."""
+    front = fronts(run, _primary(run, epsilons), allowed, deviations)
+    routed, started = readings(run, front, allowed, deviations)
+    ends = [end for each in routed for end in ends_of(run, each) if allowed is None or end in allowed]
+    kept = [each for each in routed if any(each.names.items() <= names.items() for names in ends)]
+    return Found(run, front, kept, started, ends, epsilons=epsilons)
+
+
+def _primary(run: Run, epsilons: Mapping[str, float]) -> Primary:
+    """Convolutions with their activations and normalisations, then one kernel for each channel."""
+    convolutions = Convolutions(run, epsilons)
+    names = tuple(convolutions.channels) or tuple(convolutions.ways[0])
+    return Primary(names, convolutions.of, SQUASHES, USUAL_SQUASHES, deviations_of)

@@ -1,0 +1,194 @@
+"""What was found in a model of any family: its readings, the stages before its votes, and those behind its class capsules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import ClassVar, Generic, Literal, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from capsaudit.errors import CapsauditError
+from capsaudit.parity.decoder import decoded_in, decoder_errors, given_to
+from capsaudit.parity.equations import OUTPUTS
+from capsaudit.parity.front import ANY, Front, Names, Primary, reference_error
+from capsaudit.parity.prepare import GAINS, Run, run_with
+from capsaudit.parity.record import fitting
+from capsaudit.recognition.base import RecognisedNetwork
+
+_FRONT = ("conv1", "primary_caps.layout", "primary_caps.squash")
+
+_DEVIATIONS = range(4)
+"""Of readings whose values were not recorded, those with no deviation are tried first, then all with one, and so on."""
+
+
+class Routed(Protocol):
+    """A reading of the routing."""
+
+    @property
+    def names(self) -> Names:
+        """What it computes, by stage."""
+
+    @property
+    def front(self) -> Front:
+        """What its votes are of."""
+
+    @property
+    def v(self) -> Tensor:
+        """The class capsules [batch, class, dimension]."""
+
+    @property
+    def error(self) -> float:
+        """Their relative error."""
+
+
+R = TypeVar("R", bound=Routed)
+
+
+@dataclass(frozen=True)
+class Readings(Generic[R]):
+    """The readings of a model, and what its last run recorded. `started`: those of which only the first sums were found; `ends`: what they
+    compute, with the stages behind the routing.
+
+    A family says which stages its `routing` has, the first of them first, and what `_primary` and `_replayed` give.
+    """
+
+    run: Run
+    fronts: Sequence[Front]
+    readings: Sequence[R]
+    started: Sequence[R]
+    ends: Sequence[Names]
+    gains: int = len(GAINS)
+
+    routing: ClassVar[tuple[str, ...]]
+
+    def _primary(self) -> Primary:
+        """How the primary capsules may come of the images."""
+        raise NotImplementedError
+
+    def _replayed(self, reading: R, names: Names) -> Tensor:
+        """The class capsules of a reading's votes if the routing computed what these names say."""
+        raise NotImplementedError
+
+    @property
+    def precision(self) -> Literal["float64", "float32"]:
+        """The floating-point numbers that the model ran with."""
+        return "float32" if self.run.given[0].dtype == torch.float32 else "float64"
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether forward was given labels."""
+        return self.run.labels is not None
+
+    def names(self, stage: str) -> list[str]:
+        """What the readings that fit say of a stage, each once."""
+        known = self.ends or [each.names for each in self.started] or [each.names for each in self.fronts]
+        return list(dict.fromkeys(names[stage] for names in known if stage in names))
+
+    def is_open(self, stage: str) -> bool:
+        """Whether a stage that no reading names was reached: what is before it was found, and nothing that is known fits."""
+        if stage in _FRONT:
+            return bool(self.fronts)
+        if stage == "output":
+            return bool(self.readings) and self.run.recording.returns(self.run.sizes.classes)
+        if stage == "decoder":
+            return any(given_to(self.run, self.run.recording, each.v) for each in self.readings)
+        if self.readings:
+            return False
+        return stage == ("digit_caps.squash" if self.started else self.routing[0] if self.fronts else "votes")
+
+    def unseen(self, stage: str) -> str:
+        """Why a stage was not seen."""
+        if not self.readings:
+            return "a stage before it could not be determined"
+        if stage == "output":
+            return "forward returns no value for each class"
+        return "the forward pass does not show it"
+
+    def nearest(self, stage: str) -> tuple[str, float] | None:
+        """What comes nearest at a stage where nothing that is known fits, and its relative error."""
+        errors = {name: error for name, error in self._errors(stage) if math.isfinite(error)}
+        return min(errors.items(), key=itemgetter(1), default=None)
+
+    def _errors(self, stage: str) -> Iterator[tuple[str, float]]:
+        """Of each alternative of a stage that is open."""
+        if stage == "output":
+            yield from ((name, self.run.recording.output_error(of(self.readings[0].v))) for name, of in OUTPUTS.items())
+        if stage == "decoder":
+            yield from decoder_errors(self.run, self.readings[0].v)
+
+    def error(self, stage: str, reference: str, *, agrees: bool) -> float | None:
+        """The relative error of what the reference does at this stage; where it agrees, that of the values that were found."""
+        if not self.readings:
+            return None
+        reading = self.readings[0]
+        if agrees:
+            return reading.front.errors.get(stage, reading.error)
+        if stage in self.routing and stage in reading.names:
+            other = self._replayed(reading, reading.names | {stage: reference})
+            return float((other - reading.v).norm() / reading.v.norm())
+        if stage == "output" and stage in self.ends[0]:
+            return self.run.recording.output_error(OUTPUTS[reference](reading.v))
+        if stage == "decoder" and stage in self.ends[0] and self.has_labels:
+            return dict(decoder_errors(self.run, reading.v))[reference]
+        if stage in _FRONT and stage in reading.names:
+            return reference_error(self.run, self._primary(), reading.front, stage, reference)
+        return None
+
+
+F = TypeVar("F", bound=Readings)  # type: ignore[type-arg]
+
+
+def at_every_gain(
+    module: nn.Module, network: RecognisedNetwork, matched: Callable[[Run, Sequence[Names] | None, int], F]
+) -> F:
+    """Run copies of a module at every gain, and keep the readings that fit at all of them.
+
+    `matched` gives those of one run: of what is allowed, and, where no values show what is computed, of at most so many deviations.
+
+    Raises:
+        CapsauditError: it does not run.
+    """
+    run = run_with(module, network, GAINS[0])
+    for deviations in _DEVIATIONS:
+        found = matched(run, None, deviations)
+        if found.ends:
+            break
+    for gain in GAINS[1:]:
+        if found.ends:
+            found = matched(run_with(module, network, gain), found.ends, ANY)
+    return found
+
+
+def ends_of(run: Run, reading: Routed) -> list[Names]:
+    """The reading with what the model does with the class capsules: the scores, the decoder."""
+    outputs = fitting({name: run.recording.output_error(of(reading.v)) for name, of in OUTPUTS.items()})
+    return [
+        reading.names | ({"output": output} if output else {}) | ({"decoder": decoder} if decoder else {})
+        for output in outputs or [""]
+        for decoder in decoded_in(run, reading.v) or [""]
+    ]
+
+
+def in_training(found: Readings[R], names: Names) -> Names:
+    """In training the decoder may be given other capsules."""
+    if "decoder" not in names or not found.has_labels:
+        return names
+    try:
+        recording = found.run.again(training=True)
+    except CapsauditError:
+        return names
+    given = given_to(found.run, recording, found.readings[0].v)
+    before, *activations = names["decoder"].split(", ")
+    if len(given) != 1 or given == [before]:
+        return names
+    return names | {"decoder": f"{', '.join([*given, *activations])}; in eval mode {before}"}
+
+
+def by_the_target(how: str) -> tuple[str, ...]:
+    """What a decoder's reference is. In eval mode the prediction may choose: then there is no target."""
+    target = f"{how} by the target"
+    return target, f"{target}; in eval mode {how} by the prediction"
