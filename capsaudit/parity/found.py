@@ -143,7 +143,10 @@ F = TypeVar("F", bound=Readings)  # type: ignore[type-arg]
 
 
 def at_every_gain(
-    module: nn.Module, network: RecognisedNetwork, matched: Callable[[Run, Sequence[Names] | None, int], F]
+    module: nn.Module,
+    network: RecognisedNetwork,
+    matched: Callable[[Run, Sequence[Names] | None, int], F],
+    gains: Sequence[float] = GAINS,
 ) -> F:
     """Run copies of a module at every gain, and keep the readings that fit at all of them.
 
@@ -152,12 +155,12 @@ def at_every_gain(
     Raises:
         CapsauditError: it does not run.
     """
-    run = run_with(module, network, GAINS[0])
+    run = run_with(module, network, gains[0])
     for deviations in _DEVIATIONS:
         found = matched(run, None, deviations)
         if found.ends:
             break
-    for gain in GAINS[1:]:
+    for gain in gains[1:]:
         if found.ends:
             found = matched(run_with(module, network, gain), found.ends, ANY)
     return found

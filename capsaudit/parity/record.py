@@ -34,6 +34,11 @@ class Recorder(TorchDispatchMode):
         self.sizes = sizes
         self.found: list[Tensor] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Otherwise torch imports its compiler, which takes two seconds, to keep this class out of it; nothing is compiled here."""
+        return False
+
     def __torch_dispatch__(
         self,
         func: Callable[..., object],

@@ -92,8 +92,7 @@ class Features(nn.Module):
         return self.last(self.conv4(x))
 
     def last(self, x: Tensor) -> Tensor:
-        x = self.bn4(F.relu(x))
-        return x
+        return self.bn4(F.relu(x))  # type: ignore[no-any-return]
 
 
 class PrimaryCaps(nn.Module):
@@ -246,7 +245,8 @@ class PriorsBeforeSoftmax(OneForward):
         return squash((c * hat).sum(2))
 
     def chosen(self, v: Tensor, y: Tensor) -> Tensor:
-        return super().chosen(v, v.norm(dim=-1).argmax(1))
+        y = v.norm(dim=-1).argmax(1)
+        return super().chosen(v, y)
 
 
 class SquashOverCapsules(OneForward):
@@ -273,7 +273,11 @@ class SquashOverCapsules(OneForward):
 class SoftmaxOverInputs(LayerByLayer):
     """The softmax's axis is that of the capsules, and its scale is left out with the prior."""
 
-    DEVIATIONS: ClassVar[dict[str, str]] = {"agreement": "not divided", "softmax": "over the inputs", "logits": "not used"}
+    DEVIATIONS: ClassVar[dict[str, str]] = {
+        "agreement": "not divided",
+        "softmax": "over the inputs",
+        "logits": "not used",
+    }
 
     def __init__(self) -> None:
         super().__init__()

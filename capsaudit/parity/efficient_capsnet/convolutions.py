@@ -26,10 +26,13 @@ class Convolutions:
         """What the primary capsules' convolution gives [batch, channel, height, width], by the readings of those before it that fit: the
         reference's alone if it does.
         """
-        reference = self.alike(CONVOLUTION)
-        if self._is_recorded(reference):
+        if self.has(CONVOLUTION) and self._is_recorded(reference := self.alike(CONVOLUTION)):
             return {CONVOLUTION: reference}
         return self._layer_by_layer()
+
+    def has(self, name: str) -> bool:
+        """Whether all layers can be computed in this way: some normalisations have no running statistics."""
+        return all(name in ways for ways in self.ways)
 
     def of(self, name: str) -> Tensor:
         """The same by a name: of a reading that fits, or of one that all layers have in common."""
