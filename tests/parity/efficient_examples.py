@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 def squash(s: Tensor, dim: int = -1, eps: float = 1e-20) -> Tensor:
     n = s.norm(dim=dim, keepdim=True)
-    return (1 - 1 / (torch.exp(n) + eps)) * (s / (n + eps))
+    squashed: Tensor = (1 - 1 / (torch.exp(n) + eps)) * (s / (n + eps))
+    return squashed
 
 
 def sabour(s: Tensor) -> Tensor:
@@ -69,7 +70,8 @@ class OneForward(Example):
         return squash((c * hat).sum(dim=-2))
 
     def scores(self, v: Tensor) -> Tensor:
-        return v.norm(dim=-1)
+        lengths: Tensor = v.norm(dim=-1)
+        return lengths
 
     def chosen(self, v: Tensor, y: Tensor) -> Tensor:
         return (v * F.one_hot(y, 10).unsqueeze(-1)).flatten(1)
@@ -181,7 +183,8 @@ class Transposed(Example):
         return (agreement / 4).softmax(1) + self.B
 
     def end(self, s: Tensor) -> Tensor:
-        return squash(s).norm(dim=-1)
+        made: Tensor = squash(s).norm(dim=-1)
+        return made
 
 
 class NormBeforeReLU(OneForward):
@@ -340,7 +343,8 @@ class WithoutActivation(Transposed):
         return norm(x)  # type: ignore[no-any-return]
 
     def end(self, s: Tensor) -> Tensor:
-        return s.norm(dim=-1).softmax(-1)
+        lengths: Tensor = s.norm(dim=-1).softmax(-1)
+        return lengths
 
 
 class NormsNotUsed(Transposed):
@@ -356,7 +360,8 @@ class NormsNotUsed(Transposed):
         return F.elu(x)
 
     def end(self, s: Tensor) -> Tensor:
-        return squash(s, dim=1).norm(dim=-1)
+        lengths: Tensor = squash(s, dim=1).norm(dim=-1)
+        return lengths
 
 
 class EachImage(Transposed):
@@ -399,7 +404,8 @@ class UnknownSquash(Transposed):
     """A class squash that nobody has listed: tanh of the length."""
 
     def end(self, s: Tensor) -> Tensor:
-        return (s / s.norm(dim=-1, keepdim=True) * s.norm(dim=-1, keepdim=True).tanh()).norm(dim=-1)
+        lengths: Tensor = (s / s.norm(dim=-1, keepdim=True) * s.norm(dim=-1, keepdim=True).tanh()).norm(dim=-1)
+        return lengths
 
 
 CLEAN: tuple[type[Example], ...] = (OneForward, LayerByLayer, Transposed)

@@ -144,7 +144,8 @@ class Hidden(LayerByLayer):
             c = ((hat * hat.sum(0)).sum(-1) / 4).softmax(self.axis) + self.prior
             s = (c.unsqueeze(-1) * hat).sum(0)
             n = s.norm(dim=-1, keepdim=True)
-            return s * (1 - torch.exp(-n)) / n
+            capsules: Tensor = s * (1 - torch.exp(-n)) / n
+            return capsules
 
     def __init__(self) -> None:
         super().__init__()
