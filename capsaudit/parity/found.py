@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -161,9 +161,21 @@ def at_every_gain(
         if found.ends:
             break
     for gain in gains[1:]:
-        if found.ends:
-            found = matched(run_with(module, network, gain), found.ends, ANY)
+        again = run_with(module, network, gain)
+        found = _also(found, matched(again, found.ends, ANY) if found.ends else matched(again, None, 0))
     return found
+
+
+def _also(before: F, found: F) -> F:
+    """What was found at one more gain, without what did not fit before."""
+    started, known = [each.names for each in before.started], [each.names for each in before.fronts]
+    return replace(
+        found,
+        fronts=[each for each in found.fronts if each.names in known],
+        started=[each for each in found.started if each.names in started],
+        readings=found.readings if before.ends else [],
+        ends=found.ends if before.ends else [],
+    )
 
 
 def ends_of(run: Run, reading: Routed) -> list[Names]:

@@ -400,6 +400,21 @@ class UnknownCoupling(Transposed):
         return agreement.sigmoid() + self.B
 
 
+class UnknownCouplingOfSums(OneForward):
+    """The same, of the product with the sum of all votes: that sum is a plain one, as if all coefficients were one."""
+
+    def route(self, hat: Tensor) -> Tensor:
+        c = (hat * hat.sum(2, keepdim=True)).sum(-1, keepdim=True).sigmoid() + self.b
+        return squash((c * hat).sum(2))
+
+
+class LimitedAgreement(Transposed):
+    """Large agreements are cut off: at small weights that makes no difference."""
+
+    def coupling(self, agreement: Tensor) -> Tensor:
+        return (agreement / 4).clamp(max=2).softmax(1) + self.B
+
+
 class UnknownSquash(Transposed):
     """A class squash that nobody has listed: tanh of the length."""
 

@@ -10,11 +10,13 @@ from tests.parity.efficient_examples import (
     DEVIATING,
     Example,
     LayerByLayer,
+    LimitedAgreement,
     OfTheBatch,
     OneForward,
     Transposed,
     UnknownActivation,
     UnknownCoupling,
+    UnknownCouplingOfSums,
     UnknownSquash,
 )
 from tests.parity.test_behaviour import behaviour_of, deviations
@@ -100,8 +102,10 @@ def verdicts(example: type[Example]) -> dict[str, str]:
     return {row.stage: row.verdict for row in behaviour_of(example()).stages}
 
 
-def test_a_coupling_that_nothing_listed_explains() -> None:
-    found = verdicts(UnknownCoupling)
+@pytest.mark.parametrize("example", [UnknownCoupling, UnknownCouplingOfSums, LimitedAgreement])
+def test_a_coupling_that_nothing_listed_explains(example: type[Example]) -> None:
+    """Also where something fits at one size of the weights."""
+    found = verdicts(example)
     assert [stage for stage, verdict in found.items() if verdict == "agrees"] == list(found)[:4]
     assert (found["agreement"], found["softmax"], found["output"]) == ("undetermined", "not seen", "not seen")
 

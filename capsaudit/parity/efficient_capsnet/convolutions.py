@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -14,82 +13,77 @@ from capsaudit.parity.record import TOLERANCE
 
 
 class Convolutions:
-    """The readings of the convolutions in one run. `epsilons`: that of each normalisation, by its layer's name."""
+    """The readings of the convolutions that fit the first run: no gain changes what they give.
+
+    `epsilons`: what each normalisation adds to the variance, by its layer's name. `names`: each reading by the ways of its layers.
+    """
 
     def __init__(self, run: Run, epsilons: Mapping[str, float]) -> None:
-        self.run = run
-        numbers = range(1, len(run.spec.layers) + 1)
-        self.ways = [activated(_norm(run, f"bn{number}", epsilons)) for number in numbers]
+        self.epsilons = epsilons
+        self.names: dict[str, tuple[str, ...]] = {}
+        alike = (CONVOLUTION,) * len(run.spec.layers)
+        reference = self.can(run, CONVOLUTION) and _is_recorded(run, self.channels(run, CONVOLUTION))
+        self.names = {_named(ways): ways for ways in ([alike] if reference else self._layer_by_layer(run))}
 
-    @cached_property
-    def channels(self) -> dict[str, Tensor]:
-        """What the primary capsules' convolution gives [batch, channel, height, width], by the readings of those before it that fit: the
-        reference's alone if it does.
-        """
-        if self.has(CONVOLUTION) and self._is_recorded(reference := self.alike(CONVOLUTION)):
-            return {CONVOLUTION: reference}
-        return self._layer_by_layer()
-
-    def has(self, name: str) -> bool:
+    def can(self, run: Run, way: str) -> bool:
         """Whether all layers can be computed in this way: some normalisations have no running statistics."""
-        return all(name in ways for ways in self.ways)
+        return all(way in self._ways(run, number) for number in _numbers(run))
 
-    def of(self, name: str) -> Tensor:
-        """The same by a name: of a reading that fits, or of one that all layers have in common."""
-        return self.channels[name] if name in self.channels else self.alike(name)
+    def channels(self, run: Run, name: str) -> Tensor:
+        """What the primary capsules' convolution gives [batch, channel, height, width], by a reading, or by a way that all layers have."""
+        features, ways = run.images, self.names.get(name) or (name,) * len(run.spec.layers)
+        for number, way in zip(_numbers(run), ways, strict=True):
+            features = self._ways(run, number)[way](_convolved(run, features, number))
+        return _depthwise(run, features)
 
-    def alike(self, name: str) -> Tensor:
-        """If all layers are computed in the same way."""
-        features = self.run.images
-        for number, ways in enumerate(self.ways, start=1):
-            features = ways[name](self._convolved(features, number))
-        return self._depthwise(features)
+    def _ways(self, run: Run, number: int) -> Mapping[str, Callable[[Tensor], Tensor]]:
+        scale, shift, *running = [each for each in run.weights[f"bn{number}"] if each.dim() == 1]
+        mean, variance = running if len(running) == 2 else (None, None)
+        return activated(Norm(scale, shift, mean, variance, self.epsilons[f"bn{number}"]))
 
-    def _layer_by_layer(self) -> dict[str, Tensor]:
+    def _layer_by_layer(self, run: Run) -> Iterator[tuple[str, ...]]:
         """Of each layer's ways, those whose result was recorded, as was what the next convolution makes of it."""
-        live: list[tuple[tuple[str, ...], Tensor]] = [((), self.run.images)]
-        for number, ways in enumerate(self.ways, start=1):
-            given = [(names, self._convolved(features, number)) for names, features in live]
+        live: list[tuple[tuple[str, ...], Tensor]] = [((), run.images)]
+        for number in _numbers(run):
+            given = [(ways, _convolved(run, features, number)) for ways, features in live]
             made = [
-                ((*names, name), way(features))
-                for names, features in given
-                if self._is_recorded(features)
-                for name, way in ways.items()
+                ((*ways, name), way(features))
+                for ways, features in given
+                if _is_recorded(run, features)
+                for name, way in self._ways(run, number).items()
             ]
-            live = [(names, features) for names, features in made if self._is_recorded(features)]
-        last = {_named(names): self._depthwise(features) for names, features in live}
-        return {name: channels for name, channels in last.items() if self._is_recorded(channels)}
-
-    def _is_recorded(self, values: Tensor) -> bool:
-        return self.run.recording.error(values) <= TOLERANCE
-
-    def _convolved(self, features: Tensor, number: int) -> Tensor:
-        layer = self.run.spec.layers[number - 1]
-        return convolved(features, self.run.weights[f"conv{number}"], layer.convolution)
-
-    def _depthwise(self, features: Tensor) -> Tensor:
-        """One kernel for each channel."""
-        weight, *bias = self.run.weights["primary_caps"]
-        stride: int = self.run.spec.primary_caps.stride
-        return F.conv2d(features, weight, bias[0] if bias else None, stride, groups=features.shape[1])
+            live = [(ways, features) for ways, features in made if _is_recorded(run, features)]
+        return (ways for ways, features in live if _is_recorded(run, _depthwise(run, features)))
 
 
-def _norm(run: Run, layer: str, epsilons: Mapping[str, float]) -> Norm:
-    """Its scale and shift, and its running mean and variance where there are any."""
-    scale, shift, *running = [each for each in run.weights[layer] if each.dim() == 1]
-    mean, variance = running if len(running) == 2 else (None, None)
-    return Norm(scale, shift, mean, variance, epsilons[layer])
+def _numbers(run: Run) -> range:
+    return range(1, len(run.spec.layers) + 1)
 
 
-def _named(names: tuple[str, ...]) -> str:
+def _is_recorded(run: Run, values: Tensor) -> bool:
+    return run.recording.error(values) <= TOLERANCE
+
+
+def _convolved(run: Run, features: Tensor, number: int) -> Tensor:
+    return convolved(features, run.weights[f"conv{number}"], run.spec.layers[number - 1].convolution)
+
+
+def _depthwise(run: Run, features: Tensor) -> Tensor:
+    """The convolution of the primary capsules: one kernel for each channel."""
+    weight, *bias = run.weights["primary_caps"]
+    stride: int = run.spec.primary_caps.stride
+    return F.conv2d(features, weight, bias[0] if bias else None, stride, groups=features.shape[1])
+
+
+def _named(ways: tuple[str, ...]) -> str:
     """What all layers have in common, or the layers that are not as in the reference.
 
     >>> _named(("ReLU, BatchNorm behind it", "ReLU, no normalisation"))
     'ReLU, no normalisation in conv2'
     """
-    if len(set(names)) == 1:
-        return names[0]
+    if len(set(ways)) == 1:
+        return ways[0]
     layers: dict[str, list[str]] = {}
-    for number, name in enumerate(names, start=1):
-        layers.setdefault(name, []).append(f"conv{number}")
-    return "; ".join(f"{name} in {', '.join(where)}" for name, where in layers.items() if name != CONVOLUTION)
+    for number, way in enumerate(ways, start=1):
+        layers.setdefault(way, []).append(f"conv{number}")
+    return "; ".join(f"{way} in {', '.join(where)}" for way, where in layers.items() if way != CONVOLUTION)

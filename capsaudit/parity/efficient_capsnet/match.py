@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
@@ -55,12 +55,13 @@ def stages_of(spec: EfficientCapsNet) -> list[Stage]:
 class Found(Readings[Reading]):
     """The readings of an Efficient-CapsNet."""
 
-    epsilons: Mapping[str, float] = field(default_factory=dict)
+    convolutions: Convolutions | None = None
 
     routing: ClassVar = ("agreement", "softmax", "logits", "digit_caps.squash")
 
     def _primary(self) -> Primary:
-        return _primary(self.run, self.epsilons)
+        assert self.convolutions is not None
+        return _primary(self.run, self.convolutions)
 
     def _replayed(self, reading: Reading, names: Names) -> Tensor:
         return replayed(self.run, reading, names)
@@ -80,7 +81,7 @@ class Found(Readings[Reading]):
 
     def error(self, stage: str, reference: str, *, agrees: bool) -> float | None:
         """None also where the model stores no running statistics, which the reference would use."""
-        if stage == "conv1" and not agrees and not Convolutions(self.run, self.epsilons).has(reference):
+        if stage == "conv1" and self.convolutions and not self.convolutions.can(self.run, reference):
             return None
         return super().error(stage, reference, agrees=agrees)
 
@@ -91,7 +92,14 @@ def found_in(module: nn.Module, network: RecognisedNetwork) -> Found:
     Raises:
         CapsauditError: it does not run.
     """
-    found = at_every_gain(module, network, partial(_matched, _epsilons(module, network)), _GAINS)
+    known: list[Convolutions] = []
+
+    def matched(run: Run, allowed: Sequence[Names] | None, deviations: int) -> Found:
+        if not known:
+            known.append(Convolutions(run, _epsilons(module, network)))
+        return _matched(run, known[0], allowed, deviations)
+
+    found = at_every_gain(module, network, matched, _GAINS)
     return replace(found, ends=[in_training(found, names) for names in found.ends])
 
 
@@ -102,16 +110,16 @@ def _epsilons(module: nn.Module, network: RecognisedNetwork) -> dict[str, float]
     return {name: float(getattr(norm, "eps", 1e-5)) for name, norm in norms.items()}
 
 
-def _matched(epsilons: Mapping[str, float], run: Run, allowed: Sequence[Names] | None, deviations: int) -> Found:
+def _matched(run: Run, convolutions: Convolutions, allowed: Sequence[Names] | None, deviations: int) -> Found:
     """The readings that fit one run. `allowed`: what fitted at other gains."""
-    front = fronts(run, _primary(run, epsilons), allowed, deviations)
+    front = fronts(run, _primary(run, convolutions), allowed, deviations)
     routed, started = readings(run, front, allowed, deviations)
     ends = [end for each in routed for end in ends_of(run, each) if allowed is None or end in allowed]
     kept = [each for each in routed if any(each.names.items() <= names.items() for names in ends)]
-    return Found(run, front, kept, started, ends, epsilons=epsilons)
+    return Found(run, front, kept, started, ends, convolutions=convolutions)
 
 
-def _primary(run: Run, epsilons: Mapping[str, float]) -> Primary:
+def _primary(run: Run, convolutions: Convolutions) -> Primary:
     """Convolutions with their activations and normalisations, then one kernel for each channel."""
-    convolutions = Convolutions(run, epsilons)
-    return Primary(tuple(convolutions.channels), convolutions.of, SQUASHES, USUAL_SQUASHES, deviations_of)
+    channels = partial(convolutions.channels, run)
+    return Primary(tuple(convolutions.names), channels, SQUASHES, USUAL_SQUASHES, deviations_of)

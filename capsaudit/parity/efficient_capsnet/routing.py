@@ -38,14 +38,16 @@ class Reading:
 def readings(
     run: Run, found: Sequence[Front], allowed: Sequence[Names] | None, deviations: int
 ) -> tuple[list[Reading], list[Reading]]:
-    """The readings whose sums and capsules are those that were recorded; and those of which only the sums were.
+    """The readings whose sums and capsules are those that were recorded; and those of which the sums were, but for plain sums of votes: Σ_k A_ik is
+    û_i · Σ_k û_k, so that these may be there for its sake.
 
     Where the model makes none of these values, only what it returns decides: of the readings of at most so many deviations more than the
     fewest. `allowed`: what fitted at other gains.
     """
     sums = [each for front in found for each in sums_of(run, front, allowed)]
-    started = _recorded(run, sums, [each.s for each in sums])
-    squashed = [each for reading in started or _few(sums, deviations) for each in _squashed(run, reading, allowed)]
+    seen = _recorded(run, sums, [each.s for each in sums])
+    started = [each for each in seen if not torch.equal(each.s, each.front.votes.sum(1))]
+    squashed = [each for reading in seen or _few(run, sums, deviations) for each in _squashed(run, reading, allowed)]
     ended = _recorded(run, squashed, [each.v for each in squashed]) or squashed
     returned = _returned(run, ended)
     if returned or ended is squashed:
@@ -107,9 +109,12 @@ def _recorded(run: Run, live: Sequence[Reading], values: Sequence[Tensor]) -> li
     return [replace(each, error=max(each.error, error)) for each, error in pairs if error <= TOLERANCE]
 
 
-def _few(live: Sequence[Reading], deviations: int) -> list[Reading]:
-    fewest = min((deviations_of(each.names) for each in live), default=0)
-    return [each for each in live if deviations_of(each.names) <= fewest + deviations]
+def _few(run: Run, live: Sequence[Reading], deviations: int) -> list[Reading]:
+    """Those with at most so many deviations more than the fewest; the first divisor is the reference's."""
+    reference = next(iter(_divisors(run)))
+    counted = [deviations_of(each.names) + (each.names["agreement"] != reference) for each in live]
+    fewest = min(counted, default=0)
+    return [each for each, count in zip(live, counted, strict=True) if count <= fewest + deviations]
 
 
 def _returned(run: Run, live: Sequence[Reading]) -> list[Reading]:
