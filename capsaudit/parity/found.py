@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import ClassVar, Generic, Literal, Protocol, TypeVar
@@ -37,6 +37,10 @@ class Routed(Protocol):
         """What its votes are of."""
 
     @property
+    def s(self) -> Tensor:
+        """The sums of the votes [batch, class, dimension]."""
+
+    @property
     def v(self) -> Tensor:
         """The class capsules [batch, class, dimension]."""
 
@@ -51,9 +55,9 @@ R = TypeVar("R", bound=Routed)
 @dataclass(frozen=True)
 class Readings(Generic[R]):
     """The readings of a model, and what its last run recorded. `started`: those of which only the first sums were found; `ends`: what they
-    compute, with the stages behind the routing.
+    compute, with the stages behind the routing; `earlier`: those of other gains, where none fits at all of them.
 
-    A family says which stages its `routing` has, the first of them first, and what `_primary` and `_replayed` give.
+    A family says which stages its `routing` has, the first of them first, and what `_primary`, `_squashes` and `_replayed` give.
     """
 
     run: Run
@@ -61,12 +65,17 @@ class Readings(Generic[R]):
     readings: Sequence[R]
     started: Sequence[R]
     ends: Sequence[Names]
+    earlier: Sequence[Readings[R]] = ()
     gains: int = len(GAINS)
 
     routing: ClassVar[tuple[str, ...]]
 
     def _primary(self) -> Primary:
         """How the primary capsules may come of the images."""
+        raise NotImplementedError
+
+    def _squashes(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
+        """What the squash of the class capsules may be."""
         raise NotImplementedError
 
     def _replayed(self, reading: R, names: Names) -> Tensor:
@@ -109,12 +118,25 @@ class Readings(Generic[R]):
         return "the forward pass does not show it"
 
     def nearest(self, stage: str) -> tuple[str, float] | None:
-        """What comes nearest at a stage where nothing that is known fits, and its relative error."""
-        errors = {name: error for name, error in self._errors(stage) if math.isfinite(error)}
-        return min(errors.items(), key=itemgetter(1), default=None)
+        """What comes nearest at a stage where nothing that is known fits, and its relative error: at the gain where it is largest."""
+        by_gain = [each for run in (self, *self.earlier) if (each := run._least(stage))]
+        worst = {name: max(each.get(name, math.inf) for each in by_gain) for name in (by_gain[0] if by_gain else ())}
+        found = {name: error for name, error in worst.items() if math.isfinite(error)}
+        return min(found.items(), key=itemgetter(1), default=None)
+
+    def _least(self, stage: str) -> dict[str, float]:
+        """The least error of each alternative."""
+        errors: dict[str, float] = {}
+        for name, error in self._errors(stage):
+            errors[name] = min(error, errors.get(name, math.inf))
+        return errors
 
     def _errors(self, stage: str) -> Iterator[tuple[str, float]]:
         """Of each alternative of a stage that is open."""
+        if stage == "digit_caps.squash":
+            for name, squash in self._squashes().items():
+                if name != "no squash":  # the sums are recorded whatever is made of them
+                    yield from ((name, self.run.recording.error(squash(each.s))) for each in self.started)
         if stage == "output":
             yield from ((name, self.run.recording.output_error(of(self.readings[0].v))) for name, of in OUTPUTS.items())
         if stage == "decoder":
@@ -175,6 +197,7 @@ def _also(before: F, found: F) -> F:
         started=[each for each in found.started if each.names in started],
         readings=found.readings if before.ends else [],
         ends=found.ends if before.ends else [],
+        earlier=[] if before.ends and found.ends else [*before.earlier, before],
     )
 
 

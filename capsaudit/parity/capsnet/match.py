@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
@@ -58,6 +58,9 @@ class Found(Readings[Reading]):
     def _primary(self) -> Primary:
         return _primary(self.run)
 
+    def _squashes(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        return class_squashes(self.run.sizes.classes)
+
     def _replayed(self, reading: Reading, names: Names) -> Tensor:
         return replayed(self.run, reading.front.votes, names)[0]
 
@@ -68,13 +71,9 @@ class Found(Readings[Reading]):
         return super().is_open(stage) or (stage == "logits" and bool(self.readings))
 
     def _errors(self, stage: str) -> Iterator[tuple[str, float]]:
-        recording = self.run.recording
         if stage == "softmax":
             live = [each for front in self.fronts for each in first_sums(self.run, front, None)]
-            yield from ((each.names[stage], recording.error(each.s)) for each in live)
-        if stage == "digit_caps.squash":
-            squashes = class_squashes(self.run.sizes.classes).items()
-            yield from ((name, recording.error(of(each.s))) for each in self.started for name, of in squashes)
+            yield from ((each.names[stage], self.run.recording.error(each.s)) for each in live)
         if stage == "gradient":
             yield from self.gradient.items()
         yield from super()._errors(stage)

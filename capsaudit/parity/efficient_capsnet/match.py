@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
@@ -13,7 +13,7 @@ from capsaudit.families.efficient_capsnet import EfficientCapsNet
 from capsaudit.inspection.modules.walk import walk
 from capsaudit.parity.base import Stage
 from capsaudit.parity.efficient_capsnet.convolutions import Convolutions
-from capsaudit.parity.efficient_capsnet.routing import Reading, readings, replayed, squashes, sums_of
+from capsaudit.parity.efficient_capsnet.routing import Reading, is_plain, readings, replayed, squashes, sums_of
 from capsaudit.parity.efficient_capsnet.stages import (
     CONVOLUTION,
     LOGITS,
@@ -63,20 +63,19 @@ class Found(Readings[Reading]):
         assert self.convolutions is not None
         return _primary(self.run, self.convolutions)
 
+    def _squashes(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        return squashes(self.run)
+
     def _replayed(self, reading: Reading, names: Names) -> Tensor:
         return replayed(self.run, reading, names)
 
     def _errors(self, stage: str) -> Iterator[tuple[str, float]]:
         """Where the sums were not found, the whole routing up to them is named."""
-        error = self.run.recording.error
         if stage == "agreement":
-            for each in (each for front in self.fronts for each in sums_of(self.run, front, None)):
+            live = [each for front in self.fronts for each in sums_of(self.run, front, None)]
+            for each in (each for each in live if not is_plain(each)):
                 named = [f"{part} {each.names[part]}" for part in self.routing if part in each.names]
-                yield ", ".join(named), error(each.s)
-        if stage == "digit_caps.squash":
-            for name, squash in squashes(self.run).items():
-                if name != "no squash":  # the sums are there whatever is made of them
-                    yield from ((name, error(squash(each.s))) for each in self.started)
+                yield ", ".join(named), self.run.recording.error(each.s)
         yield from super()._errors(stage)
 
     def error(self, stage: str, reference: str, *, agrees: bool) -> float | None:

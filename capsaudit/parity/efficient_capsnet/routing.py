@@ -46,13 +46,18 @@ def readings(
     """
     sums = [each for front in found for each in sums_of(run, front, allowed)]
     seen = _recorded(run, sums, [each.s for each in sums])
-    started = [each for each in seen if not torch.equal(each.s, each.front.votes.sum(1))]
+    started = [each for each in seen if not is_plain(each)]
     squashed = [each for reading in seen or _few(run, sums, deviations) for each in _squashed(run, reading, allowed)]
     ended = _recorded(run, squashed, [each.v for each in squashed]) or squashed
     returned = _returned(run, ended)
     if returned or ended is squashed:
         return returned, started
     return [each for each in ended if each.names["digit_caps.squash"] != "no squash"], started
+
+
+def is_plain(reading: Reading) -> bool:
+    """Whether all coefficients are one."""
+    return torch.allclose(reading.s, reading.front.votes.sum(1))
 
 
 def sums_of(run: Run, front: Front, allowed: Sequence[Names] | None) -> Iterator[Reading]:
