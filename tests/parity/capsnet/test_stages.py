@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from capsaudit.parity.capsnet.stages import AGREEMENTS, SOFTMAXES, SQUASHES
-from capsaudit.parity.equations import LAYOUTS, OUTPUTS
 
 LENGTH_5 = torch.tensor([3.0, -4.0], dtype=torch.float64)
 
@@ -30,18 +29,6 @@ def test_no_squash_gives_nan_at_a_zero_vector() -> None:
     assert all(torch.equal(function(torch.zeros(2), -1), torch.zeros(2)) for function in SQUASHES.values())
 
 
-def test_layouts() -> None:
-    """Four channels of 1×2 pixels, two by two: channel 0 has the values 0 and 1, channel 1 has 2 and 3, …"""
-    grid = torch.arange(8).reshape(4, 1, 2)
-    firsts = {name: cut(grid, 2)[0].tolist() for name, cut in LAYOUTS.items()}
-    assert firsts == {
-        "channels of one place": [0, 2],
-        "channels of one place, taken at equal distances": [0, 4],
-        "neighbouring pixels of one channel": [0, 1],
-        "values at equal distances in channels-last memory": [0, 1],
-    }
-
-
 def test_softmaxes_sum_to_one_over_their_axis() -> None:
     logits = torch.randn(2, 3, 4)
     for name, axis in (("over the batch", 0), ("over the inputs", 1), ("over the classes", 2)):
@@ -59,10 +46,3 @@ def test_agreements() -> None:
         "added, summed over the batch": [7, 7],
         "replaces the logits": [2, 4],
     }
-
-
-def test_outputs() -> None:
-    capsules = torch.stack([LENGTH_5, LENGTH_5 / 5])
-    assert torch.allclose(OUTPUTS["lengths"](capsules), torch.tensor([5.0, 1.0], dtype=torch.float64))
-    assert torch.allclose(OUTPUTS["squared lengths"](capsules), torch.tensor([25.0, 1.0], dtype=torch.float64))
-    assert OUTPUTS["softmax of the lengths"](capsules)[0].item() == pytest.approx(1 / (1 + math.exp(-4)))
