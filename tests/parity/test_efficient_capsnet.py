@@ -5,6 +5,15 @@ import torch
 from torch import Tensor, nn
 
 from capsaudit import api
+from capsaudit.parity.efficient_capsnet.stages import (
+    LOGITS,
+    SOFTMAXES,
+    SQUASHES,
+    USUAL_SQUASHES,
+    agreements,
+    attention,
+)
+from capsaudit.parity.equations import LAYOUTS, OUTPUTS, PLACES, squashes_of
 from tests.parity.efficient_examples import (
     CLEAN,
     DEVIATING,
@@ -44,6 +53,59 @@ def test_none_is_invented(example: type[Example], seed: int) -> None:
     found = behaviour_of(example())
     assert (found.verdict, deviations(found)) == ("agrees", {})
     assert all(row.error is not None and row.error < 1e-6 for row in found.stages)
+
+
+class Composed(nn.Module):
+    """A network whose stages compute what is named, of the tables; 16 capsules on a grid of 2×2."""
+
+    def __init__(self, **names: str) -> None:
+        super().__init__()
+        convs = [nn.Conv2d(1, 8, 5), nn.Conv2d(8, 16, 3), nn.Conv2d(16, 16, 3), nn.Conv2d(16, 32, 3, 2)]
+        norms = [nn.BatchNorm2d(conv.out_channels) for conv in convs]
+        self.features = nn.Sequential(
+            *(each for conv, norm in zip(convs, norms, strict=True) for each in (conv, nn.ReLU(), norm))
+        )
+        self.depthwise = nn.Conv2d(32, 32, 4, groups=32)
+        self.W, self.b = nn.Parameter(torch.randn(10, 16, 8, 16)), nn.Parameter(torch.zeros(10, 16, 1))
+        self.names = {stage: table[0] for stage, table in ALTERNATIVES.items()} | names
+
+    def forward(self, x: Tensor) -> Tensor:
+        names = self.names
+        z = self.depthwise(self.features(x))
+        u = z.flatten(1)[:, LAYOUTS[names["layout"]](torch.arange(128).view(32, 2, 2), 8)]
+        u = squashes_of(16, SQUASHES, USUAL_SQUASHES)[names["primary"].replace("capsules", "classes")](u)
+        hat = torch.einsum("bid,jide->bije", u, self.W)
+        agreement = attention(hat) / agreements(16, 8, 16)[names["agreement"]]
+        c = LOGITS[names["logits"]](SOFTMAXES[names["softmax"]], agreement, self.b.squeeze(-1).T)
+        v = squashes_of(10, SQUASHES, USUAL_SQUASHES)[names["squash"]]((c.unsqueeze(-1) * hat).sum(1))
+        return OUTPUTS[names["output"]](v)
+
+
+STAGES = {"layout": "primary_caps.layout", "primary": "primary_caps.squash", "squash": "digit_caps.squash"}
+ALTERNATIVES = {
+    "layout": list(LAYOUTS),
+    "primary": [name.replace("classes", "capsules") for name in squashes_of(16, SQUASHES, USUAL_SQUASHES)],
+    "agreement": list(agreements(16, 8, 16)),
+    "softmax": list(SOFTMAXES),
+    "logits": list(LOGITS),
+    "squash": list(squashes_of(10, SQUASHES, USUAL_SQUASHES)),
+    "output": list(OUTPUTS),
+}
+HIDING = {"over a single value": {"agreement"}, "not applied": {"logits"}}
+"""With these nothing depends on another stage: no softmax has a before and a behind."""
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"), [(stage, name) for stage, table in ALTERNATIVES.items() for name in table[1:]]
+)
+def test_each_alternative_is_told_from_all_others(stage: str, name: str) -> None:
+    torch.manual_seed(0)
+    found = deviations(behaviour_of(Composed(**{stage: name})))
+    hidden = HIDING.get(name, set())
+    assert {each: model for each, model in found.items() if each not in hidden} == (
+        {} if name in PLACES else {STAGES.get(stage, stage): name}
+    )
+    assert hidden <= set(found)
 
 
 def test_the_stages_are_those_of_the_family() -> None:

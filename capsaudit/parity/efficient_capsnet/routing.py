@@ -50,14 +50,18 @@ def readings(
     squashed = [each for reading in seen or _few(run, sums, deviations) for each in _squashed(run, reading, allowed)]
     ended = _recorded(run, squashed, [each.v for each in squashed]) or squashed
     returned = _returned(run, ended)
-    if returned or ended is squashed:
-        return returned, started
-    return [each for each in ended if each.names["digit_caps.squash"] != "no squash"], started
+    likely = returned if returned or ended is squashed else ended
+    return [each for each in likely if not _is_there_anyway(each)] or returned, started
 
 
 def is_plain(reading: Reading) -> bool:
     """Whether all coefficients are one."""
     return torch.allclose(reading.s, reading.front.votes.sum(1))
+
+
+def _is_there_anyway(reading: Reading) -> bool:
+    """Whether its capsules are recorded whatever is made of them: sums of the votes, plain ones or those of other coefficients."""
+    return reading.names["digit_caps.squash"] == "no squash" or is_plain(reading)
 
 
 def sums_of(run: Run, front: Front, allowed: Sequence[Names] | None) -> Iterator[Reading]:
