@@ -1,8 +1,12 @@
 """Every deviation of the examples is named, none is invented, and the models stay as they are."""
 
+import pickle
+import random
+from contextlib import nullcontext
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from capsaudit import api
 from capsaudit.inspection.module import inspect_module
@@ -58,17 +62,49 @@ def test_scores_that_nothing_listed_explains() -> None:
     assert found.verdict == "undetermined"
 
 
-@pytest.mark.parametrize("example", [CLEAN[0], DEVIATING[0]])
-def test_the_model_stays_as_it_is(example: type[Example]) -> None:
-    model = example()
+class Ending(OneForward):
+    """Its forward ends with an exception, if it has one, behind its first routing."""
+
+    calls: Tensor
+
+    def __init__(self, ending: type[BaseException] | None) -> None:
+        super().__init__()
+        self.ending = ending
+        self.register_buffer("calls", torch.zeros(()))
+        self.register_forward_pre_hook(lambda *_: None)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.calls += 1
+        torch.rand(3)
+        result = super().forward(x, y)
+        if self.ending is not None:
+            raise self.ending
+        return result
+
+
+@pytest.mark.parametrize("ending", [None, ValueError, KeyboardInterrupt])
+def test_the_model_stays_as_it_is(ending: type[BaseException] | None) -> None:
+    """Its values bit by bit, modes, hooks and gradients, and what belongs to the process: the random state, the default dtype, the grad mode."""
+    model = Ending(ending)
     model.train()
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    state, dtype = torch.get_rng_state(), torch.get_default_dtype()
-    behaviour_of(model)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-    assert all(part.training for part in model.modules())
-    assert torch.equal(torch.get_rng_state(), state)
-    assert torch.get_default_dtype() == dtype
+    model.decoder.eval()
+    before = pickle.dumps(
+        (dict(model.state_dict()), [part.training for part in model.modules()], list(model._forward_pre_hooks))
+    )
+    process = torch.get_rng_state().tolist(), random.getstate(), torch.get_default_dtype(), torch.is_grad_enabled()
+    with nullcontext() if ending is not KeyboardInterrupt else pytest.raises(KeyboardInterrupt):
+        behaviour_of(model)
+    after = pickle.dumps(
+        (dict(model.state_dict()), [part.training for part in model.modules()], list(model._forward_pre_hooks))
+    )
+    assert after == before
+    assert (
+        torch.get_rng_state().tolist(),
+        random.getstate(),
+        torch.get_default_dtype(),
+        torch.is_grad_enabled(),
+    ) == process
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
 
 
 class Failing(OneForward):
