@@ -20,7 +20,7 @@ from capsaudit.parity.capsnet import gradient, stages
 from capsaudit.parity.capsnet.match import stages_of
 from capsaudit.parity.capsnet.routing import class_squashes
 from tests.parity import composed
-from tests.parity.composed import KEPT, LAYOUT, ONE_HOT, PAPER, Choices, Composed, alternatives
+from tests.parity.composed import CLASS, KEPT, LAYOUT, ONE_HOT, PAPER, Choices, Composed, alternatives
 
 ALSO_THE_PAPERS = {
     LAYOUT: "channels of one place, taken at equal distances",
@@ -43,6 +43,7 @@ class Alike(NamedTuple):
 
 
 UNIFORM = "logits that all images share make a softmax over the batch uniform, whatever they are"
+OF_SQUARES = "softmax of the squared lengths"
 OVER_BATCH = "added, averaged over the batch", "added, summed over the batch"
 ALIKE = (
     Alike({"iterations": "1"}, "agreement", tuple(composed.AGREEMENTS), "one iteration computes no agreement"),
@@ -70,11 +71,37 @@ class Follows(NamedTuple):
 
 
 FOLLOWS = (
-    Follows({"output": ONE_HOT}, "gradient", "none reaches W", "a class has no derivative"),
     Follows({"iterations": "1"}, "logits", "zero", "none are computed"),
     Follows({"iterations": "1"}, "gradient", None, "there is no iteration before the last"),
     Follows({"logits": KEPT}, "gradient", None, "a second call does not compute what was read of the first"),
+    Follows(
+        {CLASS: "no squash", "output": OF_SQUARES},
+        "gradient",
+        None,
+        "it is zero but for rounding: that softmax is 1 or 0",
+    ),
+    Follows({"output": ONE_HOT}, "gradient", "none reaches W", "a class has no derivative"),
 )
+"""The first that says something of a stage counts."""
+
+ONE_FUNCTION = [{"softmax": "over the batch", "iterations": "1"}]
+"""Pairs that are another network of the list: a uniform softmax, as with one of `OVER_BATCH`."""
+
+CONFUSED: list[tuple[Choices, str]] = [
+    *(
+        (
+            {"logits": KEPT, "decoder": name},
+            "the capsules of the call in training mode are not those that are looked for",
+        )
+        for name, decoder in composed.DECODERS.items()
+        if decoder.training != decoder.evaluation
+    ),
+    (
+        {"softmax": "over the batch", "output": ONE_HOT},
+        "sums that stay as they are, as with `OVER_BATCH` and no squash, were recorded in every iteration",
+    ),
+]
+"""What is named wrongly, and why."""
 
 REFERENCE = load_variant("paper")
 
@@ -113,11 +140,13 @@ def pairs() -> Iterator[Choices]:
     for one, two in combinations(PAPER, 2):
         for first in alternatives()[one]:
             possible = alternatives(first) if one == LAYOUT else alternatives()
-            yield from ({one: first, two: second} for second in possible[two])
+            made = ({one: first, two: second} for second in possible[two])
+            yield from (each for each in made if each not in ONE_FUNCTION)
 
 
 def marked(each: Choices, number: int) -> object:
-    marks = () if number % EVERY == 0 else (pytest.mark.slow,)
+    marks = [] if number % EVERY == 0 else [pytest.mark.slow]
+    marks += [pytest.mark.xfail(reason=why) for confused, why in CONFUSED if each == confused]
     return pytest.param(each, marks=marks, id=", ".join(f"{stage}: {name}" for stage, name in each.items()))
 
 
