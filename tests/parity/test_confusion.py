@@ -14,7 +14,7 @@ from capsaudit.catalogue import load_variant
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.inspection.module import inspect_module
 from capsaudit.inventory import Behaviour, BehaviourStage
-from capsaudit.parity import decoder
+from capsaudit.parity import decoder, equations
 from capsaudit.parity.behaviour import behaviour
 from capsaudit.parity.capsnet import gradient, stages
 from capsaudit.parity.capsnet.match import stages_of
@@ -164,13 +164,13 @@ def test_every_alternative_can_be_composed() -> None:
     assert composed.ACTIVATIONS.keys() == decoder.ACTIVATIONS.keys()
     assert composed.LAST.keys() == decoder.LAST.keys()
     assert composed.GRADIENTS.keys() == gradient.GRADIENTS.keys()
-    assert composed.LAYOUTS.keys() == stages.LAYOUTS.keys()
+    assert composed.LAYOUTS.keys() == equations.LAYOUTS.keys()
     assert composed.SQUASHES.keys() == stages.SQUASHES.keys()
     assert composed.OVER_WRONG_AXES.keys() == set(stages.USUAL_SQUASHES)
     assert composed.class_squashes().keys() == class_squashes(composed.CLASSES).keys()
     assert composed.SOFTMAXES.keys() == stages.SOFTMAXES.keys()
     assert composed.AGREEMENTS.keys() == stages.AGREEMENTS.keys()
-    assert composed.OUTPUTS.keys() == stages.OUTPUTS.keys()
+    assert composed.OUTPUTS.keys() == equations.OUTPUTS.keys()
 
 
 @pytest.mark.parametrize("stage", PAPER)
