@@ -56,15 +56,16 @@ order in which a convolution has its channels means nothing.
 PLACES = tuple(LAYOUTS)[:2]
 """The layouts that are the paper's, but for the order of channels."""
 
+ONE_HOT = "one-hot of the longest"
+"""Most capsules have the same: that it is returned does not show which they are."""
+
 OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "lengths": lambda capsules: capsules.norm(dim=-1),
     "squared lengths": lambda capsules: (capsules**2).sum(-1),
     "softmax of the lengths": lambda capsules: capsules.norm(dim=-1).softmax(-1),
     "softmax of the squared lengths": lambda capsules: (capsules**2).sum(-1).softmax(-1),
     "log softmax of the lengths": lambda capsules: capsules.norm(dim=-1).log_softmax(-1),
-    "one-hot of the longest": lambda capsules: F.one_hot(capsules.norm(dim=-1).argmax(-1), capsules.shape[1]).to(
-        capsules
-    ),
+    ONE_HOT: lambda capsules: F.one_hot(capsules.norm(dim=-1).argmax(-1), capsules.shape[1]).to(capsules),
 }
 """The scores of the classes, of the class capsules [batch, classes, dimension]."""
 

@@ -170,7 +170,8 @@ def at_every_gain(
     matched: Callable[[Run, Sequence[Names] | None, int], F],
     gains: Sequence[float] = GAINS,
 ) -> F:
-    """Run copies of a module at every gain, and keep the readings that fit at all of them.
+    """Run copies of a module at every gain, and keep the readings that fit at all of them: those of the first gain. At large weights no
+    gradient comes through the softmax, and all squashes have length 1.
 
     `matched` gives those of one run: of what is allowed, and, where no values show what is computed, of at most so many deviations.
 
@@ -182,10 +183,14 @@ def at_every_gain(
         found = matched(run, None, deviations)
         if found.ends:
             break
+    first = found
     for gain in gains[1:]:
         again = run_with(module, network, gain)
         found = _also(found, matched(again, found.ends, ANY) if found.ends else matched(again, None, 0))
-    return found
+    if not found.ends:
+        return found
+    fit = [each for each in first.readings if any(each.names.items() <= names.items() for names in found.ends)]
+    return replace(first, readings=fit, ends=found.ends)
 
 
 def _also(before: F, found: F) -> F:

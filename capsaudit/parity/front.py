@@ -88,8 +88,12 @@ def _seen(run: Run, predicted: Sequence[Front]) -> list[Front]:
 
 
 def reference_error(run: Run, primary: Primary, front: Front, stage: str, reference: str) -> float:
-    """The relative error of the capsules of a reading if this stage were as in the reference."""
-    names = front.names | {stage: reference}
+    """The relative error of the capsules of a reading if this stage were as in the reference.
+
+    A squash over the values that the reference has in a capsule is over the capsules' own, if those are the reference's.
+    """
+    over = front.names["primary_caps.squash"].removesuffix(f", over {reference}")
+    names = front.names | {"primary_caps.squash": over, stage: reference}
     made = next(capsules for _, capsules in _cuts(run, primary, primary.channels(names["conv1"]), [names]))
     return _relative(_hash(made), _hash(front.capsules))
 

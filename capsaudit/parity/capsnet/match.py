@@ -131,7 +131,7 @@ def _called_again(found: Found) -> Found:
     if not run.recording.equals(again):
         kept = any(again.error(each) <= TOLERANCE for each in _with_kept_logits(run, reading))
         more["logits"] = _KEPT if kept else ""
-    elif len(found.readings) == 1 and "output" in found.ends[0] and "agreement" in reading.names:
+    elif "output" in found.ends[0] and "agreement" in reading.names:
         gradient = _gradient(run, reading, found.ends[0]["output"])
         more["gradient"] = next((name for name, error in gradient.items() if error <= TOLERANCE), "")
     ends = [in_training(found, names | more) for names in found.ends]

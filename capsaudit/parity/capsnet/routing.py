@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from capsaudit.parity.capsnet.stages import AGREEMENTS, SOFTMAXES, SQUASHES, USUAL_SQUASHES, agreement, deviations_of
-from capsaudit.parity.equations import OUTPUTS, VOTES, squashes_of, weighted_sum
+from capsaudit.parity.equations import ONE_HOT, OUTPUTS, VOTES, squashes_of, weighted_sum
 from capsaudit.parity.front import Front, Names, may
 from capsaudit.parity.prepare import Run
 from capsaudit.parity.record import TOLERANCE, fitting
@@ -57,9 +57,10 @@ def readings(
             run, [each for reading in live for each in _next(run, reading, allowed)], "s", deviations
         )
         live, has_capsules = _keep(run, [_with_capsules(run, each) for each in live], "v", deviations)
-        if (sums_seen, capsules_seen) != (has_sums, has_capsules):
+        if has_sums < sums_seen or has_capsules < capsules_seen:
             break
-        ends = _ended(live, number) if capsules_seen else [*ends, *_ended(live, number)]
+        sums_seen, capsules_seen = has_sums, has_capsules
+        ends += _ended(live, number)
     return _decided(run, ends, seen=capsules_seen), started
 
 
@@ -69,18 +70,34 @@ def _ended(live: Sequence[Reading], number: int) -> list[Reading]:
 
 
 def _decided(run: Run, ends: list[Reading], *, seen: bool) -> list[Reading]:
-    """Those that explain what is returned; if none does, those whose capsules were recorded. The sums are capsules that were not squashed,
-    always: that they are there shows nothing before the next iteration.
+    """Those that explain what is returned; if none does, those whose capsules were recorded, of the last iteration. The sums are capsules
+    that were not squashed, always: that they are there shows nothing before the next iteration.
     """
+    sums = {"digit_caps.squash": "no squash", "iterations": "1"}
+    likely = [each for each in ends if not sums.items() <= each.names.items()]
+    return _returned(run, likely) or (_last(likely) if seen else []) or _returned(run, ends)
+
+
+def _returned(run: Run, ends: Sequence[Reading]) -> list[Reading]:
     fit = fitting({number: _output_error(run, each) for number, each in enumerate(ends)})
-    if fit or not seen:
-        return [ends[number] for number in fit]
-    return [each for each in ends if each.names["digit_caps.squash"] != "no squash" or each.names["iterations"] != "1"]
+    return [ends[number] for number in fit]
+
+
+def _last(ends: Sequence[Reading]) -> list[Reading]:
+    """Those of the last iteration, and those that are equal to them: at large weights the routing may come to rest."""
+    number = max((int(each.names["iterations"]) for each in ends), default=0)
+    last = [each.v for each in ends if each.names["iterations"] == str(number)]
+    return [each for each in ends if any(_is_equal(each.v, v) for v in last)]
+
+
+def _is_equal(one: Tensor, other: Tensor) -> bool:
+    return bool((one - other).abs().max() <= TOLERANCE * other.square().mean().sqrt())
 
 
 def _output_error(run: Run, reading: Reading) -> float:
-    known = (reading.v, *(of(reading.v) for of in OUTPUTS.values()))
-    return min(run.recording.output_error(each) for each in known)
+    """Of the class alone nothing follows: most readings have the same."""
+    scores = (of(reading.v) for name, of in OUTPUTS.items() if name != ONE_HOT)
+    return min(run.recording.output_error(each) for each in (reading.v, *scores))
 
 
 def _keep(run: Run, live: Sequence[Reading], what: str, deviations: int) -> tuple[list[Reading], bool]:
@@ -181,11 +198,12 @@ def replayed(
     started, coupling, bias = started_with(run, names, votes.shape[:3])
     logits = started if logits is None else logits
     squashed, softmax = class_squashes(run.sizes.classes)[names["digit_caps.squash"]], SOFTMAXES[names["softmax"]]
+    update = AGREEMENTS[names.get("agreement", next(iter(AGREEMENTS)))]
     in_sum, in_agreement = _passing(votes, through.sums), _passing(votes, through.votes)
     for _ in range(int(names["iterations"]) - 1):
         v = squashed(weighted_sum(softmax(logits) if coupling is None else coupling, in_sum) + bias)
         agreed = agreement(in_agreement, _passing(v, through.capsules))
-        logits, coupling = AGREEMENTS[names["agreement"]](logits, agreed).expand(agreed.shape), None
+        logits, coupling = update(logits, agreed).expand(agreed.shape), None
     return squashed(weighted_sum(softmax(logits) if coupling is None else coupling, votes) + bias), logits
 
 
