@@ -80,7 +80,9 @@ def test_the_normalisation_has_the_constants_of_keras() -> None:
     assert isinstance(model, EfficientCapsNet)
     for norm in (part for part in model.features if isinstance(part, torch.nn.BatchNorm2d)):
         features = torch.full((2, norm.num_features, 1, 1), 3.0)
-        torch.testing.assert_close(norm.eval()(features), features / math.sqrt(1 + 0.001))  # at first mean 0, variance 1
+        torch.testing.assert_close(
+            norm.eval()(features), features / math.sqrt(1 + 0.001)
+        )  # at first mean 0, variance 1
         norm.train()(features)
         torch.testing.assert_close(norm.running_mean, torch.full((norm.num_features,), 0.01 * 3))
         torch.testing.assert_close(norm.running_var, torch.full((norm.num_features,), 0.99))

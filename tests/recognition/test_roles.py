@@ -179,7 +179,9 @@ def test_a_bias_may_come_before_its_weight() -> None:
 def without_decoder(*w: int) -> Inventory:
     """Convolutions for an image of one channel, which give 256 channels that are cut into capsules, and W."""
     with torch.device("meta"):
-        model = nn.Sequential(nn.Conv2d(1, 256, 9), nn.Conv2d(256, 256, 9, stride=2), nn.ParameterList([torch.empty(w)]))
+        model = nn.Sequential(
+            nn.Conv2d(1, 256, 9), nn.Conv2d(256, 256, 9, stride=2), nn.ParameterList([torch.empty(w)])
+        )
         return inventory_of(model)
 
 
