@@ -208,6 +208,14 @@ def test_the_grid_of_capsules_is_square_where_no_other_image_is_known(examples: 
     assert bool([*roles(inventory)]) is found
 
 
+@pytest.mark.parametrize("model", [capsnets.OneConvolution, capsnets.EightConvolutions])
+def test_each_reading_is_given_once(model: type[nn.Module]) -> None:
+    """Only so many are tried, so that the same ones again would take the place of others."""
+    with torch.device("meta"):
+        found = [*roles(inventory_of(model()))]
+    assert all(each not in found[:place] for place, each in enumerate(found))
+
+
 def test_a_chain_takes_what_the_one_before_gives() -> None:
     layers = [nn.Linear(3, 4), nn.Linear(5, 6), nn.Linear(4, 7), nn.Linear(7, 1)]
     assert [each.weight for each in chain([group(layer) for layer in layers])] == [(4, 3), (7, 4), (1, 7)]
