@@ -61,7 +61,7 @@ def _networks(found: Roles, inventory: Inventory, like: CapsNet) -> Iterator[Rec
         return
     yield network
     geometry = {layer: (stride, padding or _PADDED_OUTSIDE) for layer, (stride, padding) in inventory.geometry.items()}
-    if geometry != inventory.geometry and "same" in (like.conv1.padding, like.primary_caps.padding):
+    if geometry != inventory.geometry and {like.conv1.padding, like.primary_caps.padding} != {"valid"}:
         yield _network(found, msgspec.structs.replace(inventory, geometry=geometry), like)
 
 

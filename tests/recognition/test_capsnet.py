@@ -207,6 +207,16 @@ def test_an_input_may_be_padded_before_its_convolution() -> None:
     assert [(each.stride, each.padding) for each in convolutions] == [(1, "same"), (2, "same")]
 
 
+def test_an_input_may_be_padded_by_as_many_pixels_as_the_variant_has() -> None:
+    """28 + 2·2 − 8 = 24 and ⌊(24 − 9)/2⌋ + 1 = 8: 8·8·32 = 2048 capsules."""
+    with torch.device("meta"):
+        model = nn.Sequential(nn.ZeroPad2d(2), without_decoder(2048, 10, 8, 16))
+    inventory = replace(inventory_of(model), examples=((1, 28, 28),))
+    match = closest(inventory, [relative("paper-no-decoder", "conv1.padding=2")])
+    assert isinstance(match, Match)
+    assert (match.changes, match.misfit) == (0, 0)
+
+
 def test_logits_and_a_coupling_of_the_same_shape() -> None:
     """The article trains both: 2·11,520 values more than the paper's network."""
     model = capsnets.OneConvolution()
