@@ -138,12 +138,12 @@ def with_fewer_digits(figure: Figure) -> Iterator[Figure]:
 
 
 def cut_interval(figure: Figure) -> Interval | None:
-    """The counts that print as the figure only if they are cut instead of rounded; None where its last digit is that of the count.
+    """The counts that print as the figure only if they are cut instead of rounded; None where each digit of a count is significant.
 
     >>> cut_interval(parse_figure("161K"))
     (161500, 161999)
     """
-    return (figure.high + 1, figure.value + figure.unit - 1) if figure.unit > 1 and figure.rounding != "cut" else None
+    return (figure.high + 1, figure.value + figure.step - 1) if figure.step > 1 and figure.rounding != "cut" else None
 
 
 def interval_in_1024(figure: Figure) -> Interval | None:

@@ -13,6 +13,7 @@ from capsaudit.published import (
     Rounding,
     Verdict,
     approximation,
+    cut_interval,
     interval_in_1024,
     judge,
     parse_figure,
@@ -35,6 +36,7 @@ PRECISIONS = st.sampled_from(["1", "1K", "1.0K", "1M", "1.00M", "1.0e7", "1B", "
         pytest.param("1.2e7", 11_500_000, 12_499_999, id="12 ± 0.5 million"),
         pytest.param("~8M", 7_500_000, 8_499_999, id="8 ± 0.5 million"),
         pytest.param("1.5 billion", 1_450_000_000, 1_549_999_999, id="a word"),
+        pytest.param("82 thousand", 81_500, 82_499, id="another word: ±500"),
         pytest.param("0", 0, 0, id="nothing"),
     ],
 )
@@ -58,6 +60,36 @@ def test_interval_of_a_figure_that_its_source_prints_otherwise(
 ) -> None:
     figure = parse_figure(text, rounding=rounding, digits=digits)
     assert (figure.low, figure.high) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("text", "digits", "reading"),
+    [
+        ("6800K", 2, "6.8M"),
+        ("6800K", 3, "6.80M"),
+        ("6800K", 4, "6800K"),  # as it is printed
+        ("120", 2, "120"),
+        ("45600", 3, "45.6K"),
+        ("2500000000000", 2, "2.5T"),
+        ("3" + 15 * "0", 2, "3.0e15"),
+    ],
+)
+def test_the_significant_digits_of_a_figure(text: str, digits: int, reading: str) -> None:
+    assert parse_figure(text, digits=digits).reading == reading
+
+
+@pytest.mark.parametrize(
+    ("text", "digits", "interval"),
+    [
+        ("161K", None, (161_500, 161_999)),  # from 160,500 to 161,499 it is rounded
+        ("8.2M", None, (8_250_000, 8_299_999)),
+        ("6800K", 3, (6_805_000, 6_809_999)),  # 6.80M
+        ("8238608", None, None),  # nothing is left to cut
+    ],
+)
+def test_the_counts_that_are_cut(text: str, digits: int | None, interval: tuple[int, int] | None) -> None:
+    assert cut_interval(parse_figure(text, digits=digits)) == interval
+    assert cut_interval(parse_figure(text, digits=digits, rounding="cut")) is None
 
 
 @pytest.mark.parametrize(

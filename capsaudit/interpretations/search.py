@@ -161,9 +161,8 @@ class Search:
             if changes is None:
                 yield enumerated, self._side(None)
                 continue
-            for made in range(min(changes, int(enumerated.changes.max(initial=-1))) + 1):
-                if len(chosen := np.flatnonzero(enumerated.changes == made)):
-                    yield enumerated.only(chosen), self._side(changes - made)
+            for made in np.flatnonzero(np.bincount(enumerated.changes)[: changes + 1]):
+                yield enumerated.only(np.flatnonzero(enumerated.changes == made)), self._side(changes - int(made))
 
     def _enumerate(self) -> Iterator[EnumeratedSide]:
         """The enumerated side in blocks: leading axes one choice at a time, the others at once."""

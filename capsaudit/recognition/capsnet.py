@@ -60,10 +60,9 @@ def _networks(found: Roles, inventory: Inventory, like: CapsNet) -> Iterator[Rec
     if not _confirmed(found, network, like):
         return
     yield network
-    padded = {layer: known for layer, known in inventory.geometry.items() if known[1] != 0}
-    if len(padded) < len(inventory.geometry) and "same" in (like.conv1.padding, like.primary_caps.padding):
-        outside = {layer: (known[0], _PADDED_OUTSIDE) for layer, known in inventory.geometry.items() if known[1] == 0}
-        yield _network(found, msgspec.structs.replace(inventory, geometry=padded | outside), like)
+    geometry = {layer: (stride, padding or _PADDED_OUTSIDE) for layer, (stride, padding) in inventory.geometry.items()}
+    if geometry != inventory.geometry and {like.conv1.padding, like.primary_caps.padding} != {"valid"}:
+        yield _network(found, msgspec.structs.replace(inventory, geometry=geometry), like)
 
 
 def _confirmed(found: Roles, network: RecognisedNetwork, like: CapsNet) -> bool:

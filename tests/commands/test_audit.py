@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from capsaudit import api
+from examples import capsnets
 from tests.processes import imported_by, invoke, run
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +41,34 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "attack.pt").write_bytes(pickle.dumps({"weight": Attack(tmp_path / "proof")}))
     torch.save({"weight": torch.zeros(2), "name": "mine"}, tmp_path / "mixed.pt")
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "run"),
+    [({}, False), ({"inputs": (torch.zeros(1, 3),)}, True), ({"kwargs": {"input": torch.zeros(1, 3)}}, True)],
+)
+def test_the_behaviour_of_a_module_in_memory_is_determined_where_it_is_run(
+    arguments: dict[str, Any], run: bool
+) -> None:
+    """By inputs in order or by name; `not recognised` is a verdict as well."""
+    found = api.audit(nn.Linear(3, 4), **arguments).behaviour
+    assert (None if found is None else found.verdict) == ("not recognised" if run else None)
+    assert api.audit(nn.Linear(3, 4), **arguments, behaviour=False).behaviour is None
+
+
+def test_layers_that_the_variant_does_not_have_are_all_difference() -> None:
+    """161·512, 513·1024 and 1025·784 values of a decoder, of which a variant without one expects none."""
+    layers = {layer.name: layer for layer in api.audit(capsnets.EightConvolutions(), against="paper-no-decoder").layers}
+    for name, values in (("fc1", 161 * 512), ("fc2", 513 * 1024), ("fc3", 1025 * 784)):
+        assert (layers[name].trainable, layers[name].expected, layers[name].difference) == (values, 0, values)
+
+
+def test_policies_are_about_parameters_and_not_about_buffers() -> None:
+    """A complex value is two reals: three values more of a parameter of three, and none more of a buffer of five."""
+    model = nn.Module()
+    model.weight = nn.Parameter(torch.ones(3, dtype=torch.complex64))
+    model.register_buffer("table", torch.ones(5, dtype=torch.complex64))
+    assert api.audit(model).policies == {"stored": 3, "reals": 6}
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ def test_the_articles_numbers() -> None:
         pytest.param("paper", ["conv1.padding=2"], "conv1", ("24 = (28 + 2·2 − 9)/1 + 1",), id="pixels"),
         pytest.param("paper", ["image.width=32"], "conv1", ("20 = (28 − 9)/1 + 1", "24 = (32 − 9)/1 + 1"), id="not square"),
         pytest.param("selected-decoder", [], "fc1", (), id="nothing to multiply"),
+        pytest.param("paper", ["image.height=100", "image.width=100"], "fc3", ("10,000 = 1·100·100",), id="five digits"),
         pytest.param("shared-w-all", [], "digit_caps", ("128 = 8·16 for each of 10 classes",), id="shared W"),
         pytest.param("baseline-mnist", [], "fc1", ("100,352 = 128·28·28",), id="flattened"),
     ],

@@ -127,6 +127,14 @@ def test_figures_that_contradict_each_other() -> None:
     assert not command.joint(figures, {"capsnet": load_space("capsnet")}).satisfied
 
 
+def test_an_exact_figure_is_agreed_with_by_its_own_network_alone() -> None:
+    figures = [FigureOf("one", "me", parse_figure("8,215,568"), load_variant("paper"))]
+    found = command.joint(figures, {"capsnet": load_space("capsnet")})
+    assert found.satisfied
+    asked = {question.knob: question.allowed for question in found.questions}
+    assert (asked["digit_caps.bias"], asked["decoder.input"]) == ((False,), ("masked",))
+
+
 def test_json_has_the_keys_of_the_contract() -> None:
     found = json.loads(run("reconcile", "--joint", "--format", "json").stdout)
     assert (found["schema"], found["satisfied"]) == (2, True)

@@ -124,6 +124,12 @@ def test_a_bias_of_the_classes_belongs_to_no_type() -> None:
     assert not any(one.of == "released-code" and one.kind == "part" for one in of("46085"))
 
 
+def test_a_single_layer_is_no_sum_of_layers() -> None:
+    """W of `paper` alone has the figure, and so has the layer that has nothing else."""
+    found = [(one.kind, one.name) for one in of("1474560") if one.of == "paper" and not one.counting]
+    assert found == [("layer", "digit_caps"), ("tensor", "digit_caps.weight")]
+
+
 def test_published_figures_are_found_with_their_source() -> None:
     found = [one for one in of("11.36M") if one.kind == "published"]
     assert {(one.name, one.of) for one in found} >= {("paper-multimnist", "multimnist")}

@@ -27,6 +27,9 @@ def test_the_papers_margin_loss() -> None:
         pytest.param({"m_minus": 0.2}, "0.95, 0.15, 0.0", 0.0, 0.00125, id="m−"),
         # the whole of it instead of half
         pytest.param({"weight": 1.0}, "0.95, 0.15, 0.0", 0.0025, 0.00125, id="weight"),
+        # 0.125·(0.15 − 0.05)² is 0.5·(0.15 − 0.1)², but further off it is
+        # (0.9 − 0.4)² + 0.125·(0.15² + 0.65²) = 0.305625, and not (0.9 − 0.4)² + 0.5·(0.1² + 0.6²) = 0.435
+        pytest.param({"m_minus": 0.05, "weight": 0.125}, "0.2, 0.7, 0.4", 0.305625, 0.435, id="both"),
     ],
 )
 def test_another_margin_loss_differs(changes: dict[str, float], lengths: str, stated: float, trained: float) -> None:

@@ -101,6 +101,29 @@ def test_evidence() -> None:
     } == {"none"}
 
 
+@pytest.mark.parametrize(
+    ("figure", "alternatives", "evidence"),
+    [
+        # from 10 // 2 to 10·2 there are 16 totals, of which the figure has one
+        pytest.param("10", 16, "none", id="16·1/16 = 1 explanation by chance"),
+        pytest.param("10", 15, "weak", id="15/16"),
+        # from 6 // 2 to 6·2 there are 10 totals
+        pytest.param("6", 1, "weak", id="1/10"),
+        pytest.param("10", 1, "strong", id="1/16"),
+    ],
+)
+def test_where_evidence_begins_and_ends(figure: str, alternatives: int, evidence: str) -> None:
+    """One pixel, a weight and a bias for each class; the alternatives change no count."""
+    classes = int(figure) // 2
+    settings = ["layers=[]", "fully_connected.hidden=[]", "image.height=1", "image.width=1"]
+    start = load_variant("baseline-mnist", settings=[*settings, f"fully_connected.classes={classes}"])
+    dropout = Knob("fully_connected.dropout", tuple(Alternative(n / 100, 0, "") for n in range(1, alternatives + 1)))
+    found = reconcile(parse_figure(figure), start, Space("s", "baseline", "", (dropout,)), load_all(), top=2)
+    assert [group.found for group in found.by_changes] == [1, alternatives]
+    assert found.start_total == int(figure)
+    assert (len(found.explanations[1].changes), found.explanations[1].evidence) == (1, evidence)
+
+
 def test_what_chance_would_give() -> None:
     """One knob, three totals between half and double 2.0M: 3 · 100,000 / 3,049,951, of which two have one change."""
     channels = [Knob("conv1.channels", tuple(Alternative(value, 0, "") for value in (60, 70)))]
@@ -115,15 +138,19 @@ def test_what_chance_would_give() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figure", "channels", "changes"),
+    ("figure", "digits", "channels", "changes"),
     [
-        pytest.param("4124K", 198, [{}], id="rounded up, without a change"),
-        pytest.param("4123K", 198, [{"counting.rounding": "cut"}], id="the smallest count that is cut"),
-        pytest.param("9328K", 448, [{}], id="the figure itself"),
-        pytest.param("9327K", 448, [], id="one more than what is cut"),
+        pytest.param("4124K", None, 198, [{}], id="rounded up, without a change"),
+        pytest.param("4123K", None, 198, [{"counting.rounding": "cut"}], id="the smallest count that is cut"),
+        pytest.param("9328K", None, 448, [{}], id="the figure itself"),
+        pytest.param("9327K", None, 448, [], id="one more than what is cut"),
+        pytest.param("9320K", 3, 448, [{"counting.rounding": "cut"}], id="9.32M, of which the zero fills a place"),
+        pytest.param("9320K", 4, 448, [], id="9.320M"),
     ],
 )
-def test_where_cutting_begins_and_ends(figure: str, channels: int, changes: list[dict[str, object]]) -> None:
+def test_where_cutting_begins_and_ends(
+    figure: str, digits: int | None, channels: int, changes: list[dict[str, object]]
+) -> None:
     """82·198 + (81·198 + 1)·256 + 1280 = 4,123,500, halfway between two thousands, and with 448 channels 9,328,000."""
     settings = ["decoder=none", f"conv1.channels={channels}", "digit_caps.shared_w=all"]
     knobs = (
@@ -131,7 +158,8 @@ def test_where_cutting_begins_and_ends(figure: str, channels: int, changes: list
         Knob("digit_caps.bias", (Alternative(True, 0, ""),)),  # 160 more
     )
     space = Space("s", "capsnet", "", knobs)
-    found = reconcile(parse_figure(figure), load_variant("paper", settings=settings), space, load_all())
+    parsed = parse_figure(figure, digits=digits)
+    found = reconcile(parsed, load_variant("paper", settings=settings), space, load_all())
     assert [made(each) for each in found.explanations if "digit_caps.bias" not in made(each)] == changes
 
 

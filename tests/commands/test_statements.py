@@ -132,6 +132,12 @@ def judged(folder: Path, check: str, *, torch: bool = True) -> tuple[str, str]:
             id="knobs and shapes",
         ),
         pytest.param(
+            '{ kind = "values", values = { "primary_caps output" = "16×1152" } }',
+            "contradicted",
+            "primary_caps output: 1152×8, not 16×1152",
+            id="another shape",
+        ),
+        pytest.param(
             '{ kind = "values", values = { "primary_caps capsules" = 32 } }',
             "contradicted",
             "primary_caps capsules: 1,152, not 32; 32 is primary_caps.types",

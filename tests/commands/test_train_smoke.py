@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from capsaudit.catalogue import Variant, load_variant
-from capsaudit.commands.train_smoke import train_smoke
+from capsaudit.commands.train_smoke import prepare, train_smoke
 from capsaudit.data.digits import load_digits
+from capsaudit.errors import CapsauditError
 from capsaudit.results import FirstLast, Runs, Unfinished
 from capsaudit.train.loop import Progress
 from capsaudit.train.plan import Plan
@@ -111,6 +112,12 @@ def test_bad_usage_is_one_message(arguments: list[str], message: str) -> None:
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_there_is_at_least_one_thread(threads: int) -> None:
+    with pytest.raises(CapsauditError, match=f"threads is {threads}; expected at least 1"):
+        prepare(Plan(), threads=threads)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX systems")

@@ -61,6 +61,13 @@ def test_a_kernel_larger_than_what_is_left_is_explained() -> None:
     assert impossible(mnist("padding=valid", "layers.3.kernel=20")) is None
 
 
+@pytest.mark.parametrize(("side", "left"), [("height", "4×14"), ("width", "14×4")])
+def test_pooling_leaves_less_of_either_side(side: str, left: str) -> None:
+    """36 − 8 = 28, half of which are 14; and 16 − 8 = 8, half of which are 4."""
+    with pytest.raises(FileError, match=rf"layers\.2\.kernel \(=5\) is larger than its input \(={left}\)"):
+        load_variant("baseline-multimnist", settings=["padding=valid", f"image.{side}=16"])
+
+
 def test_layers_as_plain_convolutions_have_a_bias_and_the_padding_of_all() -> None:
     first = mnist("padding=2").convolutions[0]
     assert first == Convolution(channels=256, kernel=5, stride=1, padding=2, bias=True)

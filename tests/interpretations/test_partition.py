@@ -1,14 +1,17 @@
 """How a search is cut in two: whatever the cut, no part of a count lies on both sides of it."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from capsaudit.catalogue import Variant, load_variant
 from capsaudit.catalogue.spaces import Alternative, Knob, Space, load_space
 from capsaudit.errors import CapsauditError
-from capsaudit.interpretations.axes import axes
+from capsaudit.families.base import POSSIBLE
+from capsaudit.interpretations.axes import Axis, axes
 from capsaudit.interpretations.partition import Partition, partition_axes, size
-from capsaudit.interpretations.tables import Tables, tables
+from capsaudit.interpretations.tables import Table, Tables, tables
+from capsaudit.knobs import KnobChange
 from tests.interpretations.spaces import spaces
 
 
@@ -37,7 +40,7 @@ def test_partitions_of_the_shipped_spaces(space: str, variant: str) -> None:
 
 
 def test_a_large_space_costs_far_less_than_its_product() -> None:
-    """The decoder's widths meet the class capsules in the decoder alone, so they are sorted and bisected."""
+    """The decoder's widths meet no other knob, so one side has them and the other the 256·64 choices of the convolutions."""
     start = load_variant("paper")
     values: dict[str, list[object]] = {
         "decoder.hidden": [[n, 2 * n] for n in range(1, 501)],
@@ -52,6 +55,17 @@ def test_a_large_space_costs_far_less_than_its_product() -> None:
     assert whole >= 500 * 256 * 64
     both = size(built, partition.enumerated) + size(built, (*partition.shared, *partition.sorted_axes))
     assert both * 100 < whole
+
+
+def test_axes_that_meet_nowhere_are_shared_between_both_sides() -> None:
+    """Ten choices for each of four knobs: two on a side are 100 and 100, one and three are 10 and 1000."""
+    changes = (KnobChange(knob="k", before=0, after=n) for n in range(1, 10))
+    axis = Axis(("k",), ((), *((change,) for change in changes)))
+    parts = tuple(Table(f"part {n}", (n,), np.arange(10)) for n in range(4))
+    built = Tables((axis,) * 4, parts, Table(POSSIBLE, (), np.array(True)))
+    partition = partition_axes(built)
+    assert_sound(partition, built)
+    assert (size(built, partition.enumerated), size(built, partition.sorted_axes)) == (100, 100)
 
 
 def test_the_size_of_no_axes_is_one_choice() -> None:

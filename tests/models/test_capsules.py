@@ -42,6 +42,14 @@ def test_w_has_a_matrix_for_each_capsule_each_type_or_each_class(shared: str, sh
 
 
 @pytest.mark.parametrize("shared", ["none", "grid", "all"])
+def test_w_lies_in_memory_as_the_kernel_reads_it(shared: str) -> None:
+    """[classes, dim out, dim in, matrices], and nothing else is kept in memory for it."""
+    layer = digit_caps(shared_w=shared)
+    assert layer.matrices.permute(1, 3, 2, 0).is_contiguous()
+    assert layer.weight.untyped_storage().nbytes() == 4 * layer.weight.numel()
+
+
+@pytest.mark.parametrize("shared", ["none", "grid", "all"])
 @pytest.mark.parametrize("logits", ["zero", "trainable"])
 def test_on_a_processor_the_kernel_computes_what_the_plain_form_computes(shared: str, logits: str) -> None:
     torch.manual_seed(0)

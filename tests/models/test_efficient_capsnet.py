@@ -74,6 +74,20 @@ def test_the_normalisation_is_behind_the_relu() -> None:
     ]
 
 
+def test_the_normalisation_has_the_constants_of_keras() -> None:
+    """Those of the authors' code: ε = 0.001, and running values that keep 0.99 of what they were."""
+    model = build(load_variant("efficient-capsnet").spec)
+    assert isinstance(model, EfficientCapsNet)
+    for norm in (part for part in model.features if isinstance(part, torch.nn.BatchNorm2d)):
+        features = torch.full((2, norm.num_features, 1, 1), 3.0)
+        torch.testing.assert_close(
+            norm.eval()(features), features / math.sqrt(1 + 0.001)
+        )  # at first mean 0, variance 1
+        norm.train()(features)
+        torch.testing.assert_close(norm.running_mean, torch.full((norm.num_features,), 0.01 * 3))
+        torch.testing.assert_close(norm.running_var, torch.full((norm.num_features,), 0.99))
+
+
 def test_a_capsule_is_eight_neighbouring_channels_of_a_place() -> None:
     model = build(load_variant("efficient-capsnet").spec).double().eval()
     assert isinstance(model, EfficientCapsNet)

@@ -53,8 +53,8 @@ def test_the_plain_one_can_tell_a_softmax_over_the_wrong_axis() -> None:
 
 @pytest.mark.parametrize("scale", [0.0, 1e-30, 1.0, 1e30])
 def test_squash_backward_is_its_gradient_and_finite(scale: float) -> None:
-    vectors = (scale * torch.randn(4, 5, dtype=torch.float64)).requires_grad_()
-    gradient = torch.randn(4, 5, dtype=torch.float64)
+    vectors = (scale * torch.randn(2, 4, 5, dtype=torch.float64)).requires_grad_()
+    gradient = torch.randn(2, 4, 5, dtype=torch.float64)
     (expected,) = torch.autograd.grad(squash(vectors), vectors, gradient)
     found = squash_backward(vectors.detach(), gradient)
     assert found.isfinite().all()

@@ -187,6 +187,45 @@ def test_an_image_that_is_not_square_is_known_where_the_model_was_run() -> None:
     assert (match.network.spec, match.misfit) == (spec, 0)
 
 
+def test_an_input_may_be_padded_before_its_convolution() -> None:
+    """As TensorFlow's SAME does where torch cannot: 24 + 8 pixels give 24 places, 24 + 7 in steps of two ⌈24/2⌉ = 12.
+
+    12·12·64 = 9216 capsules, for which a network without padding would need other types or W to be shared.
+    """
+    with torch.device("meta"):
+        model = nn.Sequential(
+            *(nn.ZeroPad2d(4), nn.Conv2d(3, 256, 9), nn.ReLU()),
+            *(nn.ZeroPad2d((3, 4, 3, 4)), nn.Conv2d(256, 512, 9, stride=2)),
+            nn.ParameterList([torch.empty(9216, 10, 8, 16), torch.empty(10, 16)]),
+        )
+    inventory = replace(inventory_of(model), examples=((3, 24, 24),))
+    match = closest(inventory, [relative("cifar10-released-code"), relative("cifar10")])
+    assert isinstance(match, Match)
+    assert (match.variant.id, match.changes, match.misfit) == ("cifar10-released-code", 0, 0)
+    assert isinstance(match.network.spec, CapsNet)
+    convolutions = (match.network.spec.conv1, match.network.spec.primary_caps)
+    assert [(each.stride, each.padding) for each in convolutions] == [(1, "same"), (2, "same")]
+
+
+def test_an_input_may_be_padded_by_as_many_pixels_as_the_variant_has() -> None:
+    """28 + 2·2 − 8 = 24 and ⌊(24 − 9)/2⌋ + 1 = 8: 8·8·32 = 2048 capsules."""
+    with torch.device("meta"):
+        model = nn.Sequential(nn.ZeroPad2d(2), without_decoder(2048, 10, 8, 16))
+    inventory = replace(inventory_of(model), examples=((1, 28, 28),))
+    match = closest(inventory, [relative("paper-no-decoder", "conv1.padding=2")])
+    assert isinstance(match, Match)
+    assert (match.changes, match.misfit) == (0, 0)
+
+
+def test_logits_and_a_coupling_of_the_same_shape() -> None:
+    """The article trains both: 2·11,520 values more than the paper's network."""
+    model = capsnets.OneConvolution()
+    model.c = nn.Parameter(torch.zeros(1, 1152, 10, 1))
+    result = api.audit(model)
+    assert (result.closest, result.difference, result.unexplained, result.beyond) == ("article", 0, 0, ())
+    assert {layer.name: layer.tensors for layer in result.layers}["digit_caps"] == ("W", "b", "c")
+
+
 def test_of_equal_convolutions_one_may_be_the_primary_layer() -> None:
     """Another 256·256·9·9 + 256 values beside it, of the same shape, are a layer of their own."""
     with torch.device("meta"):

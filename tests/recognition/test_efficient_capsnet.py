@@ -4,9 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import nn
 
 from capsaudit import api
+from capsaudit.catalogue import load_variant
+from capsaudit.families.efficient_capsnet import EfficientCapsNet
+from capsaudit.inspection.load import inventory_of
+from capsaudit.recognition.base import Match
+from capsaudit.recognition.efficient_capsnet import closest
+from capsaudit.spec import Image
 
 
 class TheirNet(nn.Module):
@@ -118,6 +125,18 @@ def test_a_normalisation_more_is_named_by_its_layer() -> None:
     net.norm = nn.BatchNorm2d(128)
     result = api.audit(net)
     assert (result.closest, result.unexplained, result.beyond) == ("efficient-capsnet", 2 * 128, ("norm",))
+
+
+def test_an_image_that_is_not_square_is_known_where_the_model_was_run() -> None:
+    """28×30 pixels: 24×26, 22×24, 20×22, then in steps of two 9×10 places, and 1×2 of 16 capsules behind a kernel of 9."""
+    net = TheirNet()
+    net.W, net.B = nn.Parameter(torch.empty(10, 32, 8, 16)), nn.Parameter(torch.empty(10, 32))
+    variant = load_variant("efficient-capsnet")
+    assert isinstance(variant.spec, EfficientCapsNet)
+    inventory = replace(inventory_of(net), examples=((1, 28, 30),))
+    match = closest(inventory, [(variant, variant.spec)])
+    assert isinstance(match, Match)
+    assert (match.network.spec.image, match.misfit) == (Image(channels=1, height=28, width=30), 0)
 
 
 def test_a_w_with_capsules_of_equal_dimensions_is_no_convolution() -> None:

@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+from capsaudit.arithmetic import Shape
 from capsaudit.inspection.load import inventory_of
+from capsaudit.inventory import Inventory
 from capsaudit.recognition.roles import (
     Group,
     Roles,
@@ -77,6 +79,12 @@ def test_every_layout_has_as_many_values_as_the_tensor() -> None:
     for shape in ((1152, 8, 160), (10, 1152, 8, 16)):
         values = torch.Size(shape).numel()
         assert all(w.matrices * w.classes * w.dimension_in * w.dimension == values for w in layouts_of(shape))
+
+
+@pytest.mark.parametrize("shape", [(1152, 8, 160), (11520, 8, 16), (10, 8, 16)])
+def test_no_axis_is_split_into_one_and_itself(shape: tuple[int, ...]) -> None:
+    """Neither a single class nor a capsule of one value."""
+    assert all(min(w.classes, w.dimension_in, w.dimension) > 1 for w in layouts_of(shape))
 
 
 def test_groups_are_the_distinct_parameters_of_a_path() -> None:
@@ -152,6 +160,60 @@ def test_without_its_class_a_bias_tells_a_convolution() -> None:
     ):
         tensors = tuple(msgspec.structs.replace(tensor, kind="") for tensor in group(layer).tensors)
         assert is_bare(Group(tensors)) is bare
+
+
+@pytest.mark.parametrize(("lengths", "bare"), [((3, 3), False), ((3, 4), True), ((3, 3, 3), True)])
+def test_scale_and_shift_are_two_vectors_of_one_length(lengths: tuple[int, ...], bare: bool) -> None:
+    layer = nn.ParameterList([torch.ones(length) for length in lengths])
+    assert is_bare(group(layer)) is bare
+
+
+def test_a_bias_may_come_before_its_weight() -> None:
+    """As in a safetensors file, which many tools write in the order of the names."""
+    reordered = Group(group(nn.Linear(3, 4)).tensors[::-1])
+    assert [tensor.name for tensor in reordered.tensors] == ["bias", "weight"]
+    assert reordered.weight == (4, 3)
+    assert is_linear(reordered)
+
+
+def without_decoder(*w: int) -> Inventory:
+    """Convolutions for an image of one channel, which give 256 channels that are cut into capsules, and W."""
+    with torch.device("meta"):
+        model = nn.Sequential(
+            nn.Conv2d(1, 256, 9), nn.Conv2d(256, 256, 9, stride=2), nn.ParameterList([torch.empty(w)])
+        )
+        return inventory_of(model)
+
+
+@pytest.mark.parametrize(
+    ("w", "layout"),
+    [
+        ((1152, 8, 160), PAPER),
+        ((1152, 8, 180), WeightLayout(1152, 10, 8, 18)),  # and neither 9 of 20 nor 12 of 15
+        ((1152, 8, 144), WeightLayout(1152, 9, 8, 16)),
+    ],
+)
+def test_the_likeliest_layout_has_the_most_of_the_usual_sizes(w: tuple[int, ...], layout: WeightLayout) -> None:
+    """Ten classes of 16 values, from capsules of 8."""
+    assert next(roles(without_decoder(*w))).layout == layout
+
+
+@pytest.mark.parametrize(
+    ("examples", "found"),
+    [((), False), (((1, 28, 28),), False), (((1, 24, 28),), True), (((1, 28, 28), (1, 24, 28)), True)],
+)
+def test_the_grid_of_capsules_is_square_where_no_other_image_is_known(examples: tuple[Shape, ...], found: bool) -> None:
+    """768 matrices are 4·6 places of 32 types: of an image of 24×28 pixels."""
+    inventory = msgspec.structs.replace(without_decoder(768, 10, 8, 16), examples=examples)
+    assert bool([*roles(inventory)]) is found
+
+
+@pytest.mark.parametrize("model", [capsnets.OneConvolution, capsnets.EightConvolutions])
+def test_each_reading_is_given_once(model: type[nn.Module]) -> None:
+    """Only so many are tried, so that the same ones again would take the place of others."""
+    with torch.device("meta"):
+        found = [*roles(inventory_of(model()))]
+    assert all(each not in found[:place] for place, each in enumerate(found))
 
 
 def test_a_chain_takes_what_the_one_before_gives() -> None:

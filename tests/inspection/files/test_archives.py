@@ -102,8 +102,11 @@ def test_a_pickle_as_large_as_the_bound_is_read_and_no_larger(tmp_path: Path) ->
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_small_pickle_is_read_compressed_or_not(tmp_path: Path, compression: int) -> None:
     records = {"net/data.pkl": state_dict(), "net/data/0": bytes(24)}  # 2·3 values of 4 bytes
-    (row,) = read_checkpoint(archive(tmp_path / "net.pt", records, compression))
+    path = archive(tmp_path / "net.pt", records, compression)
+    (row,) = read_checkpoint(path)
     assert (row.name, row.count) == ("w", 6)
+    with path.open("rb") as stream:
+        assert pickled(stream, path).value_bytes == 24  # of data/0, and none of the pickle
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

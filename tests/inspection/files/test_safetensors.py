@@ -181,10 +181,13 @@ def test_all_faults_are_reported_at_once(file: Path) -> None:
     assert len(str(caught.value).splitlines()) == 2  # the name with a line break is on one line
 
 
-def test_of_many_faults_the_first_are_reported(file: Path) -> None:
+@pytest.mark.parametrize("count", [19, 20, 21, 1000])
+def test_of_many_faults_the_first_twenty_are_reported(file: Path, count: int) -> None:
     with pytest.raises(FileError) as caught:
-        read_header(written(file, {str(n): WEIGHT | {"dtype": "F31"} for n in range(1000)}))
-    assert len(caught.value.faults) == 21  # twenty, and that there are more
+        read_header(written(file, {str(n): WEIGHT | {"dtype": "F31"} for n in range(count)}))
+    faults = [fault.removeprefix(f"{file}: ") for fault in caught.value.faults]
+    shown = [f'"{n}"' for n in range(min(count, 20))]
+    assert [fault.partition(": ")[0] for fault in faults] == [*shown, *(["and more"] if count > 20 else [])]
 
 
 @pytest.mark.parametrize(

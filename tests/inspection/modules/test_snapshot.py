@@ -4,6 +4,8 @@ import random
 import warnings
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -77,6 +79,7 @@ def delete_buffer(model: Any, x: Tensor) -> Any:
 def change_attributes(model: Any, x: Tensor) -> Any:
     model.calls += 1
     model.cache.append(x)
+    model.state[0] = x
     model.queue.popleft()
     model.table["x"] = {"deep": x}
     model.table["was"].add(3)
@@ -120,6 +123,7 @@ def changing(forward: Callable[[Any, Tensor], Any]) -> Any:
     model: Any = Model(
         forward, ours=linear(), other=linear(), norm=nn.BatchNorm1d(3), calls=0, cache=[], queue=deque([1, 2])
     )
+    model.state = [None]  # as long as before, with another item
     model.table = {"was": {1}}
     model.helper = PlainObject(2)
     model.register_buffer("seen", torch.tensor([float("nan"), 1]))
@@ -149,7 +153,7 @@ def test_the_model_is_restored(case: str, fails: bool) -> None:
         assert changed(model) == expected
     assert state(model) == before
     assert torch.equal(model.other.weight.grad, gradient)
-    assert (model.helper.value, model.cache, model.table) == (2, [], {"was": {1}})
+    assert (model.helper.value, model.cache, model.state, model.table) == (2, [], [None], {"was": {1}})
     assert model.queue == deque([1, 2])
     assert random_state() == randomness
 
@@ -266,6 +270,27 @@ def test_a_quantised_tensor_that_replaces_another_is_a_change() -> None:
     kept = model.kept
     assert changed(model) == ["kept"]
     assert model.kept is kept
+
+
+@dataclass(slots=True)
+class Slots:
+    """An object without a dictionary of attributes."""
+
+    value: object
+
+
+def test_only_objects_of_the_model_itself_are_restored() -> None:
+    """Not those of the standard library, such as a list of results that somebody collects; and one without a dictionary has nothing to restore."""
+
+    def forward(model: Any, x: Tensor) -> Any:
+        model.results.value = model.helper.value = x
+        return model.ours(x)
+
+    model: Any = Model(forward, ours=linear(), results=SimpleNamespace(value=1), helper=PlainObject(2))
+    model.slots = Slots(torch.ones(1))
+    assert changed(model) == []
+    assert torch.equal(model.results.value, torch.ones(2, 3))
+    assert model.helper.value == 2
 
 
 def test_equal_values_in_other_memory_are_no_change() -> None:

@@ -85,6 +85,14 @@ def test_images_that_need_no_gradient_get_none() -> None:
     assert weight.grad is not None
 
 
+def test_images_get_their_gradient_also_where_the_weights_are_frozen() -> None:
+    """As where an image is changed so that a network calls it another digit."""
+    images, weight = leaf(2, 1, 6, 6), leaf(3, 1, 3, 3).detach()
+    (found,) = torch.autograd.grad(unrolled_conv2d(images, weight, None, 1).sum(), images)
+    (expected,) = torch.autograd.grad(F.conv2d(images, weight).sum(), images)
+    torch.testing.assert_close(found, expected)
+
+
 def test_memory_that_is_used_again_does_not_change_what_was_returned() -> None:
     """The buffers of one call are those of the next."""
     images, weight = torch.randn(2, 80, 8, 8), torch.randn(4, 80, 3, 3)
