@@ -163,22 +163,31 @@ def audit(
     policy: str = "stored",
     name: str | None = None,
     behaviour: bool = True,
+    methods: Sequence[str] = (),
 ) -> results.Audit:
     """Count a module, find the variant that it is, and judge claims about it. The module is not changed.
 
     With `inputs` (and `kwargs` of its forward) it is run once: lazy modules are materialised in a copy, and what a gradient reaches is
     compared with what is registered. With `behaviour`, copies of a capsule network with known weights are run too, to find out whether it
-    computes what the variant computes.
+    computes what the variant computes. `methods` names methods that are called after forward, such as a `loss` that runs the decoder.
 
     Raises:
-        CapsauditError: it cannot be counted or run, or a claim cannot be read.
+        CapsauditError: it cannot be counted or run, a method does not run, or a claim cannot be read.
     """
     from capsaudit.commands.audit import audit_module
 
     chosen = _variant(against) if against else None
     model_name = name or type(model).__name__
     return audit_module(
-        model, model_name, inputs, kwargs, against=chosen, claims=claims, policy=policy, behaviour=behaviour
+        model,
+        model_name,
+        inputs,
+        kwargs,
+        against=chosen,
+        claims=claims,
+        policy=policy,
+        behaviour=behaviour,
+        methods=methods,
     )
 
 
@@ -194,6 +203,7 @@ def audit_target(
     write_variant: Path | None = None,
     write_claims: Path | None = None,
     behaviour: bool = True,
+    methods: Sequence[str] = (),
 ) -> results.Audit:
     """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a .safetensors file or a state dict.
 
@@ -202,12 +212,14 @@ def audit_target(
     `write_claims` a new file for its counts as claims.
 
     Raises:
-        CapsauditError: it cannot be loaded, counted or run, a claim cannot be read, or a file cannot be written.
+        CapsauditError: it cannot be loaded, counted or run, a method does not run, a claim cannot be read, or a file cannot be written.
     """
     from capsaudit.commands.audit import Options, audit_target
 
     chosen = _variant(against) if against else None
-    options = Options(kwargs=kwargs, inputs=inputs, policy=policy, timeout=timeout, behaviour=behaviour)
+    options = Options(
+        kwargs=kwargs, inputs=inputs, policy=policy, timeout=timeout, behaviour=behaviour, methods=methods
+    )
     return audit_target(target, options, against=chosen, claims=claims, write_to=write_variant, claims_to=write_claims)
 
 
@@ -241,16 +253,18 @@ def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, po
         raise AssertionError(message)
 
 
-def assert_same_function(model: nn.Module, variant: AnyVariant, *, inputs: tuple[Any, ...]) -> None:
+def assert_same_function(
+    model: nn.Module, variant: AnyVariant, *, inputs: tuple[Any, ...], methods: Sequence[str] = ()
+) -> None:
     """Assert that a module computes what a variant computes: no stage of its forward pass differs, and every one was determined.
 
-    `inputs` are example inputs of its forward; of the first, the shape is used.
+    `inputs` are example inputs of its forward. `methods` are called after it, such as a `loss` that runs the decoder.
 
     Raises:
         AssertionError: a stage that differs or that could not be determined, or a model that did not run, with the table of stages.
         CapsauditError: its tensors match no such network.
     """
-    result = audit(model, inputs=inputs, against=variant)
+    result = audit(model, inputs=inputs, against=variant, methods=methods)
     if result.behaviour is None or result.behaviour.verdict != "agrees":
         raise AssertionError(str(result))
 

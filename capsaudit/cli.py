@@ -270,6 +270,14 @@ def audit(
         bool,
         typer.Option("--no-behaviour", help="Do not determine what the forward pass of a capsule network computes."),
     ] = False,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="A method of the model to call after its forward, such as a loss that runs the decoder. Repeatable.",
+        ),
+    ] = None,
     tensors: Annotated[
         bool,
         typer.Option("--tensors", help="List the tensors too. JSON always has them; CSV has the claims otherwise."),
@@ -294,7 +302,7 @@ def audit(
     from capsaudit.render.formats import destinations
 
     written = destinations(formats or ["rich"], outputs or [])
-    options = (against, claims, kwargs, inputs, policy, write_variant, write_claims, no_behaviour)
+    options = (against, claims, kwargs, inputs, policy, write_variant, write_claims, no_behaviour, methods)
     if target is None:
         if any(options):
             raise CapsauditError("audit: only --timeout, --format and --output apply without TARGET; name the model")
@@ -311,6 +319,7 @@ def audit(
         write_variant=write_variant,
         write_claims=write_claims,
         behaviour=not no_behaviour,
+        methods=methods or (),
     )
     _show(msgspec.structs.replace(result, lists_tensors=tensors), written)
     if write_claims is not None:

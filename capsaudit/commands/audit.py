@@ -97,17 +97,22 @@ def audit_module(
     claims: Sequence[str | Path],
     policy: str,
     behaviour: bool = True,
+    methods: Sequence[str] = (),
 ) -> Audit:
-    """A module in memory. `behaviour`: whether it is determined, if there are inputs.
+    """A module in memory. `behaviour`: whether it is determined, if there are inputs. `methods`: those that are called after forward.
 
     Raises:
         CapsauditError: as `audit`, or it cannot be run.
     """
     from capsaudit.inspection.module import inspect_module
+    from capsaudit.inspection.modules.forward import Arguments
 
     inventory = inspect_module(model, name, inputs=inputs, kwargs=kwargs)
     if behaviour and (inputs is not None or kwargs is not None):
-        inventory = msgspec.structs.replace(inventory, behaviour=behaviour_of(model, inventory, against=against))
+        example = Arguments(tuple(inputs or ()), kwargs or {})
+        found = behaviour_of(model, inventory, example, against=against, methods=methods)
+        inventory = msgspec.structs.replace(inventory, behaviour=found)
+    _expect_behaviour(inventory, methods)
     return audit(inventory, load_all(), against=against, claims=[*map(load_model_claims, claims)], policy=policy)[0]
 
 
@@ -119,6 +124,7 @@ class Options(Struct, frozen=True, kw_only=True):
     policy: str | None = None
     timeout: float
     behaviour: bool = True
+    methods: Sequence[str] = ()
 
 
 def audit_target(
@@ -149,8 +155,9 @@ def audit_target(
         inputs=options.inputs,
         timeout=options.timeout,
         folder=folder,
-        examine=partial(behaviour_of, against=against) if options.behaviour else None,
+        examine=partial(behaviour_of, against=against, methods=options.methods) if options.behaviour else None,
     )
+    _expect_behaviour(inventory, options.methods)
     result, match = audit(inventory, load_all(), against=against, claims=files, policy=options.policy or STORED)
     if write_to is not None:
         write_variant(match, inventory, write_to)
@@ -158,6 +165,17 @@ def audit_target(
         kwargs = options.kwargs if isinstance(options.kwargs, Mapping) else parse_kwargs(options.kwargs)
         write_claims(inventory, claims_to, kwargs=kwargs, inputs=options.inputs, policy=result.policy, folder=folder)
     return result
+
+
+def _expect_behaviour(inventory: Inventory, methods: Sequence[str]) -> None:
+    """What is asked for beside forward needs a forward pass of a capsule network."""
+    if not methods or (inventory.behaviour and inventory.behaviour.verdict != "not recognised"):
+        return
+    if inventory.behaviour:
+        because = inventory.behaviour.because
+    else:
+        because = "it was not run; pass its input, such as --input 1,28,28, and leave out --no-behaviour"
+    raise CapsauditError(f"{inventory.target}: the method {methods[0]} was not called: {because}")
 
 
 def audit_targets(targets: Sequence[str], options: Options) -> Audits:

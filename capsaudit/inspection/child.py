@@ -135,7 +135,7 @@ def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory
     inventory = inspect_module(loaded.module, request.target.text, inputs=inputs, kwargs=kwargs, notes=loaded.notes)
     if request.examine is None or example is None:
         return inventory
-    return msgspec.structs.replace(inventory, behaviour=request.examine(loaded.module, inventory))
+    return msgspec.structs.replace(inventory, behaviour=request.examine(loaded.module, inventory, example))
 
 
 def _seed() -> None:

@@ -16,6 +16,7 @@ from capsaudit.inventory import Behaviour, Inventory
 if TYPE_CHECKING:
     from torch import nn
 
+    from capsaudit.inspection.modules.forward import Arguments
     from capsaudit.inspection.python.candidates import Candidate
 
 
@@ -26,7 +27,7 @@ def load(
     inputs: Sequence[str] = (),
     timeout: float = 300,
     folder: Path | None = None,
-    examine: Callable[[nn.Module, Inventory], Behaviour] | None = None,
+    examine: Callable[[nn.Module, Inventory, Arguments], Behaviour] | None = None,
 ) -> Inventory:
     """Take the inventory of a target.
 

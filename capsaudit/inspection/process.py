@@ -30,6 +30,8 @@ from capsaudit.inventory import Behaviour, Inventory
 if TYPE_CHECKING:
     from torch import nn
 
+    from capsaudit.inspection.modules.forward import Arguments
+
 Stage = Literal["read", "imported", "built", "run"]
 """What is being done with a target."""
 
@@ -42,14 +44,14 @@ _HINTS = {
 
 
 class Request(Struct, frozen=True):
-    """What the child has to load. `inputs`: shapes without the batch, and dtypes. `examine`: a function of a
-    module that determines its behaviour in the child, if the module can be run; it is sent by its name.
+    """What the child has to load. `inputs`: shapes without the batch, and dtypes. `examine`: a function of a module, its inventory and its
+    example inputs that determines its behaviour in the child, if the module can be run; it is sent by its name.
     """
 
     target: Target
     kwargs: Mapping[str, object]
     inputs: Sequence[tuple[Shape, str]]
-    examine: Callable[[nn.Module, Inventory], Behaviour] | None = None
+    examine: Callable[[nn.Module, Inventory, Arguments], Behaviour] | None = None
 
 
 class Reached(Struct, frozen=True, tag=True):

@@ -5,22 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from capsaudit.catalogue import Variant, load_all
 from capsaudit.errors import CapsauditError
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inventory import Behaviour, BehaviourStage, BehaviourVerdict, Inventory
 from capsaudit.parity.base import Found, Method, Stage
-from capsaudit.recognition.base import Match
+from capsaudit.recognition.base import Match, RecognisedNetwork
 from capsaudit.recognition.closest import closest
 from capsaudit.spec import Spec
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from capsaudit.inspection.modules.forward import Arguments
 
-def behaviour(module: nn.Module, inventory: Inventory, *, against: Variant | None = None) -> Behaviour:
-    """Whether a module, which is not changed, computes what the variant it is closest to, or `against`, computes."""
+
+def behaviour(
+    module: nn.Module,
+    inventory: Inventory,
+    example: Arguments | None = None,
+    *,
+    against: Variant | None = None,
+    methods: Sequence[str] = (),
+) -> Behaviour:
+    """Whether a module, which is not changed, computes what the variant it is closest to, or `against`, computes.
+
+    `example`: arguments that it was run with. `methods`: those that are called after forward.
+
+    Raises:
+        CapsauditError: there is no such method, or it does not run.
+    """
     match = closest(inventory, (against,) if against else load_all())
     method = _method(match.network.spec) if isinstance(match, Match) else None
     if not isinstance(match, Match) or method is None:
@@ -30,17 +47,45 @@ def behaviour(module: nn.Module, inventory: Inventory, *, against: Variant | Non
             stages=(),
             because="its tensors form no capsule network of Sabour et al. 2017",
         )
+    from capsaudit.parity.prepare import call_of, with_methods
+
     try:
-        found = method.found(module, match.network)
+        call = call_of(module, match.network, example)
     except Exception as error:  # whatever a model does here, its parameters can be counted
-        because = str(error) if isinstance(error, CapsauditError) else one_line(error)
-        return Behaviour(verdict="not run", reference=match.variant.id, stages=(), because=because)
+        return _not_run(match.variant, error)
+    call = with_methods(call, module, match.network, methods)
+    try:
+        found = method.found(module, match.network, call)
+    except Exception as error:
+        return _not_run(match.variant, error)
     stages = method.stages(match.network.spec)
     rows = tuple(_row(stage, found) for stage in stages)
+    rows = tuple(_with_candidates(row, module, match.network, methods) for row in rows)
     verdicts = [row.verdict for row in rows]
     order: tuple[BehaviourVerdict, ...] = ("differs", "undetermined", "not seen", "agrees")
     verdict = next(each for each in order if each in verdicts)
     return Behaviour(verdict=verdict, reference=match.variant.id, stages=rows, because=_because(stages, rows))
+
+
+def _not_run(reference: Variant, error: Exception) -> Behaviour:
+    because = str(error) if isinstance(error, CapsauditError) else one_line(error)
+    return Behaviour(verdict="not run", reference=reference.id, stages=(), because=because)
+
+
+def _with_candidates(
+    row: BehaviourStage, module: nn.Module, network: RecognisedNetwork, called: Sequence[str]
+) -> BehaviourStage:
+    """A decoder that forward does not run may be run by a method: which ones could be called too."""
+    from capsaudit.parity.methods import methods_that_use
+
+    if row.stage != "decoder" or row.verdict != "not seen":
+        return row
+    tensor = network.layers["fc1"][0].name
+    if not (names := [each for each in methods_that_use(module, tensor) if each not in called]):
+        return row
+    options = " or ".join(f"--method {name}" for name in names)
+    because = f"{row.because}; {options} calls a method whose code uses {tensor.partition('.')[0]}"
+    return msgspec.structs.replace(row, because=because)
 
 
 def _method(spec: Spec) -> Method | None:

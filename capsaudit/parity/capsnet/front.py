@@ -22,7 +22,7 @@ from capsaudit.parity.capsnet.stages import (
     votes,
 )
 from capsaudit.parity.decoder import ACTIVATIONS
-from capsaudit.parity.prepare import BATCH, Run, Sizes, convolved
+from capsaudit.parity.prepare import Run, Sizes, convolved
 from capsaudit.parity.record import TOLERANCE, fitting
 
 Names = dict[str, str]
@@ -74,7 +74,9 @@ def fronts(run: Run, allowed: Sequence[Names] | None, deviations: int) -> list[F
     known = [each for each in origins if each.names]
     predicted = _voted(run, known)
     seen = _seen(run, predicted)
-    if not seen and (any(True for _ in run.recording.shaped(BATCH * prod(run.sizes) // run.sizes.dimension_in))):
+    if not seen and (
+        any(True for _ in run.recording.shaped(run.recording.batch * prod(run.sizes) // run.sizes.dimension_in))
+    ):
         seen = _seen(run, _voted(run, [each for each in origins if not each.names]))
     return seen or predicted
 

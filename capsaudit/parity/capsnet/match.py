@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from capsaudit.errors import CapsauditError
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.parity.base import Stage
+from capsaudit.parity.calls import Call
 from capsaudit.parity.capsnet.front import ANY, PLACES, Front, Names, fronts, reference_error
 from capsaudit.parity.capsnet.gradient import EARLIER, gradient_in
 from capsaudit.parity.capsnet.routing import Reading, class_squashes, first_sums, readings, replayed
@@ -142,17 +143,17 @@ class Found:
         return None
 
 
-def found_in(module: nn.Module, network: RecognisedNetwork) -> Found:
-    """Run copies of a module at every gain, and keep the readings that fit at all of them.
+def found_in(module: nn.Module, network: RecognisedNetwork, call: Call) -> Found:
+    """Call copies of a module at every gain, and keep the readings that fit at all of them.
 
     Raises:
         CapsauditError: it does not run.
     """
-    run = run_with(module, network, GAINS[0])
+    run = run_with(module, network, GAINS[0], call)
     found = next((each for number in _DEVIATIONS if (each := _matched(run, None, number)).ends), _matched(run, None, 0))
     for gain in GAINS[1:]:
         if found.ends:
-            found = _matched(run_with(module, network, gain), found.ends, ANY)
+            found = _matched(run_with(module, network, gain, call), found.ends, ANY)
     return _called_again(found) if found.ends else found
 
 
