@@ -164,16 +164,18 @@ def audit(
     name: str | None = None,
     behaviour: bool = True,
     properties: bool = False,
+    methods: Sequence[str] = (),
 ) -> results.Audit:
     """Count a module, find the variant that it is, and judge claims about it. The module is not changed.
 
     With `inputs` (and `kwargs` of its forward) it is run once: lazy modules are materialised in a copy, and what a gradient reaches is
     compared with what is registered. With `behaviour`, copies of a capsule network with known weights are run too, to find out whether it
-    computes what the variant computes. Properties that need no reference, such as that two runs agree, are tried on capsule networks, and
-    with `properties` on any model. They decide nothing.
+    computes what the variant computes. `methods` names methods that are called after forward, such as a `loss` that runs the decoder.
+    Properties that need no reference, such as that two runs agree, are tried on capsule networks, and with `properties` on any model. They
+    decide nothing.
 
     Raises:
-        CapsauditError: it cannot be counted or run, a claim cannot be read, or there are no inputs to try properties on.
+        CapsauditError: it cannot be counted or run, a method does not run, a claim cannot be read, or there are no inputs to try properties on.
     """
     from capsaudit.commands.audit import audit_module
 
@@ -189,6 +191,7 @@ def audit(
         policy=policy,
         behaviour=behaviour,
         properties=properties,
+        methods=methods,
     )
 
 
@@ -205,6 +208,7 @@ def audit_target(
     write_claims: Path | None = None,
     behaviour: bool = True,
     properties: bool = False,
+    methods: Sequence[str] = (),
 ) -> results.Audit:
     """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a .safetensors file or a state dict.
 
@@ -213,13 +217,19 @@ def audit_target(
     `write_claims` a new file for its counts as claims.
 
     Raises:
-        CapsauditError: it cannot be loaded, counted or run, a claim cannot be read, or a file cannot be written.
+        CapsauditError: it cannot be loaded, counted or run, a method does not run, a claim cannot be read, or a file cannot be written.
     """
     from capsaudit.commands.audit import Options, audit_target
 
     chosen = _variant(against) if against else None
     options = Options(
-        kwargs=kwargs, inputs=inputs, policy=policy, timeout=timeout, behaviour=behaviour, properties=properties
+        kwargs=kwargs,
+        inputs=inputs,
+        policy=policy,
+        timeout=timeout,
+        behaviour=behaviour,
+        properties=properties,
+        methods=methods,
     )
     return audit_target(target, options, against=chosen, claims=claims, write_to=write_variant, claims_to=write_claims)
 
@@ -254,25 +264,27 @@ def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, po
         raise AssertionError(message)
 
 
-def assert_same_function(model: nn.Module | str, variant: AnyVariant, *, inputs: Sequence[Any]) -> None:
+def assert_same_function(
+    model: nn.Module | str, variant: AnyVariant, *, inputs: Sequence[Any], methods: Sequence[str] = ()
+) -> None:
     """Assert that a module (or target) computes what a variant computes: no stage of its forward pass differs, and every one was determined.
 
-    `inputs` are example inputs of its forward, or their shapes as on the command line: `["1,28,28"]`.
+    `inputs` are example inputs of its forward, or their shapes as on the command line: `["1,28,28"]`. `methods` are called after it, such as a
+    `loss` that runs the decoder.
 
     Raises:
         AssertionError: a stage that differs or that could not be determined, or a model that did not run, with the table of stages.
         CapsauditError: its tensors match no such network.
     """
     if isinstance(model, str):
-        result = audit_target(model, against=variant, inputs=inputs)
+        result = audit_target(model, against=variant, inputs=inputs, methods=methods)
     else:
         from capsaudit.inspection.python.arguments import parse_inputs
         from capsaudit.inspection.python.build import example_inputs
 
         texts = [each for each in inputs if isinstance(each, str)]
-        result = audit(
-            model, inputs=example_inputs(model, parse_inputs(texts)) if texts else tuple(inputs), against=variant
-        )
+        made = example_inputs(model, parse_inputs(texts)) if texts else tuple(inputs)
+        result = audit(model, inputs=made, against=variant, methods=methods)
     if result.behaviour is None or result.behaviour.verdict != "agrees":
         raise AssertionError(str(result))
 

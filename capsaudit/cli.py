@@ -278,6 +278,14 @@ def audit(
             "tried anyway, unless --no-behaviour is given. They decide nothing.",
         ),
     ] = False,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="A method of the model to call after its forward, such as a loss that runs the decoder. Repeatable.",
+        ),
+    ] = None,
     tensors: Annotated[
         bool,
         typer.Option("--tensors", help="List the tensors too. JSON always has them; CSV has the claims otherwise."),
@@ -302,7 +310,7 @@ def audit(
     from capsaudit.render.formats import destinations
 
     written = destinations(formats or ["rich"], outputs or [])
-    options = (against, claims, kwargs, inputs, policy, write_variant, write_claims, no_behaviour, properties)
+    options = (against, claims, kwargs, inputs, policy, write_variant, write_claims, no_behaviour, properties, methods)
     if target is None:
         if any(options):
             raise CapsauditError("audit: only --timeout, --format and --output apply without TARGET; name the model")
@@ -320,6 +328,7 @@ def audit(
         write_claims=write_claims,
         behaviour=not no_behaviour,
         properties=properties,
+        methods=methods or (),
     )
     _show(msgspec.structs.replace(result, lists_tensors=tensors), written)
     if write_claims is not None:

@@ -98,8 +98,10 @@ def audit_module(
     policy: str,
     behaviour: bool = True,
     properties: bool = False,
+    methods: Sequence[str] = (),
 ) -> Audit:
-    """A module in memory. `behaviour`: whether it is determined, if there are inputs; `properties`: those of any model.
+    """A module in memory. `behaviour`: whether it is determined, if there are inputs; `properties`: those of any model; `methods`: those that
+    are called after forward.
 
     Raises:
         CapsauditError: as `audit`, or it cannot be run, or there are no inputs to try properties on.
@@ -109,10 +111,13 @@ def audit_module(
 
     inventory = inspect_module(model, name, inputs=inputs, kwargs=kwargs)
     if (behaviour or properties) and (inputs is not None or kwargs is not None):
-        example = Arguments(inputs or (), kwargs or {})
-        found = behaviour_of(model, inventory, example, against=against, stages=behaviour, properties=properties)
+        example = Arguments(tuple(inputs or ()), kwargs or {})
+        found = behaviour_of(
+            model, inventory, example, against=against, stages=behaviour, properties=properties, methods=methods
+        )
         inventory = msgspec.structs.replace(inventory, behaviour=found)
     _expect_tried(inventory, properties=properties)
+    _expect_behaviour(inventory, methods)
     return audit(inventory, load_all(), against=against, claims=[*map(load_model_claims, claims)], policy=policy)[0]
 
 
@@ -125,6 +130,7 @@ class Options(Struct, frozen=True, kw_only=True):
     timeout: float
     behaviour: bool = True
     properties: bool = False
+    methods: Sequence[str] = ()
 
 
 def audit_target(
@@ -155,11 +161,18 @@ def audit_target(
         inputs=options.inputs,
         timeout=options.timeout,
         folder=folder,
-        examine=partial(behaviour_of, against=against, stages=options.behaviour, properties=options.properties)
+        examine=partial(
+            behaviour_of,
+            against=against,
+            stages=options.behaviour,
+            properties=options.properties,
+            methods=options.methods,
+        )
         if options.behaviour or options.properties
         else None,
     )
     _expect_tried(inventory, properties=options.properties)
+    _expect_behaviour(inventory, options.methods)
     result, match = audit(inventory, load_all(), against=against, claims=files, policy=options.policy or STORED)
     if write_to is not None:
         write_variant(match, inventory, write_to)
@@ -175,6 +188,17 @@ def _expect_tried(inventory: Inventory, *, properties: bool) -> None:
             f"{inventory.target}: properties need an input to run the model on; pass one (--input 1,28,28), "
             "or name a function that returns the model and its example inputs"
         )
+
+
+def _expect_behaviour(inventory: Inventory, methods: Sequence[str]) -> None:
+    """What is asked for beside forward needs a forward pass of a capsule network."""
+    if not methods or (inventory.behaviour and inventory.behaviour.verdict != "not recognised"):
+        return
+    if inventory.behaviour:
+        because = inventory.behaviour.because
+    else:
+        because = "it was not run; pass its input, such as --input 1,28,28, and leave out --no-behaviour"
+    raise CapsauditError(f"{inventory.target}: the method {methods[0]} was not called: {because}")
 
 
 def audit_targets(targets: Sequence[str], options: Options) -> Audits:

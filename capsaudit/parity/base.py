@@ -10,6 +10,8 @@ from capsaudit.recognition.base import RecognisedNetwork
 if TYPE_CHECKING:
     from torch import nn
 
+    from capsaudit.parity.calls import Call
+
 
 NOT_STATED = "not stated"
 """What is shown of the reference where its paper leaves a choice."""
@@ -55,7 +57,7 @@ class Found(Protocol):
 
 
 class Method(NamedTuple):
-    """How behaviour is determined in a family: `stages` of a spec, and what is `found` in a module."""
+    """How behaviour is determined in a family: `stages` of a spec, and what is `found` in a module that is called in a way that works."""
 
     stages: Callable[[Any], Sequence[Stage]]
-    found: Callable[[nn.Module, RecognisedNetwork], Found]
+    found: Callable[[nn.Module, RecognisedNetwork, Call], Found]

@@ -14,7 +14,7 @@ from capsaudit.families.efficient_capsnet import EfficientCapsNet
 from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inventory import Behaviour, BehaviourStage, BehaviourVerdict, Inventory
 from capsaudit.parity.base import NOT_STATED, Found, Method, Stage
-from capsaudit.recognition.base import Match, NoMatch
+from capsaudit.recognition.base import Match, NoMatch, RecognisedNetwork
 from capsaudit.recognition.closest import closest
 from capsaudit.spec import Spec
 
@@ -37,6 +37,7 @@ def behaviour(
     against: Variant | None = None,
     stages: bool = True,
     properties: bool = False,
+    methods: Sequence[str] = (),
 ) -> Behaviour:
     """Whether a module, which is not changed, computes what the variant it is closest to, or `against`, computes, and its properties.
 
@@ -47,11 +48,15 @@ def behaviour(
         against: The variant that it is compared with; the closest one by default.
         stages: Whether the stages of its forward pass are determined.
         properties: Whether its properties are tried also if it is no capsule network, or if the stages are left out.
+        methods: Those that are called after forward, such as a `loss` that runs the decoder.
+
+    Raises:
+        CapsauditError: there is no such method, or it does not run.
     """
     match = closest(inventory, (against,) if against else load_all())
     network = match.network if isinstance(match, Match) else None
     capsules = network if network and isinstance(network.spec, CapsNet | EfficientCapsNet) else None
-    found = _determined(module, match) if stages or capsules is None else _LEFT_OUT
+    found = _determined(module, match, example, methods) if stages or capsules is None else _LEFT_OUT
     if not (properties or (stages and capsules)):
         return found
     from capsaudit.parity.properties import properties_of  # imports torch
@@ -59,7 +64,9 @@ def behaviour(
     return msgspec.structs.replace(found, properties=properties_of(module, capsules, example))
 
 
-def _determined(module: nn.Module, match: Match | NoMatch) -> Behaviour:
+def _determined(
+    module: nn.Module, match: Match | NoMatch, example: Arguments | None, methods: Sequence[str]
+) -> Behaviour:
     method = _method(match.network.spec) if isinstance(match, Match) else None
     if not isinstance(match, Match) or method is None:
         return Behaviour(
@@ -68,13 +75,20 @@ def _determined(module: nn.Module, match: Match | NoMatch) -> Behaviour:
             stages=(),
             because="its tensors form neither a capsule network of Sabour et al. 2017 nor an Efficient-CapsNet",
         )
+    from capsaudit.parity.prepare import call_of, with_methods
+
     try:
-        found = method.found(module, match.network)
+        call = call_of(module, match.network, example)
     except Exception as error:  # whatever a model does here, its parameters can be counted
-        because = str(error) if isinstance(error, CapsauditError) else one_line(error)
-        return Behaviour(verdict="not run", reference=match.variant.id, stages=(), because=because)
+        return _not_run(match.variant, error)
+    call = with_methods(call, module, match.network, methods)
+    try:
+        found = method.found(module, match.network, call)
+    except Exception as error:
+        return _not_run(match.variant, error)
     stages = method.stages(match.network.spec)
     rows = tuple(_row(stage, found) for stage in stages)
+    rows = tuple(_with_candidates(row, module, match.network, methods) for row in rows)
     verdicts = [row.verdict for row in rows]
     order: tuple[BehaviourVerdict, ...] = ("differs", "undetermined", "not seen", "agrees")
     verdict = next(each for each in order if each in verdicts)
@@ -85,6 +99,27 @@ def _determined(module: nn.Module, match: Match | NoMatch) -> Behaviour:
         because=_because(stages, rows),
         precision=found.precision,
     )
+
+
+def _not_run(reference: Variant, error: Exception) -> Behaviour:
+    because = str(error) if isinstance(error, CapsauditError) else one_line(error)
+    return Behaviour(verdict="not run", reference=reference.id, stages=(), because=because)
+
+
+def _with_candidates(
+    row: BehaviourStage, module: nn.Module, network: RecognisedNetwork, called: Sequence[str]
+) -> BehaviourStage:
+    """A decoder that forward does not run may be run by a method: which ones could be called too."""
+    from capsaudit.parity.methods import methods_that_use
+
+    if row.stage != "decoder" or row.verdict != "not seen":
+        return row
+    tensor = network.layers["fc1"][0].name
+    if not (names := [each for each in methods_that_use(module, tensor) if each not in called]):
+        return row
+    options = " or ".join(f"--method {name}" for name in names)
+    because = f"{row.because}; {options} calls a method whose code uses {tensor.partition('.')[0]}"
+    return msgspec.structs.replace(row, because=because)
 
 
 def _method(spec: Spec) -> Method | None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from capsaudit.errors import CapsauditError
+from capsaudit.parity.calls import Call
 from capsaudit.parity.decoder import decoded_in, decoder_errors, given_to
 from capsaudit.parity.equations import OUTPUTS
 from capsaudit.parity.front import ANY, Front, Names, Primary, reference_error
@@ -85,7 +86,7 @@ class Readings(Generic[R]):
     @property
     def precision(self) -> Literal["float64", "float32"]:
         """The floating-point numbers that the model ran with."""
-        return "float32" if self.run.given[0].dtype == torch.float32 else "float64"
+        return "float32" if self.run.call.dtype == torch.float32 else "float64"
 
     @property
     def has_labels(self) -> bool:
@@ -167,6 +168,7 @@ F = TypeVar("F", bound=Readings)  # type: ignore[type-arg]
 def at_every_gain(
     module: nn.Module,
     network: RecognisedNetwork,
+    call: Call,
     matched: Callable[[Run, Sequence[Names] | None, int], F],
     gains: Sequence[float] = GAINS,
 ) -> F:
@@ -178,14 +180,14 @@ def at_every_gain(
     Raises:
         CapsauditError: it does not run.
     """
-    run = run_with(module, network, gains[0])
+    run = run_with(module, network, gains[0], call)
     for deviations in _DEVIATIONS:
         found = matched(run, None, deviations)
         if found.ends:
             break
     first = found
     for gain in gains[1:]:
-        again = run_with(module, network, gain)
+        again = run_with(module, network, gain, call)
         found = _also(found, matched(again, found.ends, ANY) if found.ends else matched(again, None, 0))
     if not found.ends:
         return found

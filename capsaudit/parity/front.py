@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from capsaudit.parity.equations import LAYOUTS, VOTES, Squash, votes
-from capsaudit.parity.prepare import BATCH, Run, Sizes
+from capsaudit.parity.prepare import Run, Sizes
 from capsaudit.parity.record import TOLERANCE, fitting
 
 Names = dict[str, str]
@@ -64,7 +64,9 @@ def fronts(run: Run, primary: Primary, allowed: Sequence[Names] | None, deviatio
     known = [each for each in origins if each.names]
     predicted = _voted(run, known)
     seen = _seen(run, predicted)
-    if not seen and (any(True for _ in run.recording.shaped(BATCH * prod(run.sizes) // run.sizes.dimension_in))):
+    if not seen and (
+        any(True for _ in run.recording.shaped(run.recording.batch * prod(run.sizes) // run.sizes.dimension_in))
+    ):
         seen = _seen(run, _voted(run, [each for each in origins if not each.names]))
     return seen or predicted
 

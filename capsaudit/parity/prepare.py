@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import math
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -20,23 +18,26 @@ from capsaudit.errors import CapsauditError
 from capsaudit.families import layers
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.families.efficient_capsnet import EfficientCapsNet
-from capsaudit.inspection.modules.forward import restored_random_state, run_forward
+from capsaudit.inspection.modules.forward import Arguments, restored_random_state
 from capsaudit.inspection.modules.walk import registered, walk
 from capsaudit.inventory import InventoryTensor
+from capsaudit.parity.arguments import described, given_in, with_output
+from capsaudit.parity.calls import Call, example_batch, ways
+from capsaudit.parity.methods import method_call
 from capsaudit.parity.record import Recorder, Recording
 from capsaudit.recognition.base import RecognisedNetwork
 from capsaudit.spec import Convolution, Spec
 
 BATCH = 3
-"""Images of a run: two cannot show whether an average over the batch is taken over images or over something else of that size."""
+"""Images of a run, unless the model runs on another number only: two cannot show whether an average over the batch is taken over images or
+over something else of that size.
+"""
 
 GAINS = (1.0, 0.2, 3.0)
 """Factors of the weights of both capsule layers. At small lengths all squashes are alike, at large ones all softmaxes are."""
 
 CapsuleSpec = CapsNet | EfficientCapsNet
 """The families whose layers can be given known weights."""
-
-_LABELS = re.compile(r"y|.*(label|target|class|truth|hot).*", re.IGNORECASE)
 
 
 class Sizes(NamedTuple):
@@ -52,7 +53,7 @@ class Run(NamedTuple):
     """One forward pass: what went in, the weights, and what was recorded.
 
     `spec`: that of the family whose stages are looked for. `labels` is None if forward was given none. `weights` are those of the layers, by
-    the layers' names, in float64; `tensors` are those of the copy that was run. `given`: the arguments.
+    the layers' names, in float64; `tensors` are those of the copy that was called.
     """
 
     spec: Any
@@ -63,18 +64,18 @@ class Run(NamedTuple):
     recording: Recording
     module: nn.Module
     tensors: dict[str, list[Tensor]]
-    given: tuple[Tensor, ...]
+    call: Call
 
     def again(self, *, training: bool = False) -> Recording:
-        """Run the same copy once more. Batch normalisations stay in eval mode: the statistics of a batch would change all that follows.
+        """Call the same copy once more. Batch normalisations stay in eval mode: the statistics of a batch would change all that follows.
 
         Raises:
             CapsauditError: its forward raised an error.
         """
         for _, part in walk(self.module):
             part.training = training and not isinstance(part, _BatchNorm)
-        with restored_random_state(), default_dtype(self.given[0].dtype), torch.no_grad():
-            return _recorded(self.module, self.given, self.spec)
+        with restored_random_state(), default_dtype(self.call.dtype), torch.no_grad():
+            return _recorded(self.module, self.images, self.call, self.spec)
 
     def returned(self) -> object:
         """What the same copy returns in eval mode, with the graph of its gradient.
@@ -84,8 +85,8 @@ class Run(NamedTuple):
         """
         for _, part in walk(self.module):
             part.training = False
-        with restored_random_state(), default_dtype(self.given[0].dtype), torch.enable_grad():
-            return run_forward(self.module, self.given, {})
+        with restored_random_state(), default_dtype(self.call.dtype), torch.enable_grad():
+            return self.call._replace(methods=())(self.module, self.images)
 
 
 def sizes_of(spec: Spec) -> Sizes:
@@ -95,59 +96,93 @@ def sizes_of(spec: Spec) -> Sizes:
     return Sizes(capsules, dimension_in, *digit.output_shape)
 
 
-def run_with(module: nn.Module, network: RecognisedNetwork, gain: float) -> Run:
-    """Run a copy whose recognised layers have known weights, with labels where forward takes them.
+def call_of(module: nn.Module, network: RecognisedNetwork, example: Arguments | None = None) -> Call:
+    """The first way to call the model that works for a copy of it. `example`: arguments that it was given with.
 
     Raises:
-        CapsauditError: the model cannot be copied, or its forward raised an error for every kind of arguments that was tried.
+        CapsauditError: the model cannot be copied, or its forward raised an error in all ways that were tried.
     """
+    tried: dict[str, list[str]] = {}
+    for call in _calls(module, network, example):
+        try:
+            _tried(call, module, network.spec)
+        except CapsauditError as error:
+            tried.setdefault(described(call.arguments), []).extend(error.faults)
+        else:
+            return call
+    ways = (f"with {words}: {', and '.join(dict.fromkeys(faults))}" for words, faults in tried.items())
+    raise CapsauditError(f"the model did not run in any of the ways that were tried: {'; '.join(ways)}")
+
+
+def with_methods(call: Call, module: nn.Module, network: RecognisedNetwork, names: Sequence[str]) -> Call:
+    """The call with methods behind it, whose arguments are found by the names of their parameters.
+
+    Raises:
+        CapsauditError: there is no such method, or it raised an error for all arguments that were tried.
+    """
+    for name in names:
+        copied, output = _tried(call, module, network.spec)
+        known = with_output(call.known(_images(network.spec, call)), output, call.dimension)
+        with restored_random_state(), default_dtype(call.dtype), torch.no_grad():
+            found = method_call(copied, name, known, given_in(call.arguments))
+        call = call._replace(methods=(*call.methods, found))
+    return call
+
+
+def _calls(module: nn.Module, network: RecognisedNetwork, example: Arguments | None) -> Iterator[Call]:
+    """A batch of three in float64 is best; a model may be written for another number of images or for float32."""
     assert isinstance(network.spec, CapsuleSpec)
-    faults: list[str] = []
-    for dtype in (torch.float64, torch.float32):
-        for labels, form in label_forms(module, network.spec.digit_caps.classes):
-            try:
-                return _run(module, network, gain, dtype, labels, form)
-            except CapsauditError as error:
-                faults += error.faults
-    raise CapsauditError(f"the model did not run on its image alone or with labels: {faults[0]}")
+    sizes, image = sizes_of(network.spec), _image(network.spec)
+    batches = dict.fromkeys((BATCH, example_batch(example, image) or BATCH))
+    for arguments in ways(module, image, sizes.classes, example):
+        for batch in batches:
+            for dtype in (torch.float64, torch.float32):
+                yield Call(arguments, dtype, batch, sizes.classes, sizes.dimension)
 
 
-def _run(
-    module: nn.Module, network: RecognisedNetwork, gain: float, dtype: torch.dtype, labels: Tensor | None, form: str
-) -> Run:
-    spec = network.spec
+def _tried(call: Call, module: nn.Module, spec: Spec) -> tuple[nn.Module, object]:
+    """A copy that was called, and its output."""
+    with restored_random_state(), default_dtype(call.dtype), torch.no_grad():
+        copied = copy_of(module, call.dtype)
+        return copied, call(copied, _images(spec, call))
+
+
+def _images(spec: Spec, call: Call, generator: torch.Generator | None = None) -> Tensor:
+    """Images of a call, in float64."""
+    generator = generator or torch.Generator().manual_seed(0)
+    return torch.rand((call.batch, *_image(spec)), generator=generator, dtype=torch.float64)
+
+
+def _image(spec: Spec) -> tuple[int, int, int]:
+    return spec.image.channels, spec.image.height, spec.image.width
+
+
+def run_with(module: nn.Module, network: RecognisedNetwork, gain: float, call: Call | None = None) -> Run:
+    """Call a copy whose recognised layers have known weights. `call`: how; found if it is not given.
+
+    Raises:
+        CapsauditError: the model cannot be copied or does not run.
+    """
+    spec, call = network.spec, call or call_of(module, network)
     assert isinstance(spec, CapsuleSpec)
     generator = torch.Generator().manual_seed(0)
-    with restored_random_state(), default_dtype(dtype), torch.no_grad():
+    with restored_random_state(), default_dtype(call.dtype), torch.no_grad():
         torch.manual_seed(0)
-        copied = copy_of(module, dtype)
+        copied = copy_of(module, call.dtype)
         tensors = _fill(copied, network, gain, generator)
         weights = {
             name: [each.detach().to(torch.float64, copy=True) for each in found] for name, found in tensors.items()
         }
-        shape = (BATCH, spec.image.channels, spec.image.height, spec.image.width)
-        images = torch.rand(shape, generator=generator, dtype=torch.float64)
-        given = [images.to(dtype)]
-        if labels is not None:
-            given.append(F.one_hot(labels, spec.digit_caps.classes).to(dtype) if form == "one-hot" else labels)
-        recording = _recorded(copied, tuple(given), spec)
-        return Run(spec, sizes_of(spec), images, labels, weights, recording, copied, tensors, tuple(given))
+        images = _images(spec, call, generator)
+        recording = _recorded(copied, images, call, spec)
+        labels = call.labels if call.has_labels else None
+        return Run(spec, sizes_of(spec), images, labels, weights, recording, copied, tensors, call)
 
 
-def _recorded(module: nn.Module, given: tuple[Tensor, ...], spec: CapsuleSpec) -> Recording:
-    with Recorder(_interesting(spec)) as recorder:
-        output = run_forward(module, given, {})
-    return Recording(recorder.found, output, BATCH)
-
-
-def label_forms(module: nn.Module, classes: int) -> Iterator[tuple[Tensor | None, str]]:
-    """Labels as indices, as one-hot rows, and none; only none where forward has no parameter for them."""
-    takes = list(inspect.signature(module.forward).parameters.values())[1:2]
-    labels = torch.arange(BATCH).flip(0) % classes
-    if takes and (takes[0].default is takes[0].empty or _LABELS.fullmatch(takes[0].name)):
-        yield labels, "indices"
-        yield labels, "one-hot"
-    yield None, ""
+def _recorded(module: nn.Module, images: Tensor, call: Call, spec: CapsuleSpec) -> Recording:
+    with Recorder(_interesting(spec, call.batch)) as recorder:
+        output = call(module, images)
+    return Recording(recorder.found, output, call.batch)
 
 
 @contextmanager
@@ -215,11 +250,11 @@ def _norm_values(name: str, drawn: Tensor) -> Tensor:
     return drawn / 2 if name.endswith(("bias", "mean")) else 1 + drawn.abs() / 2
 
 
-def _interesting(spec: CapsuleSpec) -> set[int]:
+def _interesting(spec: CapsuleSpec, batch: int) -> set[int]:
     """How many values the tensors have that are looked for: what the layers give, the votes, the scores."""
     capsules, _, classes, dimension = sizes_of(spec)
     sizes = [math.prod(layer.output_shape) for layer in layers(spec)]
-    return {BATCH * size for size in (*sizes, capsules * classes * dimension, classes)}
+    return {batch * size for size in (*sizes, capsules * classes * dimension, classes)}
 
 
 def convolved(images: Tensor, weights: Sequence[Tensor], conv: Convolution) -> Tensor:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 
 from capsaudit.errors import CapsauditError
@@ -19,7 +18,9 @@ from capsaudit.families.efficient_capsnet import EfficientCapsNet
 from capsaudit.inspection.modules.contents import tensors_within
 from capsaudit.inspection.modules.forward import Arguments, materialise, run_forward
 from capsaudit.inspection.modules.walk import registered
-from capsaudit.parity.prepare import BATCH, copy_of, default_dtype, label_forms, sizes_of
+from capsaudit.parity.arguments import Known, filled_in
+from capsaudit.parity.calls import ways
+from capsaudit.parity.prepare import BATCH, copy_of, default_dtype, sizes_of
 from capsaudit.recognition.base import RecognisedNetwork
 
 _EXAMPLES = 2
@@ -144,12 +145,11 @@ def _batches(module: nn.Module, network: RecognisedNetwork | None, example: Argu
     if network is not None:
         spec = network.spec
         assert isinstance(spec, CapsNet | EfficientCapsNet)
-        classes, shape = spec.digit_caps.classes, (BATCH, spec.image.channels, spec.image.height, spec.image.width)
-        images = torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=_dtype(module))
-        for labels, form in label_forms(module, classes):
-            if labels is not None and form == "one-hot":
-                labels = F.one_hot(labels, classes).to(images.dtype)
-            yield Batch(Arguments((images,) if labels is None else (images, labels)), BATCH)
+        classes, image = spec.digit_caps.classes, (spec.image.channels, spec.image.height, spec.image.width)
+        images = torch.rand((BATCH, *image), generator=torch.Generator().manual_seed(0), dtype=_dtype(module))
+        known = Known(images, torch.arange(BATCH).flip(0) % classes, classes)
+        for arguments in ways(module, image, classes, example):
+            yield Batch(Arguments(*filled_in(arguments, known)), BATCH)
     if example is not None:
         sizes = [len(each) for each in tensors_within(example) if each.dim()]
         yield Batch(example, sizes[0] if sizes else 1)

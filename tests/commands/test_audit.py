@@ -341,6 +341,37 @@ def test_no_behaviour_without_a_run_or_if_it_is_left_out(tmp_path: Path, argumen
     assert json.loads(invoke("audit", target, *arguments, "--format", "json", cwd=tmp_path).stdout)["behaviour"] is None
 
 
+IN_LOSS = """
+import torch
+from examples import LayerByLayer
+
+class Net(LayerByLayer):
+    def forward(self, x):
+        return self.digits(self.primary(torch.relu(self.conv(x))))
+
+    def loss(self, v, y):
+        return torch.relu(0.9 - v.norm(dim=-1)).sum(), self.decoder((v * y[:, :, None]).flatten(1))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--input", "1,12,12", "--method", "loss"], 0, '"verdict": "agrees"'),
+        (["--input", "1,12,12", "--method", "lose"], 2, "Net has no method 'lose'; did you mean 'loss'?"),
+        (["--method", "loss"], 2, "the method loss was not called: it was not run; pass its input"),
+        (["--input", "1,12,12", "--method", "loss", "--no-behaviour"], 2, "the method loss was not called"),
+    ],
+)
+def test_methods_are_called_beside_forward(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    """Only `loss` is given labels, and runs the decoder."""
+    (tmp_path / "net.py").write_text(f"import sys\nsys.path.append({str(ROOT / 'tests' / 'parity')!r})\n{IN_LOSS}")
+    done = invoke("audit", "net.py:Net", *arguments, "--format", "json", cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    shown = done.stderr if code else json.dumps(json.loads(done.stdout)["behaviour"]["stages"][-1])
+    assert words in " ".join(shown.split())
+
+
 SMALL = """
 extends = "paper"
 summary = "the sizes of the examples of behaviour"

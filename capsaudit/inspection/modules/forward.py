@@ -32,7 +32,7 @@ class Arguments(NamedTuple):
 
 def in_order(module: nn.Module, inputs: Sequence[object]) -> Arguments:
     """Inputs without names: by position, and those that forward takes by keyword only under its names, in order."""
-    kinds = [(parameter.name, parameter.kind) for parameter in _parameters(module)]
+    kinds = [(parameter.name, parameter.kind) for parameter in parameters_of(module.forward)]
     places = len(inputs) if _VARIABLE in dict(kinds).values() else sum(kind in _POSITIONAL for _, kind in kinds)
     names = [name for name, kind in kinds if kind is inspect.Parameter.KEYWORD_ONLY]
     if len(inputs) > places + len(names):
@@ -42,17 +42,17 @@ def in_order(module: nn.Module, inputs: Sequence[object]) -> Arguments:
 
 def by_name(module: nn.Module, inputs: Mapping[str, object]) -> Arguments:
     """A dict of inputs: keyword arguments where forward has parameters of these names, or else its one argument."""
-    parameters = _parameters(module)
+    parameters = parameters_of(module.forward)
     takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
     if takes_any or set(inputs) <= {parameter.name for parameter in parameters}:
         return Arguments((), inputs)
     return Arguments((inputs,))
 
 
-def _parameters(module: nn.Module) -> list[inspect.Parameter]:
-    """Those of forward; none where it has no signature, as in scripted modules."""
+def parameters_of(function: Callable[..., object]) -> list[inspect.Parameter]:
+    """Those of a function; none where it has no signature, as the forward of scripted modules."""
     try:
-        return list(inspect.signature(module.forward).parameters.values())
+        return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return []
 

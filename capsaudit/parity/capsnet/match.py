@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.parity.base import NOT_STATED, Stage
+from capsaudit.parity.calls import Call
 from capsaudit.parity.capsnet.gradient import EARLIER, gradient_errors
 from capsaudit.parity.capsnet.routing import Reading, class_squashes, first_sums, readings, replayed
 from capsaudit.parity.capsnet.stages import AGREEMENTS, NONE_ABOVE, SQUASHES, USUAL_SQUASHES, agreement, deviations_of
@@ -92,13 +93,13 @@ class Found(Readings[Reading]):
         return self.again.output_error(OUTPUTS[output](reading.v)) if self.again and output else None
 
 
-def found_in(module: nn.Module, network: RecognisedNetwork) -> Found:
-    """Run copies of a module at every gain, and keep the readings that fit at all of them.
+def found_in(module: nn.Module, network: RecognisedNetwork, call: Call) -> Found:
+    """Call copies of a module at every gain, and keep the readings that fit at all of them.
 
     Raises:
         CapsauditError: it does not run.
     """
-    found = at_every_gain(module, network, _matched)
+    found = at_every_gain(module, network, call, _matched)
     return _called_again(found) if found.ends else found
 
 

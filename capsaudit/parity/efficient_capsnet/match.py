@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from capsaudit.families.efficient_capsnet import EfficientCapsNet
 from capsaudit.inspection.modules.walk import walk
 from capsaudit.parity.base import Stage
+from capsaudit.parity.calls import Call
 from capsaudit.parity.efficient_capsnet.convolutions import Convolutions
 from capsaudit.parity.efficient_capsnet.routing import Reading, is_plain, readings, replayed, squashes, sums_of
 from capsaudit.parity.efficient_capsnet.stages import (
@@ -85,8 +86,8 @@ class Found(Readings[Reading]):
         return super().error(stage, reference, agrees=agrees)
 
 
-def found_in(module: nn.Module, network: RecognisedNetwork) -> Found:
-    """Run copies of a module at every gain, and keep the readings that fit at all of them.
+def found_in(module: nn.Module, network: RecognisedNetwork, call: Call) -> Found:
+    """Call copies of a module at every gain, and keep the readings that fit at all of them.
 
     Raises:
         CapsauditError: it does not run.
@@ -98,7 +99,7 @@ def found_in(module: nn.Module, network: RecognisedNetwork) -> Found:
             known.append(Convolutions(run, _epsilons(module, network)))
         return _matched(run, known[0], allowed, deviations)
 
-    found = at_every_gain(module, network, matched, _GAINS)
+    found = at_every_gain(module, network, call, matched, _GAINS)
     return replace(found, ends=[in_training(found, names) for names in found.ends])
 
 
