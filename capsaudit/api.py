@@ -209,12 +209,13 @@ def audit_target(
     behaviour: bool = True,
     properties: bool = False,
     methods: Sequence[str] = (),
+    watch: Callable[[str, str], None] = lambda *_: None,
 ) -> results.Audit:
     """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a .safetensors file or a state dict.
 
     A .claims.toml stands for the target that it names, compared with its claims; paths in it are relative to its folder, and arguments
     given here take precedence. Output of the target goes to standard error. `write_variant` names the file for its variant,
-    `write_claims` a new file for its counts as claims.
+    `write_claims` a new file for its counts as claims. `watch` is called with the target and what is being done with it.
 
     Raises:
         CapsauditError: it cannot be loaded, counted or run, a method does not run, a claim cannot be read, or a file cannot be written.
@@ -231,10 +232,14 @@ def audit_target(
         properties=properties,
         methods=methods,
     )
-    return audit_target(target, options, against=chosen, claims=claims, write_to=write_variant, claims_to=write_claims)
+    return audit_target(
+        target, options, against=chosen, claims=claims, write_to=write_variant, claims_to=write_claims, watch=watch
+    )
 
 
-def audit_targets(*targets: str | Path, timeout: float = 300) -> results.Audits:
+def audit_targets(
+    *targets: str | Path, timeout: float = 300, watch: Callable[[str, str], None] = lambda *_: None
+) -> results.Audits:
     """Several targets, each compared with what its claims state; without arguments those of `[tool.capsaudit]` in pyproject.toml.
 
     One that cannot be audited, or about which nothing is stated, is a fault in the result.
@@ -245,7 +250,7 @@ def audit_targets(*targets: str | Path, timeout: float = 300) -> results.Audits:
     from capsaudit.catalogue.project import project_targets
     from capsaudit.commands.audit import Options, audit_targets
 
-    return audit_targets([*map(str, targets)] or project_targets(), Options(timeout=timeout))
+    return audit_targets([*map(str, targets)] or project_targets(), Options(timeout=timeout), watch=watch)
 
 
 def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, policy: str = "stored") -> None:

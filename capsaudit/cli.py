@@ -308,28 +308,33 @@ def audit(
 
     from capsaudit import api
     from capsaudit.render.formats import destinations
+    from capsaudit.render.progress import stages
 
     written = destinations(formats or ["rich"], outputs or [])
     options = (against, claims, kwargs, inputs, policy, write_variant, write_claims, no_behaviour, properties, methods)
     if target is None:
         if any(options):
             raise CapsauditError("audit: only --timeout, --format and --output apply without TARGET; name the model")
-        _show_audits(api.audit_targets(timeout=timeout), written)
+        with stages() as shown:
+            audits = api.audit_targets(timeout=timeout, watch=shown)
+        _show_audits(audits, written)
         return
-    result = api.audit_target(
-        target,
-        against=against,
-        claims=claims or (),
-        kwargs=kwargs or (),
-        inputs=inputs or (),
-        policy=policy,
-        timeout=timeout,
-        write_variant=write_variant,
-        write_claims=write_claims,
-        behaviour=not no_behaviour,
-        properties=properties,
-        methods=methods or (),
-    )
+    with stages() as shown:
+        result = api.audit_target(
+            target,
+            against=against,
+            claims=claims or (),
+            kwargs=kwargs or (),
+            inputs=inputs or (),
+            policy=policy,
+            timeout=timeout,
+            write_variant=write_variant,
+            write_claims=write_claims,
+            behaviour=not no_behaviour,
+            properties=properties,
+            methods=methods or (),
+            watch=shown,
+        )
     _show(msgspec.structs.replace(result, lists_tensors=tensors), written)
     if write_claims is not None:
         typer.echo(f"wrote {write_claims}; to compare the model with it: capsaudit audit {write_claims}", err=True)

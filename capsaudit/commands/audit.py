@@ -18,7 +18,7 @@ from capsaudit.commands.write_claims import expect_new_file, write_claims
 from capsaudit.commands.write_variant import write_variant
 from capsaudit.errors import CapsauditError
 from capsaudit.families import UNCOUNTED_KNOBS, family_of, layers, total
-from capsaudit.inspection.load import load
+from capsaudit.inspection.load import Watcher, load
 from capsaudit.inspection.python.arguments import parse_kwargs
 from capsaudit.inventory import POLICIES, STORED, Inventory, InventoryTensor, expect_policy
 from capsaudit.parity.behaviour import behaviour as behaviour_of
@@ -141,10 +141,11 @@ def audit_target(
     claims: Sequence[str | Path],
     write_to: Path | None = None,
     claims_to: Path | None = None,
+    watch: Watcher = lambda *_: None,
 ) -> Audit:
     """A target by name, or the target of a file of claims, whose paths are relative to its folder.
 
-    `write_to` names the file for its variant, `claims_to` that for its counts.
+    `write_to` names the file for its variant, `claims_to` that for its counts. `watch` is called with the target and what is being done with it.
 
     Raises:
         CapsauditError: as `audit`, or it cannot be loaded or run, or its variant or its claims cannot be written.
@@ -161,6 +162,7 @@ def audit_target(
         inputs=options.inputs,
         timeout=options.timeout,
         folder=folder,
+        watch=watch,
         examine=partial(
             behaviour_of,
             against=against,
@@ -201,7 +203,7 @@ def _expect_behaviour(inventory: Inventory, methods: Sequence[str]) -> None:
     raise CapsauditError(f"{inventory.target}: the method {methods[0]} was not called: {because}")
 
 
-def audit_targets(targets: Sequence[str], options: Options) -> Audits:
+def audit_targets(targets: Sequence[str], options: Options, *, watch: Watcher = lambda *_: None) -> Audits:
     """Several targets, each compared with what is stated about it. One that cannot be audited does not hide the others.
 
     Raises:
@@ -211,7 +213,7 @@ def audit_targets(targets: Sequence[str], options: Options) -> Audits:
     faults: list[str] = []
     for target in targets:
         try:
-            audits.append(audit_target(target, options, against=None, claims=()))
+            audits.append(audit_target(target, options, against=None, claims=(), watch=watch))
         except CapsauditError as error:
             faults += error.faults
     faults += [_nothing_stated(audit.target) for audit in audits if audit.verdict == "unstated"]

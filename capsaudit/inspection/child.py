@@ -130,6 +130,7 @@ def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory
     inventory = inspect_module(loaded.module, request.target.text, inputs=inputs, kwargs=kwargs, notes=loaded.notes)
     if request.examine is None or example is None:
         return inventory
+    report("compared with its reference")
     return msgspec.structs.replace(inventory, behaviour=request.examine(loaded.module, inventory, example))
 
 

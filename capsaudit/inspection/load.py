@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.process import Request, load_in_child
+from capsaudit.inspection.process import Request, Stage, load_in_child
 from capsaudit.inspection.python.arguments import parse_inputs, parse_kwargs
 from capsaudit.inspection.targets import parse_target
 from capsaudit.inventory import Behaviour, Inventory
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from capsaudit.inspection.python.candidates import Candidate
 
 
+Watcher = Callable[[str, Stage], None]
+"""Called with a target and what is being done with it."""
+
+
 def load(
     target: str,
     *,
@@ -28,6 +33,7 @@ def load(
     timeout: float = 300,
     folder: Path | None = None,
     examine: Callable[[nn.Module, Inventory, Arguments], Behaviour] | None = None,
+    watch: Watcher = lambda *_: None,
 ) -> Inventory:
     """Take the inventory of a target.
 
@@ -37,6 +43,7 @@ def load(
         inputs: Shapes of the inputs to run it on, such as `1,28,28` or `16:int64`.
         timeout: The time limit in seconds for reading a file, or for importing, building and running a model.
         examine: Determines the behaviour of a model that can be run, in the child process.
+        watch: Called with the target and what is being done with it, when that begins.
         folder: The directory that paths and imports are relative to; the current directory by default.
 
     Raises:
@@ -49,7 +56,9 @@ def load(
     shapes = parse_inputs(inputs)
     if not parsed.kind.startswith("python") and (arguments or shapes):
         raise CapsauditError(f"{target}: is a file; --kwarg and --input apply only to models in Python code")
-    return load_in_child(Request(parsed, arguments, shapes, examine), timeout=timeout, folder=folder)
+    return load_in_child(
+        Request(parsed, arguments, shapes, examine), timeout=timeout, folder=folder, watch=partial(watch, target)
+    )
 
 
 def _no_name(target: str, folder: Path | None) -> CapsauditError:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from capsaudit.inspection.modules.forward import Arguments
 
-Stage = Literal["read", "imported", "built", "run"]
+Stage = Literal["read", "imported", "built", "run", "compared with its reference"]
 """What is being done with a target."""
 
 _LENGTH_BYTES = 8
@@ -80,13 +80,16 @@ class TargetError(Exception):
     """The traceback of the child, as the cause of the error that is reported."""
 
 
-def load_in_child(request: Request, *, timeout: float, folder: Path | None) -> Inventory:
+def load_in_child(
+    request: Request, *, timeout: float, folder: Path | None, watch: Callable[[Stage], None] = lambda _: None
+) -> Inventory:
     """Load a target in a child process, whose current directory is `folder`.
 
     Args:
         request: The target.
         timeout: The time limit in seconds, from the first stage on: importing torch is not the target's doing.
         folder: The directory; the current one by default.
+        watch: Called when a stage begins.
 
     Raises:
         CapsauditError: the target cannot be loaded, exceeds the limit, or ends the process.
@@ -109,6 +112,7 @@ def load_in_child(request: Request, *, timeout: float, folder: Path | None) -> I
             if message is None:
                 raise CapsauditError(f"{request.target.text}: {_ending(child, stage)}")
             stage = message.stage
+            watch(stage)
             end = end or time.monotonic() + min(timeout, threading.TIMEOUT_MAX / 2)
 
 

@@ -1,13 +1,15 @@
-"""Progress on standard error: a bar in a terminal, nothing in a pipe."""
+"""Progress on standard error: a bar or a line in a terminal, nothing in a pipe."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Timer
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from capsaudit.text import escaped
 
@@ -64,3 +66,32 @@ def bars() -> Iterator[Bars]:
     console = Console(file=sys.stderr)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         yield Bars(progress)
+
+
+_DOING = {
+    "read": "reading {}",
+    "imported": "importing {}",
+    "built": "building {}",
+    "run": "running {}",
+    "compared with its reference": "comparing what {} computes with its reference",
+}
+
+_PATIENCE = 2.0
+"""How many seconds something may take before a line says what it is."""
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, str], None]]:
+    """A line that says what is being done with a target, if that takes long."""
+    console = Console(file=sys.stderr)
+    status = console.status("preparing …")
+    late = Timer(_PATIENCE, status.start)
+    if console.is_terminal:
+        late.start()
+    try:
+        yield lambda target, stage: status.update(Text(_DOING[stage].format(escaped(target)) + " …"))
+    finally:
+        late.cancel()
+        if late.ident is not None:
+            late.join()
+        status.stop()
