@@ -1,14 +1,17 @@
 """Progress bars: in a terminal, and nothing in a pipe."""
 
 import io
+import time
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
+from capsaudit.inspection.process import Stage
 from capsaudit.render import progress
-from capsaudit.render.progress import Bars, bars
+from capsaudit.render.progress import Bars, bars, stages
 
 
 def shown(move: Callable[[Bars], None]) -> str:
@@ -88,3 +91,23 @@ def test_bars_are_on_standard_error(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "searching" in captured.err
+
+
+@pytest.mark.parametrize(("is_terminal", "patience"), [(True, 0.01), (True, 60.0), (False, 0.01)])
+def test_a_line_says_what_takes_long(monkeypatch: pytest.MonkeyPatch, is_terminal: bool, patience: float) -> None:
+    """In a terminal, and not before some seconds have passed. The target's name is text."""
+    stream = io.StringIO()
+    made = Console(file=stream, width=100, force_terminal=is_terminal, color_system=None)
+    monkeypatch.setattr(progress, "Console", lambda file: made)  # noqa: ARG005
+    monkeypatch.setattr(progress, "_PATIENCE", patience)
+    with stages() as found:
+        found("net.py:[bold]Net\x1b[31m", "imported")
+        time.sleep(0.3)
+        found("net.py:[bold]Net\x1b[31m", "run")
+    said = is_terminal and patience < 1
+    assert (r"importing net.py:[bold]Net\x1b[31m …" in stream.getvalue()) == said
+    assert stream.getvalue() == "" or said
+
+
+def test_every_stage_has_its_words() -> None:
+    assert set(progress._DOING) == set(get_args(Stage))
