@@ -16,12 +16,13 @@ from capsaudit.families.capsnet import CapsNet as Spec
 from capsaudit.inspection.module import inspect_module
 from capsaudit.inventory import Behaviour
 from capsaudit.parity.behaviour import behaviour
-from capsaudit.parity.capsnet.front import fronts
 from capsaudit.parity.capsnet.gradient import GRADIENTS, NO_GRADIENT
-from capsaudit.parity.capsnet.match import _KEPT, stages_of
+from capsaudit.parity.capsnet.match import _KEPT, _primary, stages_of
 from capsaudit.parity.capsnet.routing import class_squashes, first_sums
-from capsaudit.parity.capsnet.stages import AGREEMENTS, OUTPUTS
+from capsaudit.parity.capsnet.stages import AGREEMENTS
 from capsaudit.parity.decoder import decoder_errors
+from capsaudit.parity.equations import OUTPUTS
+from capsaudit.parity.front import fronts
 from capsaudit.parity.prepare import BATCH, GAINS, run_with
 from capsaudit.parity.record import TOLERANCE, Recording
 from capsaudit.recognition.base import Match
@@ -72,7 +73,7 @@ def named_in(variant: str, *settings: str) -> Iterator[tuple[str, str]]:
     match = closest(inspect_module(network, "mine"), (small,))
     assert isinstance(match, Match)
     run = run_with(network, match.network, GAINS[0])._replace(recording=Recording([], None, BATCH))
-    tried = fronts(run, None, deviations=1)
+    tried = fronts(run, _primary(run), None, deviations=1)
     for front in tried:
         yield from front.names.items()
     for reading in first_sums(run, tried[0], None):
