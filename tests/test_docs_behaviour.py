@@ -1,141 +1,143 @@
 """docs/reference/behaviour.md: each name that a stage can be shown with has an entry, and what an entry says to mend gives its name."""
 
 import re
-from collections.abc import Collection, Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
 from textwrap import dedent
 from typing import NamedTuple, get_args
 
 import pytest
-import torch
 from msgspec.structs import fields
 from torch import nn
 
 from capsaudit import api
-from capsaudit.families.capsnet import CapsNet as Spec
+from capsaudit.families.capsnet import CapsNet
+from capsaudit.families.efficient_capsnet import EfficientCapsNet
 from capsaudit.inspection.module import inspect_module
 from capsaudit.inventory import Behaviour
 from capsaudit.parity.behaviour import behaviour
-from capsaudit.parity.capsnet.gradient import GRADIENTS, NO_GRADIENT
-from capsaudit.parity.capsnet.match import _KEPT, _primary, stages_of
-from capsaudit.parity.capsnet.routing import class_squashes, first_sums
-from capsaudit.parity.capsnet.stages import AGREEMENTS
-from capsaudit.parity.decoder import decoder_errors
-from capsaudit.parity.equations import OUTPUTS
-from capsaudit.parity.front import fronts
-from capsaudit.parity.prepare import BATCH, GAINS, run_with
-from capsaudit.parity.record import TOLERANCE, Recording
-from capsaudit.recognition.base import Match
-from capsaudit.recognition.closest import closest
-from examples.paper import CapsNet
+from capsaudit.parity.capsnet import match as sabour
+from capsaudit.parity.efficient_capsnet import match as mazzia
+from capsaudit.parity.prepare import GAINS
+from capsaudit.parity.record import TOLERANCE
+from examples import efficient, paper
 from tests import expected
+from tests.parity import names
 from tests.test_docs import ROOT, page
 
 PAGE = page("reference/behaviour.md")
-SOURCE = (ROOT / "examples" / "paper.py").read_text(encoding="utf-8")
-SMALL = ("image.size=24", "primary_caps.types=4", "conv1.channels=16")
-BY_MODE = "…; in eval mode …"
+ELSEWHERE = "The names are those of the"
+
+
+class Network(NamedTuple):
+    """A network of the page. `build`: its class, of those that its file defines; small where that is possible."""
+
+    heading: str
+    file: str
+    build: Callable[[dict[str, type[nn.Module]]], nn.Module]
+    known: Callable[[], dict[str, set[str]]]
+
+    @property
+    def source(self) -> str:
+        return (ROOT / "examples" / self.file).read_text(encoding="utf-8")
+
+    def sections(self) -> Iterator[tuple[str, str]]:
+        """Each stage with its text."""
+        text = PAGE.partition(f"\n## {self.heading}\n")[2].partition("\n## ")[0]
+        for section in text.split("\n### ")[1:]:
+            stage, _, rest = section.partition("\n")
+            yield stage, rest
 
 
 class Entry(NamedTuple):
     """Names of a stage, and the lines to mend."""
 
+    network: Network
     stage: str
     names: tuple[str, ...]
     diff: str
 
 
-def entries() -> Iterator[Entry]:
-    for section in PAGE.partition("## The network of Sabour et al. 2017\n")[2].split("\n### ")[1:]:
-        stage, _, text = section.partition("\n")
+def small(defined: dict[str, type[nn.Module]]) -> nn.Module:
+    """12 − 5 + 1 = 8 and ⌊(8 − 5)/2⌋ + 1 = 2, so 2·2·32 capsules."""
+    return defined["CapsNet"](size=12, channels=16, kernel=5)
+
+
+def whole(defined: dict[str, type[nn.Module]]) -> nn.Module:
+    return defined["EfficientCapsNet"]()
+
+
+SABOUR = Network("The network of Sabour et al. 2017", "paper.py", small, names.of_sabour)
+MAZZIA = Network("The network of Mazzia et al. 2021", "efficient.py", whole, names.of_mazzia)
+NETWORKS = (SABOUR, MAZZIA)
+
+
+def entries(network: Network) -> Iterator[Entry]:
+    for stage, text in network.sections():
         for item in text.split("\n- ")[1:]:
             named = re.match(r"((?:`[^`]+`,\s+)*`[^`]+`): ", item)
             assert named, item
             diff = re.search(r"```diff\n(.*?)\n    ```", item, re.DOTALL)
-            yield Entry(stage, tuple(re.findall(r"`([^`]+)`", named[1])), diff[1] if diff else "")
+            yield Entry(network, stage, tuple(re.findall(r"`([^`]+)`", named[1])), diff[1] if diff else "")
 
 
-ENTRIES = tuple(entries())
-STAGES = list(dict.fromkeys(entry.stage for entry in ENTRIES))
-MENDED = [each for each in ENTRIES if each.diff]
+ENTRIES = [entry for network in NETWORKS for entry in entries(network)]
+MENDED = [entry for entry in ENTRIES if entry.diff]
 
 
-def with_n(name: str) -> str:
-    """N in place of a number that depends on the model."""
-    return re.sub(r"^\d+$|(?<=s/)\d+$|(?<=over the )\d+(?= )", "N", name)
-
-
-def named_in(variant: str, *settings: str) -> Iterator[tuple[str, str]]:
-    """Stages, each with a name of what it can compute. Where nothing was recorded, everything is tried."""
-    small = api.load_variant(variant, settings=(*SMALL, *settings))
-    assert isinstance(small.spec, Spec)
-    network = api.build(small)
-    match = closest(inspect_module(network, "mine"), (small,))
-    assert isinstance(match, Match)
-    run = run_with(network, match.network, GAINS[0])._replace(recording=Recording([], None, BATCH))
-    tried = fronts(run, _primary(run), None, deviations=1)
-    for front in tried:
-        yield from front.names.items()
-    for reading in first_sums(run, tried[0], None):
-        yield from reading.names.items()
-    for stage in stages_of(small.spec):
-        yield from ((stage.name, name) for name in stage.accepted)
-    for name, _ in decoder_errors(run, torch.zeros(BATCH, 10, 16).double()):
-        yield from (("decoder", part) for part in name.split(", "))
-
-
-@cache
-def known() -> dict[str, set[str]]:
-    """What each stage can be shown to compute."""
-    tables: dict[str, Collection[str]] = {
-        "logits": [_KEPT],
-        "agreement": AGREEMENTS,
-        "digit_caps.squash": class_squashes(10),
-        "output": OUTPUTS,
-        "decoder": [BY_MODE],
-        "gradient": [*GRADIENTS, NO_GRADIENT],
-    }
-    named = [(stage, name) for stage, names in tables.items() for name in names]
-    found: dict[str, set[str]] = {}
-    for stage, name in (*named_in("trainable-logits", "digit_caps.bias=true"), *named_in("selected-decoder"), *named):
-        found.setdefault(stage, set()).add(with_n(name))
-    return found
+def documented(network: Network, stage: str) -> list[str]:
+    return [name for each in ENTRIES if (each.network, each.stage) == (network, stage) for name in each.names]
 
 
 def test_the_stages_are_in_the_order_of_the_forward_pass() -> None:
-    spec = api.load_variant("released-code").spec
-    assert isinstance(spec, Spec)
-    assert [stage.name for stage in stages_of(spec)] == STAGES
-    assert set(STAGES) == set(known())
+    biased, decoding = (api.load_variant(name).spec for name in ("released-code", "efficient-capsnet-decoder"))
+    assert isinstance(biased, CapsNet)
+    assert isinstance(decoding, EfficientCapsNet)
+    for network, stages in ((SABOUR, sabour.stages_of(biased)), (MAZZIA, mazzia.stages_of(decoding))):
+        assert [stage for stage, _ in network.sections()] == [stage.name for stage in stages]
+        assert set(network.known()) == {stage.name for stage in stages}
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_every_name_has_an_entry_and_every_entry_is_a_name(stage: str) -> None:
-    documented = [name for entry in ENTRIES if entry.stage == stage for name in entry.names]
-    assert sorted(documented) == sorted(known()[stage])
+@pytest.mark.parametrize(
+    ("network", "stage", "text"),
+    [
+        pytest.param(network, stage, text, id=f"{network.file}: {stage}")
+        for network in NETWORKS
+        for stage, text in network.sections()
+    ],
+)
+def test_every_name_has_an_entry_and_every_entry_is_a_name(network: Network, stage: str, text: str) -> None:
+    """Where the names are those of the first network, it may have more: of variants that the other has not."""
+    known = network.known()[stage]
+    if ELSEWHERE in text:
+        assert known <= set(documented(SABOUR, stage))
+    else:
+        assert sorted(documented(network, stage)) == sorted(known)
 
 
 def test_the_verdicts_and_the_numbers_are_the_present_ones() -> None:
     (verdict,) = (field.type for field in fields(Behaviour) if field.name == "verdict")
     verdicts = re.findall(r"^\| `(.+?)` \|", PAGE.partition("## How it is determined")[0], re.MULTILINE)
     assert set(verdicts) == {value for each in get_args(verdict) for value in get_args(each)}
-    first, second, third = GAINS
-    assert f"factors {first:g}, {second:g} and {third:g}" in PAGE
+    factors, others = (f"{a:g}, {b:g} and {c:g}" for a, b, c in (GAINS, mazzia._GAINS))
+    assert f"(factors {factors}; of an Efficient-CapsNet {others})" in PAGE
     assert f"relative error is at most {TOLERANCE:g}," in PAGE
 
 
-def behaviour_of(source: str) -> Behaviour:
-    """Of the network small: 12 − 5 + 1 = 8 and ⌊(8 − 5)/2⌋ + 1 = 2, so 2·2·32 capsules."""
-    names: dict[str, type[nn.Module]] = {}
-    exec(compile(source, "paper.py", "exec"), names)
-    network = names["CapsNet"](size=12, channels=16, kernel=5)
-    return behaviour(network, inspect_module(network, "mine"))
+def network_of(network: Network, source: str) -> nn.Module:
+    defined: dict[str, type[nn.Module]] = {}
+    exec(compile(source, network.file, "exec"), defined)
+    return network.build(defined)
 
 
-def unmended(diff: str) -> str:
+def behaviour_of(network: Network, source: str) -> Behaviour:
+    module = network_of(network, source)
+    return behaviour(module, inspect_module(module, "mine"))
+
+
+def unmended(entry: Entry) -> str:
     """The source with the lines that are to be mended."""
-    source = SOURCE
-    for hunk in dedent(diff).split("@@\n"):
+    source = entry.network.source
+    for hunk in dedent(entry.diff).split("@@\n"):
         old, new = (
             "".join(f"{' ' * 8}{line[1:]}\n" for line in hunk.splitlines() if line[0] in signs)
             for signs in (" -", " +")
@@ -145,21 +147,20 @@ def unmended(diff: str) -> str:
     return source
 
 
-def parts(name: str) -> set[str]:
-    """The names of entries that a name may be made of."""
-    return {with_n(name), *name.split(", "), *([BY_MODE] if "; in eval mode " in name else [])}
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.file)
+def test_the_networks_of_the_page_agree(network: Network) -> None:
+    assert network.source.strip() in PAGE
+    assert behaviour_of(network, network.source).verdict == "agrees"
 
 
-def test_the_network_of_the_page_is_the_papers() -> None:
-    assert SOURCE.strip() in PAGE
-    assert behaviour_of(SOURCE).verdict == "agrees"
-    assert sum(tensor.numel() for tensor in CapsNet().parameters()) == expected.PAPER
+def test_they_have_the_parameters_of_the_variants() -> None:
+    sizes = [sum(p.numel() for p in each().parameters()) for each in (paper.CapsNet, efficient.EfficientCapsNet)]
+    assert sizes == [expected.PAPER, expected.TOTALS["efficient-capsnet-decoder"]]
 
 
-@pytest.mark.parametrize("entry", MENDED, ids=lambda entry: f"{entry.stage}: {entry.names[0]}")
+@pytest.mark.parametrize("entry", MENDED, ids=lambda each: f"{each.network.file}: {each.stage}: {each.names[0]}")
 def test_what_is_to_be_mended_is_what_the_entry_is_about(entry: Entry) -> None:
     """The stages behind it may show it as well: no gradient comes through a one-hot vector."""
-    stages = behaviour_of(unmended(entry.diff)).stages
-    first = next(row for row in stages if row.verdict != "agrees")
-    assert (first.stage, first.verdict) == (entry.stage, "differs")
-    assert entry.names[0] in parts(str(first.model))
+    first = next(row for row in behaviour_of(entry.network, unmended(entry)).stages if row.verdict == "differs")
+    assert first.stage == entry.stage
+    assert entry.names[0] in names.parts_of(str(first.model))
