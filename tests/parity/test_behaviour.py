@@ -12,7 +12,18 @@ from capsaudit import api
 from capsaudit.inspection.module import inspect_module
 from capsaudit.inventory import Behaviour
 from capsaudit.parity.behaviour import behaviour
-from tests.parity.examples import CLEAN, DEVIATING, Example, OneForward, UnknownScores, UnknownSquash
+from capsaudit.parity.record import TOLERANCE
+from tests.parity.examples import (
+    CLEAN,
+    DEVIATING,
+    ElementByElement,
+    Example,
+    FourConvolutions,
+    MeanAgreement,
+    OneForward,
+    UnknownScores,
+    UnknownSquash,
+)
 
 
 def behaviour_of(model: nn.Module) -> Behaviour:
@@ -107,6 +118,21 @@ def test_the_model_stays_as_it_is(ending: type[BaseException] | None) -> None:
         torch.is_grad_enabled(),
     ) == process
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
+
+
+class OnlyFloat32(FourConvolutions):
+    """A constant of float32, which cannot be multiplied with float64."""
+
+    def route(self, hat: torch.Tensor) -> torch.Tensor:
+        return super().route(hat @ torch.eye(16, dtype=torch.float32))
+
+
+@pytest.mark.parametrize("example", [FourConvolutions, MeanAgreement, ElementByElement])
+def test_a_model_that_does_not_run_in_float64_is_run_in_float32(example: type[FourConvolutions]) -> None:
+    found = behaviour_of(type("Example", (OnlyFloat32, example), {})())
+    assert (found.precision, behaviour_of(example()).precision) == ("float32", "float64")
+    assert deviations(found) == example.DEVIATIONS
+    assert 0 < max(row.error or 0 for row in found.stages if row.verdict == "agrees") < TOLERANCE / 10
 
 
 class Failing(OneForward):

@@ -234,6 +234,8 @@ def _behaviour(found: Behaviour) -> Iterator[Grid | str]:
         )
         yield "Behaviour:"
         yield Grid(name="behaviour", columns=columns, rows=tuple(map(_stage_row, found.stages)))
+    if found.precision == "float32":
+        yield "The model does not run in float64; it was run in float32."
     if found.verdict != "not recognised":
         yield f"Behaviour: {found.verdict}; {found.because}."
     if found.properties:

@@ -1,10 +1,12 @@
 """Somebody's model as a document."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 import pytest
 
+from capsaudit.inventory import Behaviour
 from capsaudit.render.tables.audit import audit, audits
 from capsaudit.results import Audit, AuditedLayer, Audits
 from tests.render import samples
@@ -164,3 +166,10 @@ def test_of_very_many_layers_the_smallest_are_one_row() -> None:
     assert len(shown) == 60
     assert rest[0] == "40 smaller layers"
     assert sum(int(str(row[1])) for row in (*shown, rest)) == 5050  # 1 + … + 100
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_a_run_in_float32_is_said_to_be_one(precision: Literal["float32", "float64"]) -> None:
+    found = Behaviour(verdict="agrees", reference="paper", stages=(), because="", precision=precision)
+    shown = audit(msgspec.structs.replace(samples.audit(), behaviour=found)).sentences
+    assert ("The model does not run in float64; it was run in float32." in shown) == (precision == "float32")
