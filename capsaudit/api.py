@@ -214,15 +214,17 @@ def audit_target(
     """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a .safetensors file or a state dict.
 
     A .claims.toml stands for the target that it names, compared with its claims; paths in it are relative to its folder, and arguments
-    given here take precedence. Output of the target goes to standard error. `write_variant` names the file for its variant,
-    `write_claims` a new file for its counts as claims. `watch` is called with the target and what is being done with it.
+    given here take precedence. `against` may be another target, whose network and forward pass are the reference then. Output of targets
+    goes to standard error. `write_variant` names the file for its variant, `write_claims` a new file for its counts as claims. `watch` is
+    called with a target and what is being done with it.
 
     Raises:
         CapsauditError: it cannot be loaded, counted or run, a method does not run, a claim cannot be read, or a file cannot be written.
     """
     from capsaudit.commands.audit import Options, audit_target
+    from capsaudit.inspection.targets import is_target
 
-    chosen = _variant(against) if against else None
+    chosen = against if isinstance(against, str) and is_target(against) else _variant(against) if against else None
     options = Options(
         kwargs=kwargs,
         inputs=inputs,

@@ -230,7 +230,11 @@ def audit(
         ),
     ] = None,
     against: Annotated[
-        str | None, typer.Option(metavar="ID_OR_FILE", help="Compare with this variant. The closest one by default.")
+        str | None,
+        typer.Option(
+            metavar="ID_OR_FILE_OR_TARGET",
+            help="Compare with this variant, or with another model. The closest variant by default.",
+        ),
     ] = None,
     claims: Annotated[
         list[str] | None, typer.Option("--claims", metavar="FILE", help="File of claims about the model. Repeatable.")

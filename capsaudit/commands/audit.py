@@ -20,7 +20,8 @@ from capsaudit.errors import CapsauditError
 from capsaudit.families import UNCOUNTED_KNOBS, family_of, layers, total
 from capsaudit.inspection.load import Watcher, load
 from capsaudit.inspection.python.arguments import parse_kwargs
-from capsaudit.inventory import POLICIES, STORED, Inventory, InventoryTensor, expect_policy
+from capsaudit.inspection.targets import parse_target
+from capsaudit.inventory import POLICIES, STORED, Behaviour, Inventory, InventoryTensor, expect_policy
 from capsaudit.parity.behaviour import behaviour as behaviour_of
 from capsaudit.recognition.base import Match, NoMatch
 from capsaudit.recognition.closest import closest
@@ -137,13 +138,13 @@ def audit_target(
     target: str,
     options: Options,
     *,
-    against: Variant | None,
+    against: Variant | str | None,
     claims: Sequence[str | Path],
     write_to: Path | None = None,
     claims_to: Path | None = None,
     watch: Watcher = lambda *_: None,
 ) -> Audit:
-    """A target by name, or the target of a file of claims, whose paths are relative to its folder.
+    """A target by name, or the target of a file of claims, whose paths are relative to its folder. `against` may be a target too.
 
     `write_to` names the file for its variant, `claims_to` that for its counts. `watch` is called with the target and what is being done with it.
 
@@ -156,6 +157,9 @@ def audit_target(
     if target.endswith(".toml"):
         named = load_model_claims(target)
         files, folder, target, options = [named, *files], named.path.parent, named.target, _with_file(options, named)
+    beside: Behaviour | None = None
+    if isinstance(against, str):
+        against, beside = _other(against, options, watch)
     inventory = load(
         target,
         kwargs=options.kwargs,
@@ -169,6 +173,7 @@ def audit_target(
             stages=options.behaviour,
             properties=options.properties,
             methods=options.methods,
+            beside=beside,
         )
         if options.behaviour or options.properties
         else None,
@@ -182,6 +187,21 @@ def audit_target(
         kwargs = options.kwargs if isinstance(options.kwargs, Mapping) else parse_kwargs(options.kwargs)
         write_claims(inventory, claims_to, kwargs=kwargs, inputs=options.inputs, policy=result.policy, folder=folder)
     return result
+
+
+def _other(target: str, options: Options, watch: Watcher) -> tuple[Variant, Behaviour | None]:
+    """Another target to compare with: its network as a variant, and what it computes.
+
+    Raises:
+        CapsauditError: it cannot be loaded, or its tensors form no network of a known family.
+    """
+    examine = behaviour_of if options.behaviour else None
+    shapes = options.inputs if parse_target(target).kind.startswith("python") else ()
+    inventory = load(target, inputs=shapes, timeout=options.timeout, examine=examine, watch=watch)
+    match = closest(inventory, load_all())
+    if isinstance(match, NoMatch):
+        raise CapsauditError(f"{target}: its tensors form no network to compare with: {match.because}")
+    return match.as_variant(target), inventory.behaviour
 
 
 def _expect_tried(inventory: Inventory, *, properties: bool) -> None:

@@ -49,6 +49,19 @@ def parse_target(text: str) -> Target:
     raise CapsauditError(f"{_printable(text)} {_problem(text, source)}; expected {FORMS}")
 
 
+def is_target(text: str) -> bool:
+    """Whether a text is a target, and no variant or file of one.
+
+    >>> is_target("net.py:Net"), is_target("net.safetensors"), is_target("paper"), is_target("mine.toml")
+    (True, True, False, False)
+    """
+    try:
+        parse_target(text)
+    except CapsauditError:
+        return False
+    return True
+
+
 def _code_kind(source: str) -> Kind | None:
     if PurePath(source).suffix == ".py" and "\0" not in source:
         return "python file"

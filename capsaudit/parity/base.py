@@ -18,11 +18,20 @@ NOT_STATED = "not stated"
 
 
 class Stage(NamedTuple):
-    """What the reference computes: any of `accepted`, of which the first is shown. `source`: where the paper says so, or nothing."""
+    """What the reference computes: any of `accepted`, of which the first is shown; none if it is not known. `source`: where the paper says
+    so, or nothing. `alike`: whether all that is accepted is the same, but for the order of channels.
+    """
 
     name: str
     accepted: tuple[str, ...]
     source: str = ""
+    alike: bool = False
+
+    def of(self, model: str | None) -> Stage:
+        """The same stage, with what another model computes there as its reference."""
+        if model is None:
+            return Stage(self.name, ())
+        return Stage(self.name, (model, *self.accepted) if self.alike and model in self.accepted else (model,))
 
 
 class Found(Protocol):

@@ -38,6 +38,7 @@ def behaviour(
     stages: bool = True,
     properties: bool = False,
     methods: Sequence[str] = (),
+    beside: Behaviour | None = None,
 ) -> Behaviour:
     """Whether a module, which is not changed, computes what the variant it is closest to, or `against`, computes, and its properties.
 
@@ -49,6 +50,7 @@ def behaviour(
         stages: Whether the stages of its forward pass are determined.
         properties: Whether its properties are tried also if it is no capsule network, or if the stages are left out.
         methods: Those that are called after forward, such as a `loss` that runs the decoder.
+        beside: What another model computes, which `against` is: it is the reference then, in place of the paper.
 
     Raises:
         CapsauditError: there is no such method, or it does not run.
@@ -56,7 +58,7 @@ def behaviour(
     match = closest(inventory, (against,) if against else load_all())
     network = match.network if isinstance(match, Match) else None
     capsules = network if network and isinstance(network.spec, CapsNet | EfficientCapsNet) else None
-    found = _determined(module, match, example, methods) if stages or capsules is None else _LEFT_OUT
+    found = _determined(module, match, example, methods, beside) if stages or capsules is None else _LEFT_OUT
     if not (properties or (stages and capsules)):
         return found
     from capsaudit.parity.properties import properties_of  # imports torch
@@ -65,7 +67,11 @@ def behaviour(
 
 
 def _determined(
-    module: nn.Module, match: Match | NoMatch, example: Arguments | None, methods: Sequence[str]
+    module: nn.Module,
+    match: Match | NoMatch,
+    example: Arguments | None,
+    methods: Sequence[str],
+    beside: Behaviour | None,
 ) -> Behaviour:
     method = _method(match.network.spec) if isinstance(match, Match) else None
     if not isinstance(match, Match) or method is None:
@@ -87,6 +93,9 @@ def _determined(
     except Exception as error:
         return _not_run(match.variant, error)
     stages = method.stages(match.network.spec)
+    if beside is not None:
+        computed = {row.stage: row.model for row in beside.stages if row.verdict in ("agrees", "differs")}
+        stages = [stage.of(computed.get(stage.name)) for stage in stages]
     rows = tuple(_row(stage, found) for stage in stages)
     rows = tuple(_with_candidates(row, module, match.network, methods) for row in rows)
     verdicts = [row.verdict for row in rows]
@@ -140,14 +149,17 @@ def _row(stage: Stage, found: Found) -> BehaviourStage:
     names = found.names(stage.name)
     verdict: BehaviourVerdict
     model = " or ".join(names) or None
-    if not names and found.is_open(stage.name):
+    reference = stage.accepted[0] if stage.accepted else "not known"
+    if not stage.accepted:
+        verdict, because = "undetermined", "what the other model computes there could not be determined"
+    elif not names and found.is_open(stage.name):
         verdict, because = "undetermined", _nothing_fits(found.nearest(stage.name))
     elif not names:
         verdict, because = "not seen", found.unseen(stage.name)
     elif all(name in stage.accepted for name in names):
         verdict, because = (
             "agrees",
-            "the values are equal" if stage.accepted[0] != NOT_STATED else "the paper does not say",
+            "the values are equal" if reference != NOT_STATED else "the paper does not say",
         )
         model = names[0]
     elif len(names) > 1:
@@ -159,9 +171,9 @@ def _row(stage: Stage, found: Found) -> BehaviourStage:
     return BehaviourStage(
         stage=stage.name,
         verdict=verdict,
-        reference=stage.accepted[0],
+        reference=reference,
         model=model,
-        error=found.error(stage.name, stage.accepted[0], agrees=verdict == "agrees"),
+        error=found.error(stage.name, reference, agrees=verdict == "agrees") if stage.accepted else None,
         because=because,
     )
 

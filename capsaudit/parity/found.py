@@ -156,7 +156,7 @@ class Readings(Generic[R]):
         if stage == "output" and stage in self.ends[0]:
             return self.run.recording.output_error(OUTPUTS[reference](reading.v))
         if stage == "decoder" and stage in self.ends[0] and self.has_labels:
-            return dict(decoder_errors(self.run, reading.v))[reference]
+            return dict(decoder_errors(self.run, reading.v)).get(reference.partition("; ")[0])
         if stage in _FRONT and stage in reading.names:
             return reference_error(self.run, self._primary(), reading.front, stage, reference)
         return None

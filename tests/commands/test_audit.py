@@ -449,3 +449,38 @@ def test_properties_need_an_input(folder: Path, target: str) -> None:
     assert "properties need an input to run the model on" in done.stderr
     with pytest.raises(api.CapsauditError, match="properties need an input"):
         api.audit(torch.nn.Linear(2, 3), properties=True)
+
+
+def audited_against(target: str, other: str, cwd: Path) -> tuple[int, dict[str, Any]]:
+    done = run("audit", target, "--input", "1,12,12", "--against", other, "--format", "json", cwd=cwd)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_two_models_stand_side_by_side(tmp_path: Path) -> None:
+    """The other model is the reference in all that it computes, also where the paper says something else."""
+    (tmp_path / "net.py").write_text("from tests.parity.examples import LayerByLayer, OnePassMore, SoftmaxOverInputs\n")
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    code, found = audited_against("net.py:SoftmaxOverInputs", "net.py:LayerByLayer", tmp_path)
+    differing = {row["stage"]: row for row in found["behaviour"]["stages"] if row["verdict"] != "agrees"}
+    assert (code, found["against"], found["difference"]) == (1, "net.py:LayerByLayer", 0)
+    assert list(differing) == ["softmax"]
+    assert (differing["softmax"]["reference"], differing["softmax"]["model"]) == ("over the classes", "over the inputs")
+
+    code, found = audited_against("net.py:SoftmaxOverInputs", "net.py:SoftmaxOverInputs", tmp_path)
+    assert (code, found["behaviour"]["verdict"]) == (0, "agrees")
+    code, found = audited_against("net.py:LayerByLayer", "net.py:OnePassMore", tmp_path)
+    assert {
+        row["stage"]: (row["reference"], row["model"])
+        for row in found["behaviour"]["stages"]
+        if row["verdict"] == "differs"
+    } == {
+        "iterations": ("4", "3"),
+        "output": ("softmax of the lengths", "lengths"),
+    }
+
+
+def test_a_model_that_is_no_known_network_is_no_reference(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text((EXAMPLES / "classifier.py").read_text())
+    done = run("audit", "net.py:SmallClassifier", "--against", "net.py:SmallClassifier", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "net.py:SmallClassifier: its tensors form no network to compare with: " in done.stderr

@@ -32,7 +32,7 @@ def stages_of(spec: CapsNet) -> list[Stage]:
     routed = digit.iterations > 1
     return [
         Stage("conv1", ("ReLU",), "section 4"),
-        Stage("primary_caps.layout", PLACES, "section 4"),
+        Stage("primary_caps.layout", PLACES, "section 4", alike=True),
         Stage("primary_caps.squash", ("eq. 1",), "eq. 1"),
         Stage("votes", (VOTES,), "eq. 2"),
         *([Stage("bias", ("added to s",))] if digit.bias else []),
@@ -82,7 +82,11 @@ class Found(Readings[Reading]):
     def error(self, stage: str, reference: str, *, agrees: bool) -> float | None:
         """The relative error of what the reference does at this stage; where it agrees, that of the values that were found."""
         if stage == "gradient" and self.readings:
-            return min(self.gradient.values(), default=None) if agrees else self.gradient.get(EARLIER[0])
+            return (
+                min(self.gradient.values(), default=None)
+                if agrees
+                else self.gradient.get(reference, self.gradient.get(EARLIER[0]))
+            )
         if stage == "logits" and self.names(stage) == [_KEPT]:
             return self._second_call(self.readings[0])
         return super().error(stage, reference, agrees=agrees)

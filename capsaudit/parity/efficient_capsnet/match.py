@@ -40,7 +40,7 @@ def stages_of(spec: EfficientCapsNet) -> list[Stage]:
     squash = tuple(SQUASHES)[:1]
     return [
         Stage("conv1", (CONVOLUTION,)),
-        Stage("primary_caps.layout", PLACES),
+        Stage("primary_caps.layout", PLACES, alike=True),
         Stage("primary_caps.squash", squash),
         Stage("votes", (VOTES,)),
         Stage("agreement", (f"divided by √{spec.digit_caps.dimension}",)),

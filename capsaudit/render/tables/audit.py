@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from capsaudit.inspection.targets import is_target
 from capsaudit.inventory import Behaviour, BehaviourProperty, BehaviourStage
 from capsaudit.render.document import Cell, Column, Document, Grid, Waterfall, figure, number, shape, verdict, word
 from capsaudit.render.reasons import because, listed
@@ -83,7 +84,7 @@ def _layer_grid(result: Audit) -> Grid:
         Column("trainable", right=True),
         *([Column("frozen", right=True)] if frozen else []),
         *([Column("buffers", right=True)] if buffers else []),
-        *([Column(str(result.closest), right=True), Column("difference", right=True)] if compared else []),
+        *([Column(_reference(result.closest), right=True), Column("difference", right=True)] if compared else []),
         Column("tensors", wraps=True),
     )
     shown = result.layers if len(result.layers) <= _MANY else tuple(_grouped(result.layers))
@@ -160,7 +161,11 @@ def _names(row: AuditedLayer) -> str:
 
 
 def _step_grid(result: Audit) -> Grid:
-    columns = (Column("knob"), Column(f"{result.closest} → the model", wraps=True), Column("difference", right=True))
+    columns = (
+        Column("knob"),
+        Column(f"{_reference(result.closest)} → the model", wraps=True),
+        Column("difference", right=True),
+    )
     return Grid(name="differences", columns=columns, rows=tuple(map(_step_row, result.explanations)))
 
 
@@ -221,12 +226,17 @@ def _not_in_the_variant(result: Audit) -> Iterator[str]:
         yield f"{name or '(the model itself)'}: {kind}not in {result.closest}, {counts}"
 
 
+def _reference(name: str | None) -> str:
+    """The head of a column: the headline has the name of another model, which may be long."""
+    return "the other model" if is_target(str(name)) else str(name)
+
+
 def _behaviour(found: Behaviour) -> Iterator[Grid | str]:
     """The stages, then the first that differs in a sentence, then the properties."""
     if found.stages:
         columns = (
             Column("stage"),
-            Column(str(found.reference), wraps=True),
+            Column(_reference(found.reference), wraps=True),
             Column("the model", wraps=True),
             Column("error", right=True),
             Column("verdict"),
