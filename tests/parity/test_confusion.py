@@ -80,6 +80,7 @@ FOLLOWS = (
         None,
         "it is zero but for rounding: that softmax is 1 or 0",
     ),
+    *(Follows({"softmax": "over the batch", "agreement": each}, "gradient", None, UNIFORM) for each in OVER_BATCH),
     Follows({"output": ONE_HOT}, "gradient", "none reaches W", "a class has no derivative"),
 )
 """The first that says something of a stage counts."""
