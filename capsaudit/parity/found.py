@@ -17,7 +17,7 @@ from capsaudit.parity.decoder import decoded_in, decoder_errors, given_to
 from capsaudit.parity.equations import OUTPUTS
 from capsaudit.parity.front import ANY, Front, Names, Primary, reference_error
 from capsaudit.parity.prepare import GAINS, Run, run_with
-from capsaudit.parity.record import fitting
+from capsaudit.parity.record import Recording, fitting
 from capsaudit.recognition.base import RecognisedNetwork
 
 _FRONT = ("conv1", "primary_caps.layout", "primary_caps.squash")
@@ -192,7 +192,16 @@ def at_every_gain(
     if not found.ends:
         return found
     fit = [each for each in first.readings if any(each.names.items() <= names.items() for names in found.ends)]
-    return replace(first, readings=fit, ends=found.ends)
+    trained = _trained(module, network, call, gains[0]) if run.labels is not None else None
+    return replace(first, readings=fit, ends=[_in_training(run, fit[0], trained, names) for names in found.ends])
+
+
+def _trained(module: nn.Module, network: RecognisedNetwork, call: Call, gain: float) -> Recording | None:
+    """What another copy computes in train mode."""
+    try:
+        return run_with(module, network, gain, call, training=True).recording
+    except CapsauditError:
+        return None
 
 
 def _also(before: F, found: F) -> F:
@@ -218,15 +227,11 @@ def ends_of(run: Run, reading: Routed) -> list[Names]:
     ]
 
 
-def in_training(found: Readings[R], names: Names) -> Names:
+def _in_training(run: Run, reading: Routed, trained: Recording | None, names: Names) -> Names:
     """In training the decoder may be given other capsules."""
-    if "decoder" not in names or not found.has_labels:
+    if "decoder" not in names or trained is None:
         return names
-    try:
-        recording = found.run.again(training=True)
-    except CapsauditError:
-        return names
-    given = given_to(found.run, recording, found.readings[0].v)
+    given = given_to(run, trained, reading.v)
     before, *activations = names["decoder"].split(", ")
     if len(given) != 1 or given == [before]:
         return names

@@ -66,25 +66,21 @@ class Run(NamedTuple):
     tensors: dict[str, list[Tensor]]
     call: Call
 
-    def again(self, *, training: bool = False) -> Recording:
-        """Call the same copy once more. Batch normalisations stay in eval mode: the statistics of a batch would change all that follows.
+    def again(self) -> Recording:
+        """Call the same copy once more.
 
         Raises:
             CapsauditError: its forward raised an error.
         """
-        for _, part in walk(self.module):
-            part.training = training and not isinstance(part, _BatchNorm)
         with restored_random_state(), default_dtype(self.call.dtype), torch.no_grad():
             return _recorded(self.module, self.images, self.call, self.spec)
 
     def returned(self) -> object:
-        """What the same copy returns in eval mode, with the graph of its gradient.
+        """What the same copy returns, with the graph of its gradient.
 
         Raises:
             CapsauditError: its forward raised an error.
         """
-        for _, part in walk(self.module):
-            part.training = False
         with restored_random_state(), default_dtype(self.call.dtype), torch.enable_grad():
             return self.call._replace(methods=())(self.module, self.images)
 
@@ -157,8 +153,11 @@ def _image(spec: Spec) -> tuple[int, int, int]:
     return spec.image.channels, spec.image.height, spec.image.width
 
 
-def run_with(module: nn.Module, network: RecognisedNetwork, gain: float, call: Call | None = None) -> Run:
-    """Call a copy whose recognised layers have known weights. `call`: how; found if it is not given.
+def run_with(
+    module: nn.Module, network: RecognisedNetwork, gain: float, call: Call | None = None, *, training: bool = False
+) -> Run:
+    """Call a copy whose recognised layers have known weights. `call`: how; found if it is not given. `training`: in train mode, but for batch
+    normalisations: the statistics of a batch would change all that follows.
 
     Raises:
         CapsauditError: the model cannot be copied or does not run.
@@ -173,6 +172,7 @@ def run_with(module: nn.Module, network: RecognisedNetwork, gain: float, call: C
         weights = {
             name: [each.detach().to(torch.float64, copy=True) for each in found] for name, found in tensors.items()
         }
+        _set_training(copied, training=training)
         images = _images(spec, call, generator)
         recording = _recorded(copied, images, call, spec)
         labels = call.labels if call.has_labels else None
@@ -211,9 +211,13 @@ def copy_of(module: nn.Module, dtype: torch.dtype | None) -> nn.Module:
         raise
     except Exception as error:
         raise CapsauditError(f"the model cannot be copied: {type(error).__name__}") from error
-    for _, part in walk(copied):
-        part.training = False
+    _set_training(copied, training=False)
     return copied
+
+
+def _set_training(module: nn.Module, *, training: bool) -> None:
+    for _, part in walk(module):
+        part.training = training and not isinstance(part, _BatchNorm)
 
 
 def _fill(

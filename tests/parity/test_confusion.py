@@ -89,14 +89,6 @@ ONE_FUNCTION = [{"softmax": "over the batch", "iterations": "1"}]
 """Pairs that are another network of the list: a uniform softmax, as with one of `OVER_BATCH`."""
 
 CONFUSED: list[tuple[Choices, str]] = [
-    *(
-        (
-            {"logits": KEPT, "decoder": name},
-            "the capsules of the call in training mode are not those that are looked for",
-        )
-        for name, decoder in composed.DECODERS.items()
-        if decoder.training != decoder.evaluation
-    ),
     (
         {"softmax": "over the batch", "output": ONE_HOT},
         "sums that stay as they are, as with `OVER_BATCH` and no squash, were recorded in every iteration",

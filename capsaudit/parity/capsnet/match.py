@@ -17,7 +17,7 @@ from capsaudit.parity.capsnet.routing import Reading, class_squashes, first_sums
 from capsaudit.parity.capsnet.stages import AGREEMENTS, NONE_ABOVE, SQUASHES, USUAL_SQUASHES, agreement, deviations_of
 from capsaudit.parity.decoder import ACTIVATIONS
 from capsaudit.parity.equations import OUTPUTS, PLACES, VOTES, squash
-from capsaudit.parity.found import Readings, at_every_gain, by_the_target, ends_of, in_training
+from capsaudit.parity.found import Readings, at_every_gain, by_the_target, ends_of
 from capsaudit.parity.front import Names, Primary, fronts
 from capsaudit.parity.prepare import Run, convolved
 from capsaudit.parity.record import TOLERANCE, Recording
@@ -139,7 +139,7 @@ def _called_again(found: Found) -> Found:
     elif "output" in found.ends[0] and "agreement" in reading.names:
         gradient = _gradient(run, reading, found.ends[0]["output"])
         more["gradient"] = next((name for name, error in gradient.items() if error <= TOLERANCE), "")
-    ends = [in_training(found, names | more) for names in found.ends]
+    ends = [names | more for names in found.ends]
     return replace(
         found,
         ends=[{stage: name for stage, name in each.items() if name} for each in ends],

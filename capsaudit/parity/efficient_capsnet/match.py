@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -24,7 +24,7 @@ from capsaudit.parity.efficient_capsnet.stages import (
     deviations_of,
 )
 from capsaudit.parity.equations import PLACES, VOTES
-from capsaudit.parity.found import Readings, at_every_gain, by_the_target, ends_of, in_training
+from capsaudit.parity.found import Readings, at_every_gain, by_the_target, ends_of
 from capsaudit.parity.front import Names, Primary, fronts
 from capsaudit.parity.prepare import Run
 from capsaudit.recognition.base import RecognisedNetwork
@@ -99,8 +99,7 @@ def found_in(module: nn.Module, network: RecognisedNetwork, call: Call) -> Found
             known.append(Convolutions(run, _epsilons(module, network)))
         return _matched(run, known[0], allowed, deviations)
 
-    found = at_every_gain(module, network, call, matched, _GAINS)
-    return replace(found, ends=[in_training(found, names) for names in found.ends])
+    return at_every_gain(module, network, call, matched, _GAINS)
 
 
 def _epsilons(module: nn.Module, network: RecognisedNetwork) -> dict[str, float]:

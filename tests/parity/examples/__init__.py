@@ -71,7 +71,6 @@ IN_LOSS: tuple[type[Example], ...] = (DecoderInLoss, BatchInLoss)
 """Those whose decoder forward does not call."""
 
 PENDING: dict[type[Example], str] = {
-    HardCodedBatch: "forward is called with three images only",
     RootParameters: "convolutions are recognised by the modules that they are in",
 }
 """What is not found yet, and why."""
