@@ -160,7 +160,8 @@ def test_they_have_the_parameters_of_the_variants() -> None:
 
 @pytest.mark.parametrize("entry", MENDED, ids=lambda each: f"{each.network.file}: {each.stage}: {each.names[0]}")
 def test_what_is_to_be_mended_is_what_the_entry_is_about(entry: Entry) -> None:
-    """The stages behind it may show it as well: no gradient comes through a one-hot vector."""
-    first = next(row for row in behaviour_of(entry.network, unmended(entry)).stages if row.verdict == "differs")
+    """And nothing else is, but for the gradient: none comes through a one-hot vector."""
+    first, *more = [row for row in behaviour_of(entry.network, unmended(entry)).stages if row.verdict == "differs"]
     assert first.stage == entry.stage
     assert entry.names[0] in names.parts_of(str(first.model))
+    assert {row.stage for row in more} <= {"gradient"}

@@ -24,6 +24,7 @@ from tests.parity.examples import (
     UnknownScores,
     UnknownSquash,
 )
+from tests.parity.examples.four_convolutions import Replacing
 
 
 def behaviour_of(model: nn.Module) -> Behaviour:
@@ -127,7 +128,7 @@ class OnlyFloat32(FourConvolutions):
         return super().route(hat @ torch.eye(16, dtype=torch.float32))
 
 
-@pytest.mark.parametrize("example", [FourConvolutions, MeanAgreement, ElementByElement])
+@pytest.mark.parametrize("example", [FourConvolutions, MeanAgreement, ElementByElement, Replacing])
 def test_a_model_that_does_not_run_in_float64_is_run_in_float32(example: type[FourConvolutions]) -> None:
     found = behaviour_of(type("Example", (OnlyFloat32, example), {})())
     assert (found.precision, behaviour_of(example()).precision) == ("float32", "float64")
