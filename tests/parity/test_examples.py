@@ -13,6 +13,7 @@ from capsaudit import api
 from capsaudit.catalogue import Variant, load_all
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.inspection.module import inspect_module
+from capsaudit.inspection.modules.forward import Arguments
 from capsaudit.inventory import Behaviour
 from capsaudit.parity import prepare
 from capsaudit.parity.behaviour import behaviour
@@ -24,6 +25,7 @@ from tests.parity.examples import (
     PENDING,
     BareView,
     Example,
+    HardCodedBatch,
     LayerByLayer,
     OnePassMore,
     Scrambled,
@@ -87,6 +89,24 @@ def test_a_decoder_that_only_the_loss_calls_is_not_seen(example: type[Example]) 
     found = rows(behaviour_of(example()))
     assert found.pop("decoder") == ("not seen", None)
     assert {stage: name for stage, (verdict, name) in found.items() if verdict != "agrees"} == example.DEVIATIONS
+
+
+@pytest.mark.parametrize("example", IN_LOSS)
+def test_a_decoder_that_only_the_loss_calls_is_seen_if_it_is_called(example: type[Example]) -> None:
+    model = example()
+    found = behaviour(model, inspect_module(model, "mine"), methods=["loss"])
+    rows = {row.stage: row for row in found.stages}
+    assert (rows["decoder"].verdict, rows["decoder"].model) == ("agrees", "masked by the target")
+
+
+def test_a_number_of_images_that_is_written_into_the_model_is_that_of_the_example() -> None:
+    model = HardCodedBatch()
+    inventory = inspect_module(model, "mine")
+    found = behaviour(model, inventory, Arguments((torch.rand(7, 1, 12, 12),)))
+    assert {row.stage: row.model for row in found.stages if row.verdict == "differs"} == HardCodedBatch.DEVIATIONS
+    without = behaviour(model, inventory)
+    assert without.verdict == "not run"
+    assert "shape '[7, 8, 16]' is invalid" in without.because
 
 
 @pytest.mark.parametrize(

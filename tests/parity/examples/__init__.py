@@ -84,6 +84,7 @@ __all__ = [
     "ElementByElement",
     "Example",
     "FourConvolutions",
+    "HardCodedBatch",
     "LayerByLayer",
     "MeanAgreement",
     "OneForward",
