@@ -152,7 +152,7 @@ class Readings(Generic[R]):
             return reading.front.errors.get(stage, reading.error)
         if stage in self.routing and stage in reading.names:
             other = self._replayed(reading, reading.names | {stage: reference})
-            return float((other - reading.v).norm() / reading.v.norm())
+            return float((other - reading.v).norm() / max(other.norm(), reading.v.norm()))
         if stage == "output" and stage in self.ends[0]:
             return self.run.recording.output_error(OUTPUTS[reference](reading.v))
         if stage == "decoder" and stage in self.ends[0] and self.has_labels:
