@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -96,7 +97,7 @@ def _later(run: Run) -> list[list[Tensor]]:
     return [layers[name] for name in sorted(layers) if name.startswith("fc") and name != "fc1"]
 
 
-def masked(capsules: Tensor, classes: Tensor) -> Tensor:
+def masked(capsules: Float[Tensor, "batch j e"], classes: Int[Tensor, " batch"]) -> Float[Tensor, "batch je"]:
     """All but the capsule of one class set to zero (section 4.1), flat.
 
     >>> masked(torch.ones(1, 2, 2), torch.tensor([1]))
@@ -105,7 +106,7 @@ def masked(capsules: Tensor, classes: Tensor) -> Tensor:
     return (capsules * F.one_hot(classes, capsules.shape[1]).unsqueeze(-1).to(capsules)).flatten(1)
 
 
-def selected(capsules: Tensor, classes: Tensor) -> Tensor:
+def selected(capsules: Float[Tensor, "batch j e"], classes: Int[Tensor, " batch"]) -> Float[Tensor, "batch e"]:
     """The capsule of one class alone.
 
     >>> selected(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([1]))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -73,8 +74,8 @@ OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
 VOTES = "û = W u"
 
 
-def votes(capsules: Tensor, matrices: Tensor) -> Tensor:
-    """Equation 2, û_j|i = W_ij u_i, of [batch, i, d] and [i, j, d, e].
+def votes(capsules: Float[Tensor, "batch i d"], matrices: Float[Tensor, "i j d e"]) -> Float[Tensor, "batch i j e"]:
+    """Equation 2, û_j|i = W_ij u_i.
 
     >>> votes(torch.ones(1, 2, 3), torch.ones(2, 4, 3, 5)).shape
     torch.Size([1, 2, 4, 5])
@@ -82,7 +83,9 @@ def votes(capsules: Tensor, matrices: Tensor) -> Tensor:
     return torch.einsum("bid,ijde->bije", capsules, matrices)
 
 
-def weighted_sum(coupling: Tensor, predicted: Tensor) -> Tensor:
+def weighted_sum(
+    coupling: Float[Tensor, "#batch i j"], predicted: Float[Tensor, "batch i j e"]
+) -> Float[Tensor, "batch j e"]:
     """Equation 2, s_j = Σ_i c_ij û_j|i.
 
     >>> weighted_sum(torch.full((1, 2, 4), 0.25), torch.ones(1, 2, 4, 5))[0, 0, 0]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -46,7 +47,9 @@ AGREEMENTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """The logits of the next iteration, of those of this one and the agreement û · v (procedure 1, line 7)."""
 
 
-def agreement(predicted: Tensor, capsules: Tensor) -> Tensor:
+def agreement(
+    predicted: Float[Tensor, "batch i j e"], capsules: Float[Tensor, "batch j e"]
+) -> Float[Tensor, "batch i j"]:
     """Procedure 1, line 7: û_j|i · v_j.
 
     >>> agreement(torch.ones(1, 2, 4, 5), torch.ones(1, 4, 5))[0, 0, 0]
