@@ -1,7 +1,6 @@
 """Every deviation of the examples is named, none is invented, and the models stay as they are."""
 
 import pickle
-import random
 from contextlib import nullcontext
 
 import pytest
@@ -105,7 +104,7 @@ def test_the_model_stays_as_it_is(ending: type[BaseException] | None) -> None:
     before = pickle.dumps(
         (dict(model.state_dict()), [part.training for part in model.modules()], list(model._forward_pre_hooks))
     )
-    process = torch.get_rng_state().tolist(), random.getstate(), torch.get_default_dtype(), torch.is_grad_enabled()
+    process = torch.get_rng_state().tolist(), torch.get_default_dtype(), torch.is_grad_enabled()
     with nullcontext() if ending is not KeyboardInterrupt else pytest.raises(KeyboardInterrupt):
         behaviour_of(model)
     after = pickle.dumps(
@@ -114,7 +113,6 @@ def test_the_model_stays_as_it_is(ending: type[BaseException] | None) -> None:
     assert after == before
     assert (
         torch.get_rng_state().tolist(),
-        random.getstate(),
         torch.get_default_dtype(),
         torch.is_grad_enabled(),
     ) == process
