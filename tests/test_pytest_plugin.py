@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.claims import CLAIMS, LINE, MODEL, WRONG
-from tests.parity import examples
 
 pytest_plugins = ["pytester"]
 
@@ -177,10 +176,11 @@ def test_no_function(model): ...
 
 
 def test_a_marker_states_the_function(pytester: pytest.Pytester) -> None:
-    pytester.path.joinpath("net.py").write_text(Path(examples.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    pytester.path.joinpath("tests").symlink_to(Path(__file__).parent)
+    pytester.path.joinpath("net.py").write_text("from tests.parity.examples import LayerByLayer, SoftmaxOverInputs\n")
     pytester.makepyfile(test_function=FUNCTION)
     pytester.syspathinsert()
-    done = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "test_function.py")
     done.assert_outcomes(passed=2, failed=3)
     text = done.stdout.str()
     assert "softmax is the first stage that differs" in text

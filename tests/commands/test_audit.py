@@ -324,8 +324,14 @@ def test_tensors_are_listed_only_where_that_is_asked_for(folder: Path) -> None:
     assert "body.1.running_mean" in listed
 
 
+def example_in(folder: Path, name: str) -> str:
+    """An example of behaviour as a target there."""
+    (folder / "tests").symlink_to(ROOT / "tests")
+    return f"tests.parity.examples:{name}"
+
+
 def test_behaviour_is_shown_and_sent_as_json(tmp_path: Path) -> None:
-    target = f"{ROOT / 'tests' / 'parity' / 'examples.py'}:BareView"
+    target = example_in(tmp_path, "BareView")
     shown = invoke("audit", target, "--input", "1,12,12", cwd=tmp_path)
     assert shown.returncode == 0
     assert "primary_caps.layout is the first stage that differs" in " ".join(shown.stdout.split())
@@ -337,13 +343,13 @@ def test_behaviour_is_shown_and_sent_as_json(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["--input", "1,12,12", "--no-behaviour"]])
 def test_no_behaviour_without_a_run_or_if_it_is_left_out(tmp_path: Path, arguments: list[str]) -> None:
-    target = f"{ROOT / 'tests' / 'parity' / 'examples.py'}:BareView"
+    target = example_in(tmp_path, "BareView")
     assert json.loads(invoke("audit", target, *arguments, "--format", "json", cwd=tmp_path).stdout)["behaviour"] is None
 
 
 IN_LOSS = """
 import torch
-from examples import LayerByLayer
+from tests.parity.examples import LayerByLayer
 
 class Net(LayerByLayer):
     def forward(self, x):
@@ -365,10 +371,13 @@ class Net(LayerByLayer):
 )
 def test_methods_are_called_beside_forward(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
     """Only `loss` is given labels, and runs the decoder."""
-    (tmp_path / "net.py").write_text(f"import sys\nsys.path.append({str(ROOT / 'tests' / 'parity')!r})\n{IN_LOSS}")
+    (tmp_path / "net.py").write_text(f"import sys\nsys.path.append({str(ROOT)!r})\n{IN_LOSS}")
     done = invoke("audit", "net.py:Net", *arguments, "--format", "json", cwd=tmp_path)
     assert done.returncode == code, done.stderr
-    shown = done.stderr if code else json.dumps(json.loads(done.stdout)["behaviour"]["stages"][-1])
+    shown = done.stderr
+    if code == 0:
+        stages = {row["stage"]: row for row in json.loads(done.stdout)["behaviour"]["stages"]}
+        shown = json.dumps(stages["decoder"])
     assert words in " ".join(shown.split())
 
 
@@ -403,7 +412,7 @@ def test_against_a_variant_a_difference_of_behaviour_disagrees(
 ) -> None:
     """Their counts agree. What cannot be determined is no disagreement."""
     (tmp_path / "small.toml").write_text(SMALL)
-    target = f"{ROOT / 'tests' / 'parity' / 'examples.py'}:{example}"
+    target = example_in(tmp_path, example)
     arguments = [target, "--input", "1,12,12", "--against", "small.toml", *more]
     done = invoke("audit", *arguments, "--format", "github", cwd=tmp_path)
     assert done.returncode == code, done.stderr
@@ -412,7 +421,7 @@ def test_against_a_variant_a_difference_of_behaviour_disagrees(
 
 def test_properties_of_a_capsule_network_are_shown_and_decide_nothing(tmp_path: Path) -> None:
     """An image's output depends on its batch: a warning, not a failure."""
-    target = f"{ROOT / 'tests' / 'parity' / 'examples.py'}:MeanAgreement"
+    target = example_in(tmp_path, "MeanAgreement")
     shown = invoke("audit", target, "--input", "1,12,12", cwd=tmp_path)
     assert shown.returncode == 0
     assert "independent of the batch        no" in shown.stdout
@@ -432,7 +441,7 @@ def test_properties_of_a_capsule_network_are_shown_and_decide_nothing(tmp_path: 
 def test_properties_are_tried_where_they_are_asked_for(
     folder: Path, target: str, arguments: list[str], verdict: str
 ) -> None:
-    named = target if ".py" in target else f"{ROOT / 'tests' / 'parity' / 'examples.py'}:OneForward"
+    named = target if ".py" in target else example_in(folder, "OneForward")
     found = json.loads(invoke("audit", named, *arguments, "--format", "json", cwd=folder).stdout)["behaviour"]
     holds = {row["property"]: row["holds"] for row in found["properties"]}
     assert found["verdict"] == verdict
