@@ -29,8 +29,8 @@ ALSO_THE_PAPERS = {
 }
 """The order of a convolution's channels means nothing; of the other two, the paper says nothing."""
 
-EVERY = 13
-"""The default run composes one pair in so many, `pytest -m slow` the others."""
+EVERY = 31
+"""The default run composes one pair in so many, `pytest -m exhaustive` the others."""
 
 
 class Alike(NamedTuple):
@@ -138,7 +138,7 @@ def pairs() -> Iterator[Choices]:
 
 
 def marked(each: Choices, number: int) -> object:
-    marks = [] if number % EVERY == 0 else [pytest.mark.slow]
+    marks = [] if number % EVERY == 0 else [pytest.mark.exhaustive]
     marks += [pytest.mark.xfail(reason=why) for confused, why in CONFUSED if each == confused]
     return pytest.param(each, marks=marks, id=", ".join(f"{stage}: {name}" for stage, name in each.items()))
 
