@@ -165,17 +165,20 @@ def audit(
     behaviour: bool = True,
     properties: bool = False,
     methods: Sequence[str] = (),
+    loss: str | Callable[..., object] | None = None,
 ) -> results.Audit:
     """Count a module, find the variant that it is, and judge claims about it. The module is not changed.
 
     With `inputs` (and `kwargs` of its forward) it is run once: lazy modules are materialised in a copy, and what a gradient reaches is
     compared with what is registered. With `behaviour`, copies of a capsule network with known weights are run too, to find out whether it
-    computes what the variant computes. `methods` names methods that are called after forward, such as a `loss` that runs the decoder.
+    computes what the variant computes. `methods` names methods that are called after forward, such as a `loss` that runs the decoder. `loss`
+    is a function, `path.py:function` or the name of a method of the model: its values are compared with those of the paper's loss.
     Properties that need no reference, such as that two runs agree, are tried on capsule networks, and with `properties` on any model. They
     decide nothing.
 
     Raises:
-        CapsauditError: it cannot be counted or run, a method does not run, a claim cannot be read, or there are no inputs to try properties on.
+        CapsauditError: it cannot be counted or run, a method or the loss does not run, a claim cannot be read, or there are no inputs to
+            try properties on.
     """
     from capsaudit.commands.audit import audit_module
 
@@ -192,6 +195,7 @@ def audit(
         behaviour=behaviour,
         properties=properties,
         methods=methods,
+        loss=loss,
     )
 
 
@@ -209,6 +213,7 @@ def audit_target(
     behaviour: bool = True,
     properties: bool = False,
     methods: Sequence[str] = (),
+    loss: str | None = None,
     watch: Callable[[str, str], None] = lambda *_: None,
 ) -> results.Audit:
     """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a .safetensors file or a state dict.
@@ -219,7 +224,7 @@ def audit_target(
     called with a target and what is being done with it.
 
     Raises:
-        CapsauditError: it cannot be loaded, counted or run, a method does not run, a claim cannot be read, or a file cannot be written.
+        CapsauditError: it cannot be loaded, counted or run, a method or the loss does not run, a claim cannot be read, or a file cannot be written.
     """
     from capsaudit.commands.audit import Options, audit_target
     from capsaudit.inspection.targets import is_target
@@ -233,6 +238,7 @@ def audit_target(
         behaviour=behaviour,
         properties=properties,
         methods=methods,
+        loss=loss,
     )
     return audit_target(
         target, options, against=chosen, claims=claims, write_to=write_variant, claims_to=write_claims, watch=watch

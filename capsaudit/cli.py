@@ -290,6 +290,13 @@ def audit(
             help="A method of the model to call after its forward, such as a loss that runs the decoder. Repeatable.",
         ),
     ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="A loss, path.py:function or a method of the model, to compare with the paper's margin and reconstruction losses.",
+        ),
+    ] = None,
     tensors: Annotated[
         bool,
         typer.Option("--tensors", help="List the tensors too. JSON always has them; CSV has the claims otherwise."),
@@ -315,7 +322,19 @@ def audit(
     from capsaudit.render.progress import stages
 
     written = destinations(formats or ["rich"], outputs or [])
-    options = (against, claims, kwargs, inputs, policy, write_variant, write_claims, no_behaviour, properties, methods)
+    options = (
+        against,
+        claims,
+        kwargs,
+        inputs,
+        policy,
+        write_variant,
+        write_claims,
+        no_behaviour,
+        properties,
+        methods,
+        loss,
+    )
     if target is None:
         if any(options):
             raise CapsauditError("audit: only --timeout, --format and --output apply without TARGET; name the model")
@@ -337,6 +356,7 @@ def audit(
             behaviour=not no_behaviour,
             properties=properties,
             methods=methods or (),
+            loss=loss,
             watch=shown,
         )
     _show(msgspec.structs.replace(result, lists_tensors=tensors), written)

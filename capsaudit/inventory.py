@@ -132,17 +132,40 @@ class BehaviourProperty(Struct, frozen=True, kw_only=True):
     because: str
 
 
+class BehaviourLoss(Struct, frozen=True, kw_only=True):
+    """A term of a loss function beside the paper's: the margin loss (Sabour et al. 2017, eq. 4) or the reconstruction loss (section 4.1).
+
+    Attributes:
+        term: Which of the two.
+        verdict: Whether they have the same values; `not seen` if the loss does not depend on what the term is of.
+        reference: The paper's.
+        model: The model's; null if nothing that is known fits.
+        factor: How many times the paper's it is; null if it is another function, or if that depends on the number of images.
+        error: The relative error to the paper's values; null if there are none to compare.
+        because: The reason of the verdict, as a clause.
+    """
+
+    term: Literal["margin", "reconstruction"]
+    verdict: BehaviourVerdict
+    reference: str
+    model: str | None
+    factor: float | None
+    error: float | None
+    because: str
+
+
 class Behaviour(Struct, frozen=True, kw_only=True):
     """Whether a model computes what its reference computes, stage by stage in the order of the forward pass.
 
     Attributes:
-        verdict: `differs` if any stage does; `not run` if its forward could not be run or its stages were left out, `not recognised` if
-            it is no capsule network. Properties do not change it.
+        verdict: `differs` if any stage or term of the loss does; `not run` if its forward could not be run or its stages were left out,
+            `not recognised` if it is no capsule network. Properties do not change it.
         reference: The variant that it is compared with.
         stages: The stages; none if it was not run or not recognised.
         because: The first stage that differs, or why nothing was determined.
         precision: The floating-point numbers that the model ran with; null if it was not run.
         properties: What was tried without a reference; none for a model that is no capsule network, unless they were asked for.
+        loss: The terms of a loss function, if one was named.
     """
 
     verdict: BehaviourVerdict | Literal["not recognised", "not run"]
@@ -151,6 +174,7 @@ class Behaviour(Struct, frozen=True, kw_only=True):
     because: str
     precision: Literal["float64", "float32"] | None = None
     properties: tuple[BehaviourProperty, ...] = ()
+    loss: tuple[BehaviourLoss, ...] = ()
 
 
 class Inventory(Struct, frozen=True, kw_only=True):

@@ -103,7 +103,7 @@ OUTPUTS: dict[str, list[str]] = {
     "audit": [
         "audit capsnets.claims.toml --against paper",
         "audit classifier.claims.toml",
-        "audit capsnets.py:OtherWidths --input 1,28,28",
+        "audit capsnets.py:OtherWidths --input 1,28,28 --loss losses.py:loss",
         "audit WRONG_CLAIMS",
     ],
     "audits": ["check OTHER_CLAIMS classifier.claims.toml", "claims WRONG_CLAIMS"],
@@ -236,7 +236,8 @@ def test_a_document_that_is_wrong_anywhere_is_refused(name: str, documents: dict
             assert not checked.is_valid(document), f"{kind} with an unknown key"
             del found["unknown"]
             assert checked.is_valid(document)
-    assert seen == definitions.keys()
+    without = {"BehaviourLoss"} if name == "audits" else set()  # a loss is named for one model at a time
+    assert seen == definitions.keys() - without
 
 
 def test_the_shipped_schemas_are_up_to_date() -> None:

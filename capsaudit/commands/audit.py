@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +20,7 @@ from capsaudit.errors import CapsauditError
 from capsaudit.families import UNCOUNTED_KNOBS, family_of, layers, total
 from capsaudit.inspection.load import Watcher, load
 from capsaudit.inspection.python.arguments import parse_kwargs
-from capsaudit.inspection.targets import parse_target
+from capsaudit.inspection.targets import Target, parse_target
 from capsaudit.inventory import POLICIES, STORED, Behaviour, Inventory, InventoryTensor, expect_policy
 from capsaudit.parity.behaviour import behaviour as behaviour_of
 from capsaudit.recognition.base import Match, NoMatch
@@ -100,9 +100,10 @@ def audit_module(
     behaviour: bool = True,
     properties: bool = False,
     methods: Sequence[str] = (),
+    loss: str | Callable[..., object] | None = None,
 ) -> Audit:
     """A module in memory. `behaviour`: whether it is determined, if there are inputs; `properties`: those of any model; `methods`: those that
-    are called after forward.
+    are called after forward; `loss`: a function, or the name of one or of a method.
 
     Raises:
         CapsauditError: as `audit`, or it cannot be run, or there are no inputs to try properties on.
@@ -114,11 +115,18 @@ def audit_module(
     if (behaviour or properties) and (inputs is not None or kwargs is not None):
         example = Arguments(tuple(inputs or ()), kwargs or {})
         found = behaviour_of(
-            model, inventory, example, against=against, stages=behaviour, properties=properties, methods=methods
+            model,
+            inventory,
+            example,
+            against=against,
+            stages=behaviour,
+            properties=properties,
+            methods=methods,
+            loss=_named(loss),
         )
         inventory = msgspec.structs.replace(inventory, behaviour=found)
     _expect_tried(inventory, properties=properties)
-    _expect_behaviour(inventory, methods)
+    _expect_behaviour(inventory, methods, loss)
     return audit(inventory, load_all(), against=against, claims=[*map(load_model_claims, claims)], policy=policy)[0]
 
 
@@ -132,6 +140,7 @@ class Options(Struct, frozen=True, kw_only=True):
     behaviour: bool = True
     properties: bool = False
     methods: Sequence[str] = ()
+    loss: str | None = None
 
 
 def audit_target(
@@ -173,13 +182,14 @@ def audit_target(
             stages=options.behaviour,
             properties=options.properties,
             methods=options.methods,
+            loss=_named(options.loss),
             beside=beside,
         )
         if options.behaviour or options.properties
         else None,
     )
     _expect_tried(inventory, properties=options.properties)
-    _expect_behaviour(inventory, options.methods)
+    _expect_behaviour(inventory, options.methods, options.loss)
     result, match = audit(inventory, load_all(), against=against, claims=files, policy=options.policy or STORED)
     if write_to is not None:
         write_variant(match, inventory, write_to)
@@ -212,15 +222,24 @@ def _expect_tried(inventory: Inventory, *, properties: bool) -> None:
         )
 
 
-def _expect_behaviour(inventory: Inventory, methods: Sequence[str]) -> None:
-    """What is asked for beside forward needs a forward pass of a capsule network."""
-    if not methods or (inventory.behaviour and inventory.behaviour.verdict != "not recognised"):
+def _named(loss: str | Callable[..., object] | None) -> Target | str | Callable[..., object] | None:
+    """A text with a colon names a function in Python code, whose path is relative to the current directory here; another one a method."""
+    if not isinstance(loss, str) or ":" not in loss:
+        return loss
+    parsed = parse_target(loss)
+    if parsed.kind == "python file":
+        return msgspec.structs.replace(parsed, source=str(Path.cwd() / parsed.source))
+    return parsed
+
+
+def _expect_behaviour(inventory: Inventory, methods: Sequence[str], loss: object) -> None:
+    """What is asked for beside forward needs a model that is a capsule network and runs."""
+    found = inventory.behaviour
+    if not (methods or loss) or (found and (found.stages or found.loss)):
         return
-    if inventory.behaviour:
-        because = inventory.behaviour.because
-    else:
-        because = "it was not run; pass its input, such as --input 1,28,28, and leave out --no-behaviour"
-    raise CapsauditError(f"{inventory.target}: the method {methods[0]} was not called: {because}")
+    what = "the loss" if loss else f"the method {methods[0]}"
+    because = "it was not run; pass its input, such as --input 1,28,28, and leave out --no-behaviour"
+    raise CapsauditError(f"{inventory.target}: {what} was not called: {found.because if found else because}")
 
 
 def audit_targets(targets: Sequence[str], options: Options, *, watch: Watcher = lambda *_: None) -> Audits:

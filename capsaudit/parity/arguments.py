@@ -12,6 +12,8 @@ from typing import NamedTuple, TypeVar
 from torch import Tensor
 from torch.nn import functional as F
 
+from capsaudit.errors import CapsauditError
+from capsaudit.inspection.foreign_errors import location, one_line
 from capsaudit.inspection.modules.contents import tensors_within
 from capsaudit.inspection.modules.forward import Arguments, parameters_of
 
@@ -19,6 +21,9 @@ T = TypeVar("T")
 
 _MOST_TRIED = 200
 """How many arrangements of known values are tried for one function."""
+
+_MOST_SHOWN = 6
+"""How many of the arguments that were tried an error lists."""
 
 LABELS = re.compile(r"y|ys|t|.*(label|target|class|truth|true|hot).*", re.IGNORECASE)
 """Names of parameters that labels are given to."""
@@ -112,6 +117,27 @@ def filled_in(arguments: Arguments, known: Known) -> Arguments:
     """Arguments with known values in their places."""
     named = {name: filled(each, known) for name, each in arguments.keywords.items()}
     return Arguments(tuple(filled(each, known) for each in arguments.positional), named)
+
+
+def called(name: str, function: Callable[..., object], arguments: Arguments, known: Known) -> object:
+    """What a function returns.
+
+    Raises:
+        CapsauditError: it raised an error; `name` and the arguments are in the message.
+    """
+    positional, keywords = filled_in(arguments, known)
+    try:
+        return function(*positional, **keywords)
+    except (Exception, SystemExit) as error:
+        raised = f"{one_line(error)}{location(error)}"
+        raise CapsauditError(f"{name}({described(arguments)}) raised {raised}") from error
+
+
+def shown(tried: Sequence[str]) -> str:
+    """What was tried, each once; of many the first."""
+    distinct = list(dict.fromkeys(tried)) or ["no parameter of it has the name of a known value"]
+    more = len(distinct) - _MOST_SHOWN
+    return "; ".join(distinct[:_MOST_SHOWN]) + (f"; and {more} more ways" if more > 0 else "")
 
 
 def within(value: object, kind: type[T]) -> Iterator[T]:

@@ -12,7 +12,7 @@ from capsaudit.errors import CapsauditError
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.families.efficient_capsnet import EfficientCapsNet
 from capsaudit.inspection.foreign_errors import one_line
-from capsaudit.inventory import Behaviour, BehaviourStage, BehaviourVerdict, Inventory
+from capsaudit.inventory import Behaviour, BehaviourLoss, BehaviourStage, BehaviourVerdict, Inventory
 from capsaudit.parity.base import NOT_STATED, Found, Method, Stage
 from capsaudit.recognition.base import Match, NoMatch, RecognisedNetwork
 from capsaudit.recognition.closest import closest
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from capsaudit.inspection.modules.forward import Arguments
+    from capsaudit.parity.calls import Call
+    from capsaudit.parity.loss_function import Named
 
 
 _LEFT_OUT = Behaviour(
@@ -38,6 +40,7 @@ def behaviour(
     stages: bool = True,
     properties: bool = False,
     methods: Sequence[str] = (),
+    loss: Named | None = None,
     beside: Behaviour | None = None,
 ) -> Behaviour:
     """Whether a module, which is not changed, computes what the variant it is closest to, or `against`, computes, and its properties.
@@ -50,15 +53,16 @@ def behaviour(
         stages: Whether the stages of its forward pass are determined.
         properties: Whether its properties are tried also if it is no capsule network, or if the stages are left out.
         methods: Those that are called after forward, such as a `loss` that runs the decoder.
+        loss: A function, or a method of the model, that is compared with the paper's loss.
         beside: What another model computes, which `against` is: it is the reference then, in place of the paper.
 
     Raises:
-        CapsauditError: there is no such method, or it does not run.
+        CapsauditError: there is no such method or loss, or it does not run.
     """
     match = closest(inventory, (against,) if against else load_all())
     network = match.network if isinstance(match, Match) else None
     capsules = network if network and isinstance(network.spec, CapsNet | EfficientCapsNet) else None
-    found = _determined(module, match, example, methods, beside) if stages or capsules is None else _LEFT_OUT
+    found = _determined(module, match, example, methods, loss, beside) if stages or capsules is None else _LEFT_OUT
     if not (properties or (stages and capsules)):
         return found
     from capsaudit.parity.properties import properties_of  # imports torch
@@ -71,6 +75,7 @@ def _determined(
     match: Match | NoMatch,
     example: Arguments | None,
     methods: Sequence[str],
+    loss: Named | None,
     beside: Behaviour | None,
 ) -> Behaviour:
     method = _method(match.network.spec) if isinstance(match, Match) else None
@@ -88,31 +93,41 @@ def _determined(
     except Exception as error:  # whatever a model does here, its parameters can be counted
         return _not_run(match.variant, error)
     call = with_methods(call, module, match.network, methods)
+    terms = _terms(loss, module, match.network, call)
     try:
         found = method.found(module, match.network, call)
     except Exception as error:
-        return _not_run(match.variant, error)
+        return _not_run(match.variant, error, terms)
     stages = method.stages(match.network.spec)
     if beside is not None:
         computed = {row.stage: row.model for row in beside.stages if row.verdict in ("agrees", "differs")}
         stages = [stage.of(computed.get(stage.name)) for stage in stages]
     rows = tuple(_row(stage, found) for stage in stages)
     rows = tuple(_with_candidates(row, module, match.network, methods) for row in rows)
-    verdicts = [row.verdict for row in rows]
+    verdicts = [row.verdict for row in rows] + [term.verdict for term in terms if term.verdict != "not seen"]
     order: tuple[BehaviourVerdict, ...] = ("differs", "undetermined", "not seen", "agrees")
     verdict = next(each for each in order if each in verdicts)
     return Behaviour(
         verdict=verdict,
         reference=match.variant.id,
         stages=rows,
-        because=_because(stages, rows),
+        because=_because(stages, rows, terms),
         precision=found.precision,
+        loss=terms,
     )
 
 
-def _not_run(reference: Variant, error: Exception) -> Behaviour:
+def _terms(loss: Named | None, module: nn.Module, network: RecognisedNetwork, call: Call) -> tuple[BehaviourLoss, ...]:
+    if loss is None:
+        return ()
+    from capsaudit.parity.loss_rows import loss_rows
+
+    return loss_rows(loss, module, network, call)
+
+
+def _not_run(reference: Variant, error: Exception, terms: tuple[BehaviourLoss, ...] = ()) -> Behaviour:
     because = str(error) if isinstance(error, CapsauditError) else one_line(error)
-    return Behaviour(verdict="not run", reference=reference.id, stages=(), because=because)
+    return Behaviour(verdict="not run", reference=reference.id, stages=(), because=because, loss=terms)
 
 
 def _with_candidates(
@@ -187,7 +202,7 @@ def _nothing_fits(nearest: tuple[str, float] | None) -> str:
     )
 
 
-def _because(stages: Sequence[Stage], rows: Sequence[BehaviourStage]) -> str:
+def _because(stages: Sequence[Stage], rows: Sequence[BehaviourStage], terms: Sequence[BehaviourLoss]) -> str:
     """The first stage that differs, or what keeps the whole from being determined."""
     for stage, row in zip(stages, rows, strict=True):
         if row.verdict == "differs":
@@ -196,5 +211,8 @@ def _because(stages: Sequence[Stage], rows: Sequence[BehaviourStage]) -> str:
                 f"{row.stage} is the first stage that differs: the model's is {row.model}, the reference's {row.reference}{where}; "
                 "what follows is judged from the model's own values"
             )
+    if differing := next((term for term in terms if term.verdict == "differs"), None):
+        return f"no stage differs; the {differing.term} loss does: the model's is {differing.model}, the paper's {differing.reference}"
     open_ = [row.stage for row in rows if row.verdict != "agrees"]
+    open_ += [f"{term.term} loss" for term in terms if term.verdict == "undetermined"]
     return f"no stage differs; {', '.join(open_)} could not be determined" if open_ else "every stage agrees"

@@ -10,13 +10,9 @@ from typing import NamedTuple
 from torch import nn
 
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.foreign_errors import location, one_line
 from capsaudit.inspection.modules.forward import Arguments
-from capsaudit.parity.arguments import Given, Known, arrangements, described, filled_in
+from capsaudit.parity.arguments import Given, Known, arrangements, called, shown
 from capsaudit.validation import nearest
-
-_MOST_SHOWN = 6
-"""How many of the arguments that were tried an error lists."""
 
 
 class MethodCall(NamedTuple):
@@ -31,12 +27,7 @@ class MethodCall(NamedTuple):
         Raises:
             CapsauditError: it raised an error.
         """
-        positional, keywords = filled_in(self.arguments, known)
-        try:
-            return method_of(module, self.name)(*positional, **keywords)
-        except (Exception, SystemExit) as error:
-            raised = f"{one_line(error)}{location(error)}"
-            raise CapsauditError(f"{self.name}({described(self.arguments)}) raised {raised}") from error
+        return called(self.name, method_of(module, self.name), self.arguments, known)
 
 
 def method_call(module: nn.Module, name: str, known: Known, likely: Sequence[Given]) -> MethodCall:
@@ -55,13 +46,6 @@ def method_call(module: nn.Module, name: str, known: Known, likely: Sequence[Giv
         else:
             return made
     raise CapsauditError(f"the method {name} of the model did not run: {shown(tried)}")
-
-
-def shown(tried: Sequence[str]) -> str:
-    """What was tried, each once; of many the first."""
-    distinct = list(dict.fromkeys(tried)) or ["no parameter of it has the name of a known value"]
-    more = len(distinct) - _MOST_SHOWN
-    return "; ".join(distinct[:_MOST_SHOWN]) + (f"; and {more} more ways" if more > 0 else "")
 
 
 def method_of(module: nn.Module, name: str) -> Callable[..., object]:

@@ -101,7 +101,7 @@ def call_of(module: nn.Module, network: RecognisedNetwork, example: Arguments | 
     tried: dict[str, list[str]] = {}
     for call in _calls(module, network, example):
         try:
-            _tried(call, module, network.spec)
+            called_copy(call, module, network.spec)
         except CapsauditError as error:
             tried.setdefault(described(call.arguments), []).extend(error.faults)
         else:
@@ -117,7 +117,7 @@ def with_methods(call: Call, module: nn.Module, network: RecognisedNetwork, name
         CapsauditError: there is no such method, or it raised an error for all arguments that were tried.
     """
     for name in names:
-        copied, output = _tried(call, module, network.spec)
+        copied, output = called_copy(call, module, network.spec)
         known = with_output(call.known(_images(network.spec, call)), output, call.dimension)
         with restored_random_state(), default_dtype(call.dtype), torch.no_grad():
             found = method_call(copied, name, known, given_in(call.arguments))
@@ -136,7 +136,7 @@ def _calls(module: nn.Module, network: RecognisedNetwork, example: Arguments | N
                 yield Call(arguments, dtype, batch, sizes.classes, sizes.dimension)
 
 
-def _tried(call: Call, module: nn.Module, spec: Spec) -> tuple[nn.Module, object]:
+def called_copy(call: Call, module: nn.Module, spec: Spec) -> tuple[nn.Module, object]:
     """A copy that was called, and its output."""
     with restored_random_state(), default_dtype(call.dtype), torch.no_grad():
         copied = copy_of(module, call.dtype)

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from math import prod
@@ -363,7 +364,7 @@ class Net(LayerByLayer):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--input", "1,12,12", "--method", "loss"], 0, '"verdict": "agrees"'),
+        (["--input", "1,12,12", "--method", "loss"], 0, "agrees"),
         (["--input", "1,12,12", "--method", "lose"], 2, "Net has no method 'lose'; did you mean 'loss'?"),
         (["--method", "loss"], 2, "the method loss was not called: it was not run; pass its input"),
         (["--input", "1,12,12", "--method", "loss", "--no-behaviour"], 2, "the method loss was not called"),
@@ -374,11 +375,65 @@ def test_methods_are_called_beside_forward(tmp_path: Path, arguments: list[str],
     (tmp_path / "net.py").write_text(f"import sys\nsys.path.append({str(ROOT)!r})\n{IN_LOSS}")
     done = invoke("audit", "net.py:Net", *arguments, "--format", "json", cwd=tmp_path)
     assert done.returncode == code, done.stderr
-    shown = done.stderr
-    if code == 0:
-        stages = {row["stage"]: row for row in json.loads(done.stdout)["behaviour"]["stages"]}
-        shown = json.dumps(stages["decoder"])
-    assert words in " ".join(shown.split())
+    if code:
+        assert words in " ".join(done.stderr.split())
+    else:
+        rows = {row["stage"]: row["verdict"] for row in json.loads(done.stdout)["behaviour"]["stages"]}
+        assert rows["decoder"] == words
+
+
+LOSSES = """
+import torch
+
+def margin(lengths, labels):
+    present = torch.nn.functional.one_hot(labels, 10)
+    return (present * torch.relu(0.9 - lengths) + (1 - present) * torch.relu(lengths - 0.1)).sum(1).mean()
+
+def failing(lengths):
+    raise ValueError("never")
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "rich", "markdown", "github"])
+def test_a_loss_is_compared_with_the_papers(tmp_path: Path, form: str) -> None:
+    """Hinges that are not squared, and a weight of one: with --against, the loss alone makes the difference."""
+    (tmp_path / "small.toml").write_text(SMALL)
+    (tmp_path / "losses.py").write_text(LOSSES)
+    target = example_in(tmp_path, "OneForward")
+    arguments = [target, "--input", "1,12,12", "--against", "small.toml", "--loss", "losses.py:margin"]
+    done = invoke("audit", *arguments, "--format", form, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    shown = re.sub(r"[\s|]+", " ", done.stdout)
+    assert "no stage differs; the margin loss does: the model's is eq. 4, not squared, λ = 1," in shown
+    if form == "json":
+        rows = json.loads(done.stdout)["behaviour"]["loss"]
+        keys = {"term", "verdict", "reference", "model", "factor", "error", "because"}
+        assert [set(row) for row in rows] == [keys, keys]
+        assert [(row["term"], row["verdict"]) for row in rows] == [
+            ("margin", "differs"),
+            ("reconstruction", "not seen"),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        ("losses.py:marginal", "losses.py:marginal: module has no attribute 'marginal'; did you mean 'margin'?"),
+        ("missing.py:margin", "missing.py: file not found"),
+        (
+            "losses.py:failing",
+            "the loss did not run: failing(lengths = lengths) raised ValueError: never (losses.py, line 9)",
+        ),
+        ("lose", "OneForward has no method 'lose'"),
+        ("losses.ipynb:margin", "is a notebook"),
+    ],
+)
+def test_a_loss_that_cannot_be_called(tmp_path: Path, loss: str, words: str) -> None:
+    (tmp_path / "losses.py").write_text(LOSSES)
+    target = example_in(tmp_path, "OneForward")
+    done = invoke("audit", target, "--input", "1,12,12", "--loss", loss, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in " ".join(done.stderr.split())
 
 
 SMALL = """

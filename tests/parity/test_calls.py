@@ -14,6 +14,7 @@ from capsaudit.errors import CapsauditError
 from capsaudit.inspection.module import inspect_module
 from capsaudit.inspection.modules.forward import Arguments
 from capsaudit.inventory import Behaviour
+from capsaudit.parity.arguments import Known, arrangements, described
 from capsaudit.parity.behaviour import behaviour
 from capsaudit.parity.calls import Call
 from capsaudit.parity.prepare import call_of
@@ -132,6 +133,15 @@ def test_example_inputs_show_how_a_model_is_called(model: type[OneForward], exam
     assert call_for(model(), example).batch == batch
     found = behaviour_of(model(), example)
     assert (found.verdict, {row.verdict for row in found.stages}) == ("agrees", {"agrees"}), found.because
+
+
+def test_no_value_is_given_twice() -> None:
+    """`data` has the images, so `x` may be anything else."""
+    known = Known(IMAGES, LABELS, 10, lengths=torch.rand(2, 10), capsules=torch.rand(2, 10, 16))
+    found = [described(each) for each in arrangements(InLoss().loss, known)]
+    assert found[0] == "data = images, x = lengths, target = labels as indices"
+    assert "data = images, x = capsules, target = labels as one-hot rows" in found
+    assert not any("x = images" in each for each in found)
 
 
 def test_without_its_example_a_model_of_two_images_does_not_run() -> None:

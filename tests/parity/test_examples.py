@@ -73,7 +73,9 @@ def test_channels_last_memory_changes_no_verdict(example: type[Example]) -> None
         assert rows(found) == rows(behaviour_of(example()))
 
 
-@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(3, 20))])
+@pytest.mark.parametrize(
+    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(3, 20))]
+)
 @pytest.mark.parametrize("example", CLEAN)
 def test_no_weights_make_a_deviation(example: type[Example], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither its own nor those that are written into the copy that is run."""

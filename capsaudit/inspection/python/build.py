@@ -37,12 +37,22 @@ def load_python(target: Target, kwargs: Mapping[str, object], *, imported: Calla
     Raises:
         CapsauditError: the module cannot be imported, has no such attribute, or the attribute does not give an `nn.Module`.
     """
+    found = load_attribute(target, imported=imported)
+    return _instance(found, target, kwargs) if isinstance(found, nn.Module) else _built(found, target, kwargs)
+
+
+def load_attribute(target: Target, *, imported: Callable[[], None] = lambda: None) -> object:
+    """Import the module that contains the target, and return what it names. `imported` is called in between.
+
+    Raises:
+        CapsauditError: the module cannot be imported, or has no such attribute.
+    """
     sys.argv = [target.source]  # a user's module may parse it
     found: object = import_target(target)
     imported()
     for name in target.name.split("."):
         found = _attribute(found, name, target)
-    return _instance(found, target, kwargs) if isinstance(found, nn.Module) else _built(found, target, kwargs)
+    return found
 
 
 def example_inputs(module: nn.Module, inputs: Sequence[tuple[Shape, str]]) -> tuple[Tensor, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from capsaudit.inspection.targets import is_target
-from capsaudit.inventory import Behaviour, BehaviourProperty, BehaviourStage
+from capsaudit.inventory import Behaviour, BehaviourLoss, BehaviourProperty, BehaviourStage
 from capsaudit.render.document import Cell, Column, Document, Grid, Waterfall, figure, number, shape, verdict, word
 from capsaudit.render.reasons import because, listed
 from capsaudit.render.tables.base import BLANK, setting
@@ -16,6 +16,9 @@ from capsaudit.results import Audit, AuditedLayer, Audits, Step
 
 _MANY = 60
 """How many layers are shown one by one; those of a larger model are grouped. JSON has all."""
+
+_LONG = ("paper", "the model", "because")
+"""Columns of the table of the loss that wrap."""
 
 _BYTES = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
@@ -246,6 +249,11 @@ def _behaviour(found: Behaviour) -> Iterator[Grid | str]:
         yield Grid(name="behaviour", columns=columns, rows=tuple(map(_stage_row, found.stages)))
     if found.precision == "float32":
         yield "The model does not run in float64; it was run in float32."
+    if found.loss:
+        names = ("loss", "paper", "the model", "factor", "error", "verdict", "because")
+        shown = tuple(Column(name, right=name in ("factor", "error"), wraps=name in _LONG) for name in names)
+        yield "Loss:"
+        yield Grid(name="loss", columns=shown, rows=tuple(map(_loss_row, found.loss)))
     if found.verdict != "not recognised":
         yield f"Behaviour: {found.verdict}; {found.because}."
     if found.properties:
@@ -262,12 +270,23 @@ def _property_row(row: BehaviourProperty) -> tuple[Cell, ...]:
     return word(row.property), holds[row.holds], word(row.because)
 
 
-def _stage_row(row: BehaviourStage) -> tuple[Cell, ...]:
-    error = None if row.error is None else "< 1e-6" if row.error < _ROUNDING else f"{row.error:.2g}"
+def _loss_row(row: BehaviourLoss) -> tuple[Cell, ...]:
     return (
-        word(row.stage),
+        word(row.term),
         word(row.reference),
         word(row.model),
+        word(None if row.factor is None else f"{row.factor:.4g}"),
+        *_judged(row),
+    )
+
+
+def _stage_row(row: BehaviourStage) -> tuple[Cell, ...]:
+    return word(row.stage), word(row.reference), word(row.model), *_judged(row)
+
+
+def _judged(row: BehaviourStage | BehaviourLoss) -> tuple[Cell, ...]:
+    error = None if row.error is None else "< 1e-6" if row.error < _ROUNDING else f"{row.error:.2g}"
+    return (
         word(error),
         word(row.verdict, tone="good" if row.verdict == "agrees" else "bad" if row.verdict == "differs" else ""),
         BLANK if row.verdict == "agrees" else word(row.because),
