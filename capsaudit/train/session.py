@@ -179,8 +179,8 @@ class Session:
         self.saved = time.monotonic()
         if self.group.rank:
             return
-        settings, rows = self.run.settings, self.run.epochs.rows()
-        last = weights.weights(self.model, settings.variant, settings.network)
+        rows = self.run.epochs.rows()
+        last = weights.weights(self.model, self.run.settings.network)
         state = weights.state(self.optimiser, self.names, self.group.device)
         contents = {checkpoint.LAST: last, checkpoint.STATE: state}
         if rows and chosen(rows) is rows[-1] and rows[-1]["step"] == self.optimiser.steps:

@@ -20,10 +20,10 @@ from capsaudit.train.settings import spec_of
 _MOMENTS, _CPU, _CUDA = "optimiser", "random.cpu", "random.cuda"
 
 
-def weights(model: Network, variant: str, network: Data) -> bytes:
-    """A file with the model's tensors alone."""
+def weights(model: Network, network: Data) -> bytes:
+    """A file with the model's tensors alone. It has one key of metadata: safetensors writes several in any order."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    return save(tensors, {"format": "pt", "variant": variant, "network": json.dumps(network)})
+    return save(tensors, {"network": json.dumps(network)})
 
 
 def put_weights(model: Network, content: bytes, name: str) -> None:
@@ -51,7 +51,7 @@ def state(optimiser: Adam, names: Mapping[Tensor, str], device: str) -> bytes:
     for parameter, kept in zip(optimiser.parameters, optimiser.state(), strict=True):
         for moment, tensor in kept.items():
             tensors[f"{_MOMENTS}.{moment}.{names[parameter]}"] = tensor.detach().cpu().contiguous()
-    return save(tensors, {"format": "pt"})
+    return save(tensors)
 
 
 def restore(optimiser: Adam, names: Mapping[Tensor, str], device: str, content: bytes, name: str) -> None:
