@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -29,7 +30,7 @@ def extent(content: bytes) -> Extent:
 
 
 class Log:
-    """A file of rows, which exists as soon as there is one.
+    """A file of rows.
 
     Raises:
         CapsauditError: by each method that writes, where the file cannot be written.
@@ -38,23 +39,18 @@ class Log:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def make(self) -> None:
+        """Make the file, without rows, where there is none."""
+        self._write(b"")
+
     def append(self, row: Row) -> None:
         """Add a row. It is written at once; only `sync` says that it is on the disk."""
-        line = json.dumps(row, allow_nan=False).encode() + b"\n"
-        try:
-            with self.path.open("ab", buffering=0) as stream:
-                if stream.write(line) != len(line):
-                    raise OSError(0, "no space left for a row")
-        except OSError as error:
-            raise CapsauditError(f"{self.path}: cannot be written: {error.strerror}") from error
+        self._write(json.dumps(row, allow_nan=False).encode() + b"\n")
 
     def sync(self) -> Extent:
         """Have all rows on the disk; returns how far they reach."""
-        content = self._content()
-        if content:
-            with self.path.open("rb+") as stream:
-                os.fsync(stream.fileno())
-        return extent(content)
+        self._write(b"", sync=True)
+        return extent(self._content())
 
     def cut(self, kept: Extent) -> None:
         """Remove what was added after a checkpoint.
@@ -77,6 +73,16 @@ class Log:
     def rows(self) -> list[Row]:
         """All rows, without one that is not whole."""
         return [json.loads(line) for line in self._content().splitlines(keepends=True) if line.endswith(b"\n")]
+
+    def _write(self, line: bytes, *, sync: bool = False) -> None:
+        try:
+            with self.path.open("ab", buffering=0) as stream:
+                if line and stream.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                if sync:
+                    os.fsync(stream.fileno())
+        except OSError as error:
+            raise CapsauditError(f"{self.path}: cannot be written: {error.strerror}") from error
 
     def _content(self) -> bytes:
         try:

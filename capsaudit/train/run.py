@@ -81,7 +81,6 @@ def begin_or_resume(folder: Path, settings: RunSettings, *, fork: bool) -> Run:
     if not is_run(folder):
         _expect_empty(folder)
         write_atomically(folder / SETTINGS, as_toml(settings))
-        return read(folder)
     found = read(folder)
     if changed := list(differences(found.settings, settings)):
         found = _forked(found, settings, changed, fork=fork)
@@ -117,6 +116,8 @@ def _expect_empty(folder: Path) -> None:
 
 
 def _cut(run: Run) -> None:
+    for log in (run.steps, run.epochs):
+        log.make()
     if run.checkpoint is not None:
         for log in (run.steps, run.epochs):
             log.cut(run.checkpoint.manifest.logs[log.path.name])

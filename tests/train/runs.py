@@ -47,8 +47,14 @@ def write_small(folder: Path) -> Path:
 
 def train(variant: Path, output: Path, **settings: Any) -> api.TrainingRun:
     """Train it on the digits of the package."""
-    common = {"epochs": EPOCHS, "batch_size": BATCH, "learning_rate": 0.003, "threads": 1, "data": "digits"}
-    return api.train(variant, output=output, **common | settings)
+    common: dict[str, Any] = {
+        "epochs": EPOCHS,
+        "batch_size": BATCH,
+        "learning_rate": 0.003,
+        "threads": 1,
+        "data": "digits",
+    }
+    return api.train(variant, output=output, **(common | settings))
 
 
 def command(variant: Path, output: Path, *more: str) -> list[str]:
