@@ -14,6 +14,7 @@ from capsaudit.catalogue import Variant
 from capsaudit.data.dataset import Dataset
 from capsaudit.results import FirstLast, RunPicture, TestError, TrainingEstimate, TrainingRun
 from capsaudit.signals import held
+from capsaudit.text import valid
 from capsaudit.train.checkpoint import LAST
 from capsaudit.train.distributed import Processes, processes
 from capsaudit.train.pictures import FullRun, Subject, draw
@@ -83,7 +84,7 @@ def settings_of(
         torch.set_num_threads(threads)
     two = variant.data == "multimnist"
     return RunSettings(
-        variant=variant.id,
+        variant=valid(variant.id),
         images="multimnist" if two else "digits",
         data=dataset.name,
         data_sha256=checksum(dataset),

@@ -134,6 +134,8 @@ class Session:
 
     def _end(self, epoch: int, stopped: Callable[[], bool]) -> bool:
         """Evaluate an epoch and save; False: it was stopped before it was evaluated."""
+        if time.monotonic() - self.saved >= self.seconds / 5:  # evaluation may take as long as a checkpoint may wait
+            self.save()
         started = time.perf_counter()
         errors: Row = {"validation_error": None}
         for name, batches in (("validation_error", self.splits.validation), ("test_error", self.splits.test)):

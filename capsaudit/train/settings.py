@@ -15,7 +15,7 @@ from capsaudit.errors import CapsauditError, FileError
 from capsaudit.families import FAMILIES, family_of, impossible
 from capsaudit.knobs import flatten, to_data
 from capsaudit.spec import Data, Spec, Value
-from capsaudit.text import toml_escaped, valid
+from capsaudit.text import toml_escaped
 from capsaudit.train.protocol import Protocol
 from capsaudit.validation import faults_of, nearest, shown
 
@@ -64,8 +64,9 @@ FIXED = ("variant", "images", "data", "network", "batch_size", "validation")
 
 
 def network_of(spec: Spec) -> Data:
-    """A network as a table that `spec_of` reads."""
-    return {"family": family_of(spec).name} | to_data(spec)
+    """A network as a table that `spec_of` reads, with lists where specs have tuples, as files do."""
+    table: Data = msgspec.json.decode(msgspec.json.encode(to_data(spec)))
+    return {"family": family_of(spec).name} | table
 
 
 def spec_of(network: Data) -> Spec:
@@ -102,7 +103,7 @@ def is_fixed(name: str) -> bool:
 def as_toml(settings: RunSettings) -> bytes:
     """The content of `settings.toml`."""
     data = msgspec.to_builtins(settings)
-    return toml_escaped(valid(tomli_w.dumps(_without_absent(data)))).encode()
+    return toml_escaped(tomli_w.dumps(_without_absent(data))).encode()
 
 
 def read_settings(path: Path) -> RunSettings:

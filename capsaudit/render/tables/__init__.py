@@ -23,7 +23,7 @@ DOCUMENTS = {
     "Reconciliation": "reconcile.reconcile",
     "Report": "report.report",
     "Runs": "train_smoke.train_smoke",
-    "TrainingEstimate": "train.dry_run",
+    "TrainingEstimate": "train.train_dry_run",
     "TrainingRun": "train.train",
     "VariantList": "count.variants",
 }

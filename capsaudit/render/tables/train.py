@@ -23,7 +23,7 @@ def train(result: TrainingRun) -> Document:
     return Document(title=title, parts=(grid, *_sentences(result), _settings(result.settings)))
 
 
-def dry_run(result: TrainingEstimate) -> Document:
+def train_dry_run(result: TrainingEstimate) -> Document:
     """What a run would take."""
     left = result.steps - result.steps_done
     rows = (
