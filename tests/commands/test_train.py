@@ -1,6 +1,7 @@
 """train as users run it: its JSON, real signals, a full disk, several processes, and everything that can be wrong with a folder."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -263,6 +264,12 @@ def test_a_loss_that_is_not_finite_ends_the_run(small: Path, tmp_path: Path) -> 
     message = refused(small, tmp_path / "run", "--learning-rate", "1e30")
     assert "is not finite; the checkpoint before stays" in message
     assert json.loads((tmp_path / "run/manifest.json").read_text())["step"] == 0
+
+
+def test_every_file_of_a_run_is_documented(undisturbed: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/files.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(.+?)` \|", page.partition("## Runs")[2], re.MULTILINE))
+    assert {path.name + "/" * path.is_dir() for path in undisturbed.iterdir()} == named
 
 
 def test_without_validation_there_is_no_best(small: Path, tmp_path: Path) -> None:
