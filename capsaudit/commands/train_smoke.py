@@ -78,7 +78,7 @@ def prepare(device: str, *, threads: int | None) -> None:
     if threads is not None and threads < 1:
         raise CapsauditError(f"threads is {threads}; expected at least 1")
     try:
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).item()  # device meta has no values
     except (RuntimeError, AssertionError) as error:
         raise CapsauditError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
     if threads:

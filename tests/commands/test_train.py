@@ -17,6 +17,7 @@ from capsaudit.train.session import RunProgress
 from tests.data.idx_files import small_mnist
 from tests.processes import ignoring, invoke, run, start
 from tests.train.runs import BATCH, EPOCHS, STEPS, command, rows, train, write_small
+from tests.train.tiny import write_tiny
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are those of POSIX systems")
 
@@ -188,6 +189,7 @@ def refused(small: Path, folder: Path, *more: str) -> str:
     ("options", "message"),
     [
         (("--device", "tpu"), "device 'tpu' cannot be used"),
+        (("--device", "meta"), "device 'meta' cannot be used"),
         (("--device", "cuda:99"), "device 'cuda:99' cannot be used"),
         (("--batch-size", "1319"), "batch_size is 1,319; expected at most the 1,318 training images"),
         (("--validation", "1437"), "validation is 1,437; expected fewer than the 1,437 training images"),
@@ -316,3 +318,14 @@ def test_arguments_of_the_function(small: Path, tmp_path: Path) -> None:
     with pytest.raises(CapsauditError, match="no setting 'sede'; did you mean 'seed'"):
         api.train(small, output=tmp_path, epochs=1, sede=1)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_real_mnist_is_learnt(mnist_folder: Path, tmp_path: Path) -> None:
+    """55,000 / 275 = 200 steps; 10,000 test images, of which chance would find a tenth."""
+    variant = write_tiny(tmp_path, "paper")
+    settings = ("--epochs", "1", "--batch-size", "275", "--learning-rate", "0.003", "--format", "json")
+    done = run("train", str(variant), *settings, "--output", str(tmp_path / "run"), "--data-dir", str(mnist_folder))
+    found = json.loads(done.stdout)
+    assert (found["steps"], found["validation_images"], found["test_images"]) == (200, 5000, 10_000)
+    assert found["test_error"]["last"] < 0.2

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import signal
 import time
 import tomllib
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from capsaudit import api
 from capsaudit.errors import CapsauditError
+from capsaudit.train.session import RunProgress
 from tests.train.runs import EPOCHS, STEPS, rows, started, train, write_small
 
 KILLS = 20
@@ -65,6 +68,37 @@ def test_a_run_killed_at_twenty_random_moments_has_the_log_of_one_that_was_not(
     assert (folder / "last.safetensors").read_bytes() == (undisturbed / "last.safetensors").read_bytes()
     assert (folder / "best.safetensors").read_bytes() == (undisturbed / "best.safetensors").read_bytes()
     assert (folder / "state.safetensors").read_bytes() == (undisturbed / "state.safetensors").read_bytes()
+
+
+def steps_until(end: int, variant: api.AnyVariant, folder: Path, *stops: int) -> list[dict[str, Any]]:
+    """The rows of a run that is interrupted after each of these steps and goes on, to step `end`."""
+    for stop in (*stops, end):
+
+        def watch(at: RunProgress, stop: int = stop) -> None:
+            if at.step == stop:
+                signal.raise_signal(signal.SIGINT)
+
+        with pytest.raises(KeyboardInterrupt):
+            api.train(variant, output=folder, epochs=1, batch_size=4, data="digits", threads=2, watch=watch)
+    return rows(folder)["steps.jsonl"]
+
+
+TWO_DIGITS = """
+data = "multimnist"
+extends = "small.toml"
+summary = "two digits"
+"""
+
+
+@pytest.mark.parametrize("variant", ["efficient-capsnet", "two digits"])
+def test_running_statistics_and_overlaid_digits_go_on_as_well(variant: str, small: Path, tmp_path: Path) -> None:
+    """On two threads."""
+    two = small.with_name("two.toml")
+    two.write_text(TWO_DIGITS)
+    found = two if variant == "two digits" else variant
+    whole = steps_until(8, found, tmp_path / "whole")
+    assert steps_until(8, found, tmp_path / "parts", 1, 4) == whole
+    assert len(whole) == 8
 
 
 def test_a_finished_run_again_changes_nothing(small: Path, undisturbed: Path) -> None:
