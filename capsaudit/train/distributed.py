@@ -33,11 +33,18 @@ class Processes:
         return [value / self.count for value in self.sum(values)]
 
     def sum(self, values: Sequence[float]) -> list[float]:
-        """The sums of what each process has. Every process must call it."""
+        """The sums of what each process has. Every process must call it.
+
+        Raises:
+            CapsauditError: another process has ended.
+        """
         if self.count == 1:
             return list(values)
         gathered = torch.tensor(values, dtype=torch.float64, device=self.device)
-        dist.all_reduce(gathered)
+        try:
+            dist.all_reduce(gathered)
+        except RuntimeError as error:
+            raise CapsauditError(f"process {self.rank}: another process has ended; its message says why") from error
         return gathered.tolist()
 
     def wait(self) -> None:

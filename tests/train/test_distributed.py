@@ -34,6 +34,15 @@ def test_batch_normalisation_is_refused_with_the_reason() -> None:
     Processes().loss(model, Objective())
 
 
+def test_a_process_that_is_left_alone_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_reduce(_: torch.Tensor) -> None:
+        raise RuntimeError("Connection closed by peer")
+
+    monkeypatch.setattr("torch.distributed.all_reduce", all_reduce)
+    with pytest.raises(CapsauditError, match="process 1: another process has ended; its message says why"):
+        Processes(1, 2).wait()
+
+
 def test_processes_that_cannot_be_connected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("MASTER_ADDR", raising=False)
