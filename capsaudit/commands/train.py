@@ -60,6 +60,7 @@ def train(
         else:
             group.wait()
             _finish(read(folder), parts, group, checkpoint_seconds, lambda _: None, lambda _: None)
+        group.wait()  # for the last checkpoint, which the first process may still be writing
         finished = read(folder)
         drawn = _drawn(finished, parts, pictures) if pictures is not None and group.rank == 0 else ()
         return msgspec.structs.replace(result_of(finished, parts), pictures=drawn)
