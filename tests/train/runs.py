@@ -72,9 +72,9 @@ def rows(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def started(variant: Path, output: Path, **settings: Any) -> ForkServerProcess:
-    """A process of its own that trains; it starts in a moment, because it is forked from one that has imported torch."""
+    """A process of its own that trains; it starts in a moment, because it is forked from one that has imported everything."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["capsaudit.commands.train"])
+    context.set_forkserver_preload(["capsaudit.commands.train", "sklearn.datasets"])
     process = context.Process(target=train, args=(variant, output), kwargs=settings)
     process.start()
     return process

@@ -35,6 +35,10 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
+def size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def test_a_row_for_every_step_and_every_epoch(undisturbed: Path) -> None:
     found = rows(undisturbed)
     assert [(row["epoch"], row["step"]) for row in found["steps.jsonl"]] == [
@@ -46,18 +50,20 @@ def test_a_row_for_every_step_and_every_epoch(undisturbed: Path) -> None:
 def test_a_run_killed_at_twenty_random_moments_has_the_log_of_one_that_was_not(
     small: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    """Checkpoints are written all the time, so that many kills hit one. A run that is done before it is killed is begun anew."""
+    """Every fourth one before or while it begins to train. Checkpoints are written all the time, so that many kills hit one. A run that
+    is done before it is killed is begun anew.
+    """
     moments, folder, kills, resumed = random.Random(13), tmp_path / "run", 0, 0
     while kills < KILLS:
+        before = size(folder / "steps.jsonl")
         process = started(small, folder, checkpoint_seconds=0.02)
-        until = time.monotonic() + 60
-        while process.is_alive() and not (folder / "manifest.json").exists() and time.monotonic() < until:
-            time.sleep(0.002)
-        resumed += kills > 0 and (folder / "previous").exists()
-        process.join(moments.uniform(0, 0.6))
+        while kills % 4 and process.is_alive() and size(folder / "steps.jsonl") == before:
+            time.sleep(0.001)
+        process.join(moments.uniform(0, 0.25))
         if process.exitcode is None:
             process.kill()
             kills += 1
+            resumed += (folder / "previous").exists()
         process.join()
         if process.exitcode == 0:
             assert rows(folder) == rows(undisturbed)
