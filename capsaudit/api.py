@@ -15,19 +15,41 @@ from capsaudit.catalogue import Variant, load_all, load_variant
 from capsaudit.errors import CapsauditError
 from capsaudit.results import *  # noqa: F403
 from capsaudit.train.plan import Plan
+from capsaudit.train.protocol import Protocol
+from capsaudit.validation import expect_known
 from capsaudit.witnesses import WITNESSES
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from capsaudit.commands.train import Watcher as RunWatcher
     from capsaudit.commands.train_smoke import Watcher
     from capsaudit.data.mnist import Progress as FetchProgress
     from capsaudit.models import Network
 
-__all__ = ["CapsauditError", "Plan", "Variant", "assert_counts", "assert_same_function", "audit", "audit_target"]
-__all__ += ["audit_targets", "build", "check", "claims", "compare", "count", "explain", "load_variant", "reconcile"]
-__all__ += ["reconcile_jointly", "report"]
-__all__ += ["train_smoke", "variants", *results.__all__]
+__all__ = [
+    "CapsauditError",
+    "Plan",
+    "Protocol",
+    "Variant",
+    "assert_counts",
+    "assert_same_function",
+    "audit",
+    "audit_target",
+]
+__all__ += [
+    "audit_targets",
+    "build",
+    "check",
+    "claims",
+    "compare",
+    "count",
+    "estimate_training",
+    "explain",
+    "load_variant",
+]
+__all__ += ["reconcile", "reconcile_jointly", "report"]
+__all__ += ["train", "train_smoke", "variants", *results.__all__]
 
 AnyVariant = Variant | str | Path
 """A variant, the id of a shipped one, or the path of a file."""
@@ -357,11 +379,100 @@ def train_smoke(
             "train_smoke: expected either a plan or its settings, for example Plan(steps=10) or steps=10"
         )
     chosen = [_variant(each) for each in variants or ("article", "paper")]
-    prepare(plan or given, threads=threads)
+    prepare((plan or given).device, threads=threads)
     dataset = dataset_of(data, Path(data_dir) if data_dir else None, fetching)
     return train_smoke(
         chosen, dataset, plan or given, watch=watch or (lambda *_: None), pictures=Path(pictures) if pictures else None
     )
+
+
+def train(
+    variant: AnyVariant,
+    *,
+    output: str | Path,
+    epochs: int | None = None,
+    protocol: Protocol | None = None,
+    data: str = "mnist",
+    data_dir: str | Path | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    fork: bool = False,
+    checkpoint_seconds: float = 50.0,
+    pictures: str | Path | None = None,
+    watch: RunWatcher | None = None,
+    tell: Callable[[str], None] | None = None,
+    fetching: FetchProgress | None = None,
+    **settings: Any,
+) -> results.TrainingRun:
+    """Train a variant to its end in a folder of its own, `output`; called again, it goes on with the run that is there.
+
+    `epochs` and `settings`, or a `protocol`, say how: `capsaudit.Protocol` documents them, the defaults are those of the paper and of the
+    released code. `data` is `mnist` (fetched and cached) or `digits` (embedded); `data_dir` names a folder with the IDX files instead.
+    `fork` goes on with changed settings, which are refused otherwise. `checkpoint_seconds` lie between two checkpoints; a first
+    interrupt is held back until one is written. `watch` is called with the progress after each step, `tell` with what a person should
+    know, `fetching` with a file's name, the bytes received and their total.
+
+    Raises:
+        CapsauditError: a setting is out of range or was changed, a file is damaged or cannot be written, or the data cannot be had.
+    """
+    from capsaudit.commands.train import train
+    from capsaudit.commands.train_smoke import dataset_of, prepare
+
+    chosen, parsed = _protocol(protocol, epochs, settings), _variant(variant)
+    prepare(device, threads=threads)
+    return train(
+        parsed,
+        dataset_of(data, Path(data_dir) if data_dir else None, fetching),
+        chosen,
+        Path(output),
+        device=device,
+        threads=threads,
+        fork=fork,
+        checkpoint_seconds=checkpoint_seconds,
+        pictures=Path(pictures) if pictures else None,
+        watch=watch or (lambda _: None),
+        tell=tell or (lambda _: None),
+    )
+
+
+def estimate_training(
+    variant: AnyVariant,
+    *,
+    output: str | Path,
+    epochs: int | None = None,
+    protocol: Protocol | None = None,
+    data: str = "mnist",
+    data_dir: str | Path | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    fetching: FetchProgress | None = None,
+    **settings: Any,
+) -> results.TrainingEstimate:
+    """What `train` would take with these arguments, or what is left of the run that is in the folder: a few steps are timed, and
+    nothing is written.
+
+    Raises:
+        CapsauditError: a setting is out of range, or the data cannot be had.
+    """
+    from capsaudit.commands.train import estimate
+    from capsaudit.commands.train_smoke import dataset_of, prepare
+
+    chosen, parsed = _protocol(protocol, epochs, settings), _variant(variant)
+    prepare(device, threads=threads)
+    dataset = dataset_of(data, Path(data_dir) if data_dir else None, fetching)
+    return estimate(parsed, dataset, chosen, Path(output), device=device, threads=threads)
+
+
+def load(path: str | Path, *, device: str = "cpu") -> Network:
+    """The module of a run, with the weights of its last checkpoint, or of a file of weights: `load("run/best.safetensors")`.
+
+    Raises:
+        FileError: there is no run, or the file is no checkpoint that capsaudit has written.
+    """
+    from capsaudit.train.weights import load_weights
+
+    where = Path(path)
+    return load_weights(where / "last.safetensors" if where.is_dir() else where, device=device)
 
 
 def build(variant: AnyVariant, *, device: str = "cpu") -> Network:
@@ -374,6 +485,14 @@ def build(variant: AnyVariant, *, device: str = "cpu") -> Network:
     from capsaudit.models import build
 
     return build(_variant(variant).spec, device=device)
+
+
+def _protocol(protocol: Protocol | None, epochs: int | None, settings: dict[str, Any]) -> Protocol:
+    if (protocol is None) == (epochs is None) or (protocol is not None and settings):
+        raise CapsauditError("train: expected either a protocol or its settings, for example epochs=10, seed=0")
+    for name in settings:
+        expect_known("setting", name, Protocol.__struct_fields__)
+    return protocol or Protocol(epochs=epochs or 0, **settings)
 
 
 def _variant(variant: AnyVariant) -> Variant:

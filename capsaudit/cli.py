@@ -3,6 +3,7 @@
 Each command imports what it needs, so that `--help` waits for nothing and only the commands that build a network import torch.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,6 +14,7 @@ from typer.core import TyperGroup
 from capsaudit._version import __version__
 from capsaudit.errors import CapsauditError
 from capsaudit.render.formats import GATE_FORMATS, Format, GateFormat, PaperFormat, TableFormat
+from capsaudit.text import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -483,6 +485,135 @@ def train_smoke(
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
     _exit(agrees=result.agrees)
+
+
+@app.command()
+def train(
+    variant: Annotated[
+        str, typer.Argument(metavar="ID_OR_FILE", help="A shipped variant, or a .toml file of your own.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="Directory of the run. If it has this run already, training goes on from its checkpoint.",
+        ),
+    ],
+    epochs: Annotated[int, typer.Option(min=1, max=1_000_000, help="Passes over the training images.")],
+    settings: Settings = None,
+    data: Annotated[
+        Literal["digits", "mnist"],
+        typer.Option(help="MNIST, downloaded once and cached, or embedded 8×8 digits, enlarged."),
+    ] = "mnist",
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A directory with the IDX files of MNIST, gzipped or not.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**62, help="Seed of the weights, the order of images and the shifts.")
+    ] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, max=65_536, help="Images per step, of all processes.")] = 128,
+    rate: Annotated[float, typer.Option("--learning-rate", min=0, help="Peak learning rate of Adam.")] = 0.001,
+    decay: Annotated[
+        float, typer.Option(help="Factor of the rate every --decay-steps, exponential in between.")
+    ] = 0.96,
+    decay_steps: Annotated[int, typer.Option(min=1, help="Steps in which the rate decays by --decay.")] = 2000,
+    rate_floor: Annotated[float, typer.Option(min=0, help="The rate does not decay below it.")] = 1e-6,
+    decay_to_floor: Annotated[
+        bool,
+        typer.Option(
+            "--decay-to-floor",
+            help="Decay from the peak to the floor over the run, in place of --decay and --decay-steps.",
+        ),
+    ] = False,
+    warm_up_steps: Annotated[
+        int,
+        typer.Option(min=0, help="Steps in which the rate rises to its peak; neither the paper nor its code has any."),
+    ] = 40,
+    shift: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=64, help="Pixels by which training images are shifted at most. By default 2, of two digits 4."
+        ),
+    ] = None,
+    validation: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Training images held out to choose the best epoch. By default a twelfth, 5,000 of MNIST; 0: none is chosen.",
+        ),
+    ] = None,
+    margin: Annotated[bool, typer.Option(help="Use the margin loss.")] = True,
+    reconstruction: Annotated[bool, typer.Option(help="Use the reconstruction loss.")] = True,
+    reconstruction_weight: Annotated[
+        float, typer.Option(min=0, help="Weight of the reconstruction loss, a sum of squared differences.")
+    ] = 0.0005,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")] = "cpu",
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, max=1024, help="Number of CPU threads. By default that of the run, or torch's choice."),
+    ] = None,
+    fork: Annotated[
+        bool,
+        typer.Option(
+            "--fork", help="Go on with changed settings, which are refused otherwise; settings.toml records it."
+        ),
+    ] = False,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0, max=60, help="Seconds from one checkpoint to the next.")
+    ] = 50,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Time a few steps, show what the run would take, and write nothing.")
+    ] = False,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Output directory for plots: loss curve, reconstructions, and the effect of each capsule dimension.",
+        ),
+    ] = None,
+    format: TableOption = "rich",
+) -> None:
+    """Train a variant to its end by the paper's protocol, with checkpoints. Interrupted or killed, the same command goes on exactly
+    where the last checkpoint was. Started by torchrun, several processes train together.
+    """
+    from capsaudit import api
+    from capsaudit.render.progress import bars
+
+    chosen = api.load_variant(variant, settings=settings or ())
+    protocol = api.Protocol(
+        epochs=epochs,
+        seed=seed,
+        batch_size=batch_size,
+        learning_rate=rate,
+        decay=decay,
+        decay_steps=decay_steps,
+        rate_floor=rate_floor,
+        decay_to_floor=decay_to_floor,
+        warm_up_steps=warm_up_steps,
+        shift=shift,
+        validation=validation,
+        margin=margin,
+        reconstruction=reconstruction,
+        reconstruction_weight=reconstruction_weight,
+    )
+    common = {"protocol": protocol, "output": output, "data": data, "data_dir": data_dir, "device": device}
+    with bars() as shown:
+        shown.preparing()
+        more: dict[str, Any] = common | {"threads": threads, "fetching": shown.fetching}
+        if dry_run:
+            result: "Result" = api.estimate_training(chosen, **more)
+        else:
+            result = api.train(
+                chosen,
+                **more,
+                fork=fork,
+                checkpoint_seconds=checkpoint_seconds,
+                pictures=pictures,
+                watch=lambda at: shown.epochs(chosen.id, *at),
+                tell=lambda message: typer.echo(f"capsaudit: {escaped(message)}", err=True),
+            )
+    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts, the first one
+        _print(result, format)
 
 
 def _shipped() -> list[str]:

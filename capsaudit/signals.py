@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 _WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up"}
 _STDERR = 2
@@ -30,10 +33,8 @@ def handle() -> None:
     """Handle the signals, apart from those that the process was started to ignore, as `nohup` and shells in the background ask."""
     # now, because a model that is audited is given arguments of its own
     _State.command = " ".join(["capsaudit:", *[argument for argument in sys.argv[1:] if argument[:1] != "-"][:1]])
-    for name in _WORDS:
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
+    for number in _handled():
+        signal.signal(number, _interrupt)
     sys.unraisablehook = _unraisable
 
 
@@ -47,6 +48,36 @@ def finish() -> None:
     _State.at_once = True
 
 
+@contextmanager
+def held() -> Iterator[Callable[[], bool]]:
+    """Hold the first signal back until the end of the block, which is given a function that says whether there is one.
+
+    Another signal is not held back. In a thread that is not the main one, which no signal interrupts, nothing is held.
+    """
+    kept: list[int] = []
+    before: dict[int, Any] = {}
+
+    def keep(number: int, frame: FrameType | None) -> None:
+        if kept:
+            _restore(before)
+            before[number](number, frame) if callable(before[number]) else signal.raise_signal(number)
+        kept.append(number)
+        if before[number] is _interrupt:
+            _State.number = number
+
+    if threading.current_thread() is threading.main_thread():
+        for number in _handled():
+            before[number] = signal.signal(number, keep)
+    try:
+        yield lambda: bool(kept)
+    finally:
+        _restore(before)
+    if kept and before[kept[0]] is _interrupt:
+        raise KeyboardInterrupt
+    if kept:
+        signal.raise_signal(kept[0])
+
+
 def sentence(number: int) -> str:
     """What a signal has done to which command, for standard error."""
     return f"{_State.command} {_WORDS[signal.Signals(number).name]}"
@@ -58,6 +89,17 @@ def remove_temporary_files() -> None:
         with suppress(OSError):
             os.unlink(name)  # noqa: PTH108  # pathlib may not be imported yet
         temporary_files.discard(name)
+
+
+def _handled() -> list[signal.Signals]:
+    """The signals that this process does not ignore."""
+    found = [getattr(signal, name, None) for name in _WORDS]  # Windows has no SIGHUP
+    return [number for number in found if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None)]
+
+
+def _restore(handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:

@@ -20,6 +20,7 @@ from capsaudit.results import Result
 from capsaudit.train.plan import Plan
 from tests.expected import TOTALS
 from tests.processes import invoke
+from tests.train.runs import write_small
 from tests.train.tiny import write_tiny
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -54,6 +55,8 @@ RESULTS = {
     "Reconciliation": "api.reconcile('11.36M', witnesses=['formula'])",
     "Report": "api.report('nowhere', check=True)",
     "Runs": "api.train_smoke({tiny!r}, steps=1)",
+    "TrainingEstimate": "api.estimate_training({small!r}, output={run!r}, epochs=1, data='digits')",
+    "TrainingRun": "api.train({small!r}, output={run!r}, epochs=1, data='digits')",
     "VariantList": "api.variants()",
 }
 """A call that returns each type of result."""
@@ -77,7 +80,9 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("files")
     tiny, wrong = write_tiny(folder, "article"), folder / "wrong.toml"
     wrong.write_text('extends = "paper"\nsummary = "mine"\n[stated]\nsource = "me"\ntotal = "11.36M"\n')
-    return {name: call.format(tiny=str(tiny), wrong=str(wrong)) for name, call in RESULTS.items()}
+    small = write_small(folder)
+    places = {"tiny": str(tiny), "wrong": str(wrong), "small": str(small), "run": str(folder / "run")}
+    return {name: call.format(**places) for name, call in RESULTS.items()}
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ COMMANDS = {
     "explain",
     "reconcile",
     "report",
+    "train",
     "train-smoke",
     "variants",
 }

@@ -13,6 +13,7 @@ from capsaudit.reporting.contents import ReportContents
 from tests import schemas as shipped
 from tests.processes import invoke
 from tests.render import samples
+from tests.train.runs import write_small
 from tests.train.tiny import write_tiny
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -74,6 +75,9 @@ CONTRACT: dict[str, Keys] = {
     "train-smoke": {"runs": [RUN]},
     "audit": AUDIT,
     "audits": {"audits": [AUDIT], "faults": None},
+    "train": dict.fromkeys(("run", "variant", "epochs", "standard_error"))
+    | {"test_error": dict.fromkeys(("last", "chosen"))},
+    "train-dry-run": dict.fromkeys(("run", "variant", "epochs")),
     "variants": {},
     "report": {},
 }
@@ -107,6 +111,8 @@ OUTPUTS: dict[str, list[str]] = {
         "audit WRONG_CLAIMS",
     ],
     "audits": ["check OTHER_CLAIMS classifier.claims.toml", "claims WRONG_CLAIMS"],
+    "train": ["train SMALL --data digits --epochs 1 --output RUN --pictures PICTURES"],
+    "train-dry-run": ["train SMALL --data digits --epochs 1 --output RUN --dry-run"],
     "variants": ["variants"],
     "report": ["report --check --output nowhere"],
 }
@@ -130,6 +136,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     )
     return {
         "TINY": str(write_tiny(folder, "article")),
+        "SMALL": str(write_small(folder)),
+        "RUN": str(folder / "run"),
+        "PICTURES": str(folder / "pictures"),
         "WRONG": str(wrong),
         "WRONG_CLAIMS": str(claims),
         "OTHER_CLAIMS": str(other),

@@ -30,7 +30,10 @@ from tests.processes import invoke, run
 from tests.render.samples import SAMPLES
 
 WITH_CASES = ("check", "failed check", "claims", "audit", "explained audit", "unknown audit")
-SMALL = ("count", "explain", "failed check", "reconcile", "explained audit", "unknown audit", "report", "train-smoke")
+SMALL = (
+    *("count", "explain", "failed check", "reconcile", "explained audit", "unknown audit", "report", "train-smoke"),
+    *("train", "train dry run"),
+)
 """Samples that are quick to draw; among them is one of each type, but for long ones of the same cells."""
 
 COMMAND = re.compile(r"::(error|warning|notice) (file=[^:,]*,line=\d+,)?title=[^:,]*::[^\r\n]*")
@@ -243,6 +246,7 @@ MISTAKES = (
     *(["reconcile"], ["reconcile", "8.2M", "--space"], ["audit"], ["audit", "x.safetensors", "--policy"]),
     *(["audit", "x.py:Net", "--input"], ["audit", "x.py:Net", "--kwarg"], ["audit", "x.py:Net", "--format"]),
     ["explain", "paper"],
+    ["train", "--epochs", "1", "--output", "run"],
 )
 
 

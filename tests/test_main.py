@@ -50,9 +50,11 @@ def raising(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
 
 
 def least_arguments(command: str) -> list[str]:
-    """The command with a word for each of its positional arguments."""
-    positional = [each for each in REGISTERED[command].params if each.param_type_name == "argument"]
-    return [command, *["x" for _ in positional]]
+    """The command with a word for each of its positional arguments, and a number for each option that it must be given."""
+    parameters = REGISTERED[command].params
+    positional = [each for each in parameters if each.param_type_name == "argument"]
+    options = [each.opts[0] for each in parameters if each.required and each not in positional]
+    return [command, *["x" for _ in positional], *[word for option in options for word in (option, "1")]]
 
 
 @pytest.mark.parametrize("command", sorted(REGISTERED))

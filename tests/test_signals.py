@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from capsaudit.signals import held
 from tests.processes import ignoring, run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX systems")
@@ -247,3 +248,66 @@ def test_without_a_signal_the_same_audit_agrees(folder: Path) -> None:
     model(folder)
     done = run("audit", "net.claims.toml", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+HELD = """
+import sys, time
+from capsaudit import signals
+from capsaudit.__main__ import main
+import capsaudit.cli
+
+def command():
+    with signals.held() as stopped:
+        print("ready", file=sys.stderr, flush=True)
+        while not stopped():
+            time.sleep(0.01)
+        print("saved", file=sys.stderr, flush=True)
+        {more}
+    raise AssertionError("the signal comes at the end of the block")
+
+capsaudit.cli.app = command
+sys.argv = ["capsaudit", "train"]
+main()
+"""
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_is_held_back_until_the_end_of_the_block(folder: Path, name: str) -> None:
+    code, word = SIGNALS[name]
+    with started(folder, "-c", HELD.replace("{more}", "")) as process:
+        process.send_signal(getattr(signal, name))
+        printed, messages = process.communicate(timeout=60)
+    assert (process.returncode, printed, messages) == (code, "", f"saved\ncapsaudit: train {word}\n")
+
+
+def test_a_second_signal_is_not_held_back(folder: Path) -> None:
+    with started(folder, "-c", HELD.replace("{more}", "time.sleep(60)")) as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr is not None
+        assert process.stderr.readline() == "saved\n"
+        process.send_signal(signal.SIGINT)
+        _, messages = process.communicate(timeout=60)
+    assert (process.returncode, messages) == (130, "capsaudit: train interrupted\n")
+
+
+def test_without_the_command_line_handlers_are_those_of_before() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with held() as stopped:
+        assert not stopped()
+    assert signal.getsignal(signal.SIGINT) is before
+    reached = []
+
+    def interrupted(times: int) -> None:
+        with held() as stopped:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+            reached.append(stopped())
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for times in (1, 2):
+            with pytest.raises(KeyboardInterrupt):
+                interrupted(times)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert reached == [True], "the second signal ends the block at once"

@@ -69,8 +69,8 @@ def _unfinished(variant: str, plan: Plan, taken: Sequence[Progress]) -> Unfinish
     )
 
 
-def prepare(plan: Plan, *, threads: int | None) -> None:
-    """Check the device of a plan, and set the number of threads of this process.
+def prepare(device: str, *, threads: int | None) -> None:
+    """Check a device, and set the number of threads of this process.
 
     Raises:
         CapsauditError: there is no such device, or the number of threads is not positive.
@@ -78,9 +78,9 @@ def prepare(plan: Plan, *, threads: int | None) -> None:
     if threads is not None and threads < 1:
         raise CapsauditError(f"threads is {threads}; expected at least 1")
     try:
-        torch.empty(1, device=plan.device)
+        torch.empty(1, device=device).item()  # device meta has no values
     except (RuntimeError, AssertionError) as error:
-        raise CapsauditError(f"device {plan.device!r} cannot be used: {str(error).splitlines()[0]}") from error
+        raise CapsauditError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
     if threads:
         torch.set_num_threads(threads)
 

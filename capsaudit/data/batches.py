@@ -6,6 +6,7 @@ overlays two digits of different classes, each shifted by up to 4 pixels, on 36Ã
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -32,7 +33,8 @@ class Batches:
     """Batches of a split for a network with this image and these classes.
 
     `two`: every image overlays two digits. `shifts`: digits are shifted at random; else they stand in the middle, or, where there
-    are two, in places drawn from the seed. All that is random comes from the generator alone.
+    are two, in places drawn from the seed; `shift` is by how many pixels at most, by default as in the paper. All that is random comes
+    from the generator alone.
     """
 
     def __init__(
@@ -45,11 +47,12 @@ class Batches:
         two: bool,
         shifts: bool,
         generator: torch.Generator,
+        shift: int | None = None,
     ) -> None:
         chosen = split.of_classes(classes)
         self.labels, self.size, self.two, self.image, self.generator = chosen.labels, size, two, image, generator
         self.start = generator.get_state()
-        self.shift = SHIFT_OF_TWO if two else SHIFT
+        self.shift = shift if shift is not None else SHIFT_OF_TWO if two else SHIFT
         self.random = shifts or two
         content = (image.height - 2 * self.shift, image.width - 2 * self.shift) if two else (image.height, image.width)
         pads = 2 * self.shift if two else self.shift
@@ -73,6 +76,16 @@ class Batches:
                 left = torch.cat([left, torch.randperm(len(self.labels), generator=self.generator)])
             yield self._batch(left[: self.size])
             left = left[self.size :]
+
+    def epoch(self, seed: int, epoch: int, *, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch from number `start` on, all of the same size; images that fill no batch are left out.
+
+        Each batch depends on the seed, the epoch and its number alone: a run may go on from any place.
+        """
+        order = torch.randperm(len(self.labels), generator=self.generator.manual_seed(_mixed(seed, epoch)))
+        for number in range(start, len(order) // self.size):
+            self.generator.manual_seed(_mixed(seed, epoch, number))
+            yield self._batch(order[number * self.size : (number + 1) * self.size])
 
     def _batch(self, indices: Tensor) -> Batch:
         chosen = torch.stack([indices, self._others(indices)], 1) if self.two else indices.unsqueeze(1)
@@ -101,6 +114,11 @@ class Batches:
 
     def _draw(self, below: int, count: int) -> Tensor:
         return torch.randint(below, (count,), generator=self.generator)
+
+
+def _mixed(*numbers: int) -> int:
+    """A seed for each combination of numbers."""
+    return int.from_bytes(hashlib.sha256(repr(numbers).encode()).digest()[:7], "big")
 
 
 def _resized(images: Tensor, height: int, width: int) -> Tensor:

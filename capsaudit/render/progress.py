@@ -35,6 +35,13 @@ class Bars:
         )
         self._move(name, step, steps, status)
 
+    def epochs(
+        self, name: str, epoch: int, epochs: int, step: int, steps: int, loss: float, error: float | None, rate: float
+    ) -> None:
+        """A step of a full run has been taken; `error` is that of the epoch before."""
+        before = f" · error {error:.2%}" if error is not None else ""
+        self._move(name, step, steps, f"epoch {epoch}/{epochs} · loss {loss:.4f}{before} · {rate:,.0f} images/s")
+
     def fetching(self, name: str, done: int, total: int) -> None:
         """Some bytes have been received."""
         self._move(name, done, total or done, f"{done / 2**20:,.1f} MiB")
@@ -49,7 +56,8 @@ class Bars:
             self._progress.remove_task(self._preparing)
             self._preparing = None
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(escaped(name), total=total, status=status)
+            # what was done before is no measure of the time that is left
+            self._tasks[name] = self._progress.add_task(escaped(name), total=total, completed=done, status=status)
         self._progress.update(self._tasks[name], completed=done, total=total, status=status)
 
 

@@ -17,6 +17,7 @@ from capsaudit.results.reconcile import (
     Reconciliation,
 )
 from capsaudit.results.report import Report
+from capsaudit.results.train import TestError, TrainingEstimate, TrainingRun
 from capsaudit.results.train_smoke import (
     BeforeAfter,
     FirstLast,
@@ -65,7 +66,10 @@ __all__ = [
     "Runs",
     "StatedFigure",
     "Step",
+    "TestError",
     "TrainedTensor",
+    "TrainingEstimate",
+    "TrainingRun",
     "Unfinished",
     "VariantList",
     "VariantSummary",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from capsaudit.data.batches import Batch, Batches
 from capsaudit.models import Network
@@ -44,19 +47,42 @@ def train(
     start, images = time.perf_counter(), 0
     for step in range(1, steps + 1):
         batch = Batch(*(tensor.to(device) for tensor in next(batches)))
-        optimiser.zero_grad()
-        loss, scores = objective.loss(model, batch)
-        losses.append(loss.item())
-        if not torch.isfinite(loss):
+        taken = take_step(partial(objective.loss, model), batch, optimiser, after_backward=after_backward)
+        losses.append(taken.loss)
+        if not math.isfinite(taken.loss):
             break
-        if loss.requires_grad:
-            torch.autograd.backward(loss)
-            after_backward()
-            optimiser.step()
         images += len(batch.images)
-        accuracy = correct(scores.detach(), batch.targets) / len(batch.images)
-        watch(Progress(step, steps, losses[-1], accuracy, images / (time.perf_counter() - start)))
+        watch(Progress(step, steps, taken.loss, taken.accuracy, images / (time.perf_counter() - start)))
     return losses, time.perf_counter() - start
+
+
+class Taken(NamedTuple):
+    """What a step has computed of its batch, before anything was changed."""
+
+    loss: float
+    accuracy: float
+
+
+def take_step(
+    compute: Callable[[Batch], tuple[Tensor, Tensor]],
+    batch: Batch,
+    optimiser: Adam,
+    *,
+    after_backward: Callable[[], None] = lambda: None,
+    mean: Callable[[Sequence[float]], Sequence[float]] = lambda values: values,
+) -> Taken:
+    """One step of training: `compute` gives the loss and the scores of a batch. A loss that is not finite changes nothing.
+
+    `mean` is that over the processes that train together.
+    """
+    optimiser.zero_grad()
+    loss, scores = compute(batch)
+    taken = Taken(*mean([loss.item(), correct(scores.detach(), batch.targets) / len(batch.images)]))
+    if math.isfinite(taken.loss) and loss.requires_grad:
+        torch.autograd.backward(loss)
+        after_backward()
+        optimiser.step()
+    return taken
 
 
 @torch.no_grad()

@@ -31,17 +31,20 @@ def margin_loss(lengths: Float[Tensor, "batch cls"], present: Float[Tensor, "bat
 
 
 def reconstruction_loss(
-    reconstructed: Float[Tensor, "batch *pixels"], images: Float[Tensor, "batch *pixels"]
+    reconstructed: Float[Tensor, "batch *pixels"],
+    images: Float[Tensor, "batch *pixels"],
+    weight: float = RECONSTRUCTION_WEIGHT,
 ) -> Float[Tensor, ""]:
     """The sum of squared differences over the pixels, averaged over the images, times 0.0005 (section 4.1)."""
-    return RECONSTRUCTION_WEIGHT * (reconstructed - images).square().flatten(1).sum(1).mean()
+    return weight * (reconstructed - images).square().flatten(1).sum(1).mean()
 
 
 class Objective(NamedTuple):
-    """Which of the two losses count."""
+    """Which of the two losses count, and how much the second one."""
 
     margin: bool = True
     reconstruction: bool = True
+    weight: float = RECONSTRUCTION_WEIGHT
 
     def loss(self, model: Network, batch: Batch) -> tuple[Tensor, Tensor]:
         """The loss of a batch in training, and the scores. The decoder is given each target in turn."""
@@ -52,10 +55,10 @@ class Objective(NamedTuple):
         if self.margin:
             loss = loss + margin_loss(output.scores, present(batch.targets, output.scores))
         if self.reconstruction and model.decoder is not None and output.reconstruction is not None:
-            loss = loss + reconstruction_loss(output.reconstruction, batch.wanted[:, 0])
+            loss = loss + reconstruction_loss(output.reconstruction, batch.wanted[:, 0], self.weight)
             for k in range(1, batch.targets.shape[1]):
                 again = model.decoder.reconstruct(output.capsules, batch.targets[:, k])
-                loss = loss + reconstruction_loss(again, batch.wanted[:, k])
+                loss = loss + reconstruction_loss(again, batch.wanted[:, k], self.weight)
         return loss, output.scores
 
 

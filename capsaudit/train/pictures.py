@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from msgspec import Struct
 from torch import Tensor
 
 from capsaudit.atomic_write import write_together
-from capsaudit.data.batches import Batch
+from capsaudit.data.batches import Batch, Batches
 from capsaudit.errors import CapsauditError
+from capsaudit.models import Network
 from capsaudit.models.fully_connected import Decoder
 from capsaudit.results import Reason, Run, RunPicture
 from capsaudit.results.base import reason
@@ -37,7 +39,24 @@ _STEPS = tuple(0.05 * step for step in range(-5, 6))
 """Sabour et al. 2017, figure 4: one dimension at a time is tweaked by intervals of 0.05 in the range [−0.25, 0.25]."""
 
 
-def draw(trained: Trained, folder: Path) -> tuple[RunPicture, ...]:
+class FullRun(Struct, frozen=True):
+    """What pictures show of a full run: the loss of each step, and the test error of its last epoch."""
+
+    variant: str
+    steps: int
+    losses: tuple[float, ...]
+    test_error: float
+
+
+class Subject(Struct, frozen=True):
+    """A full run, with the model and the test images."""
+
+    run: FullRun
+    model: Network
+    test: Batches
+
+
+def draw(trained: Trained | Subject, folder: Path) -> tuple[RunPicture, ...]:
     """Write the pictures of a run; those of a decoder that has learnt too little are left out. Each is returned with its file or the reason.
 
     Raises:
@@ -60,7 +79,7 @@ def draw(trained: Trained, folder: Path) -> tuple[RunPicture, ...]:
     return tuple(pictures)
 
 
-def _made(trained: Trained) -> Iterator[tuple[PictureKind, Figure | Reason]]:
+def _made(trained: Trained | Subject) -> Iterator[tuple[PictureKind, Figure | Reason]]:
     """The kinds of pictures that this network has, each as a figure or as the reason why there is nothing to see."""
     yield "loss", _loss_curve(trained.run)
     if (seen := _decoded(trained)) is not None:
@@ -86,7 +105,7 @@ class _Decoded(NamedTuple):
 
 
 @torch.no_grad()
-def _decoded(trained: Trained) -> _Decoded | None:
+def _decoded(trained: Trained | Subject) -> _Decoded | None:
     model = trained.model.eval()
     device = next(model.parameters()).device
     batch = Batch(*(tensor.to(device) for tensor in next(trained.test.one_pass())))
@@ -96,7 +115,7 @@ def _decoded(trained: Trained) -> _Decoded | None:
     return _Decoded(model.decoder, batch, scores, capsules, reconstruction)
 
 
-def _loss_curve(run: Run) -> Figure:
+def _loss_curve(run: Run | FullRun) -> Figure:
     figure = _figure(6.4, 3.6)
     axes = figure.add_subplot()
     finite = [(step, loss) for step, loss in enumerate(run.losses, start=1) if loss is not None]
@@ -107,12 +126,14 @@ def _loss_curve(run: Run) -> Figure:
     return figure
 
 
-def _title(run: Run) -> str:
+def _title(run: Run | FullRun) -> str:
+    if isinstance(run, FullRun):
+        return f"{escaped(run.variant)}: test error {run.test_error:.2%}"
     return f"{escaped(run.variant)}: {run.verdict}, accuracy {run.accuracy.before:.1%} → {run.accuracy.after:.1%}"
 
 
 @torch.no_grad()
-def _reconstructions(run: Run, seen: _Decoded) -> Figure | Reason:
+def _reconstructions(run: Run | FullRun, seen: _Decoded) -> Figure | Reason:
     explained, batch = seen.explained, seen.batch
     if explained < LEAST_EXPLAINED:
         return reason("explained too little", steps=run.steps, explained=explained, least=LEAST_EXPLAINED)
@@ -129,7 +150,7 @@ def _reconstructions(run: Run, seen: _Decoded) -> Figure | Reason:
 
 
 @torch.no_grad()
-def _dimensions(run: Run, seen: _Decoded) -> Figure | Reason:
+def _dimensions(run: Run | FullRun, seen: _Decoded) -> Figure | Reason:
     """A row for each dimension of the longest capsule of a held-out digit that was recognised."""
     chosen = seen.scores.argmax(1)
     right = (chosen == seen.batch.targets[:, 0]).nonzero().flatten()

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from capsaudit.errors import CapsauditError
-
-RATE = 0.001
-"""Adam's default, which the paper uses."""
+from capsaudit.train.schedule import RATE
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from capsaudit.train.losses import Objective
 from capsaudit.train.memory import forget_peak, peak_bytes
 from capsaudit.train.optimiser import Adam
 from capsaudit.train.plan import Plan
+from capsaudit.train.schedule import Schedule
 
 LEAST_GAIN = 0.1
 """A run learns if accuracy on held-out images rises by at least this much."""
@@ -54,7 +55,7 @@ def smoke(variant: Variant, dataset: Dataset, plan: Plan, watch: Watcher = lambd
         model,
         training.forever(),
         steps=plan.steps,
-        optimiser=Adam(model.parameters(), rate=plan.rate),
+        optimiser=Adam(model.parameters(), Schedule(rate=plan.rate)),
         objective=Objective(plan.margin, plan.reconstruction),
         after_backward=watcher.record_gradients,
         watch=watch,

@@ -67,6 +67,37 @@ def test_every_pass_shows_the_same_two_digits() -> None:
         assert torch.equal(one.targets, other.targets)
 
 
+def test_an_epoch_depends_on_the_seed_and_its_number_alone_from_any_place_on() -> None:
+    digits, image = load_digits().train, Image(channels=1, height=36, width=36)
+    first, other = (batches(digits, image, two=True, seed=seed) for seed in (1, 2))
+    whole = list(first.epoch(7, 3))
+    next(other.forever())
+    rest = list(other.epoch(7, 3, start=20))
+    assert len(whole) == len(digits.labels) // 50 == len(rest) + 20
+    for one, two in zip(whole[20:], rest, strict=True):
+        assert all(torch.equal(*pair) for pair in zip(one, two, strict=True))
+    for changed in ((8, 3), (7, 4)):
+        assert not torch.equal(next(first.epoch(*changed)).images, whole[0].images)
+
+
+def test_an_epoch_shows_no_image_twice() -> None:
+    count = 120
+    split = Split(torch.arange(count, dtype=torch.uint8).view(count, 1, 1), torch.zeros(count, dtype=torch.long))
+    found = batches(split, Image(channels=1, height=1, width=1))
+    found.random = False
+    seen = [round(value * 255) for batch in found.epoch(0, 1) for value in batch.images.flatten().tolist()]
+    assert len(seen) == len(set(seen)) == 100
+
+
+def test_shifts_may_be_wider() -> None:
+    image = Image(channels=1, height=28, width=28)
+    generator = torch.Generator().manual_seed(0)
+    wide = Batches(DOT, image, classes=10, size=50, two=False, shifts=True, generator=generator, shift=5)
+    stream = wide.forever()
+    places = torch.cat([next(stream).images for _ in range(40)]).nonzero()
+    assert set(places[:, 2].tolist()) == set(range(9, 20))
+
+
 def test_other_shapes_are_resized_and_repeated_over_the_channels() -> None:
     batch = next(batches(load_digits().train, Image(channels=3, height=24, width=20)).forever())
     assert batch.images.shape == (50, 3, 24, 20)

@@ -31,7 +31,10 @@ from capsaudit.results import (
     Run,
     RunPicture,
     Runs,
+    TestError,
     TrainedTensor,
+    TrainingEstimate,
+    TrainingRun,
     Unfinished,
     VariantList,
 )
@@ -184,6 +187,61 @@ def runs() -> Runs:
     )
 
 
+SETTINGS = {"epochs": 2, "seed": 0, "decay_to_floor": False, "data_sha256": "0" * 64, "network.conv1.kernel": 9}
+
+
+@cache
+def training_run() -> TrainingRun:
+    """Two epochs, the first of which is chosen; √(0.01 · 0.99 / 10,000) = 0.000995."""
+    return TrainingRun(
+        run="runs/paper",
+        variant="paper",
+        data="60,000 + 10,000 IDX images of 28×28",
+        epochs=2,
+        steps=858,
+        seed=0,
+        test_error=TestError(last=0.0125, chosen=0.01),
+        standard_error=0.000995,
+        test_images=10_000,
+        validation_error=0.0112,
+        validation_images=5_000,
+        chosen_epoch=1,
+        loss=FirstLast(first=0.25, last=0.125),
+        training_seconds=3725.0,
+        images_per_second=29.5,
+        settings=SETTINGS,
+        pictures=(
+            RunPicture(variant="paper", kind="loss", file="pictures/paper-loss.svg"),
+            RunPicture(
+                variant="paper",
+                kind="dimensions",
+                reasons=(Reason("changed too little", {"steps": 858, "change": 0.03, "least": 0.3}),),
+            ),
+        ),
+    )
+
+
+@cache
+def training_estimate() -> TrainingEstimate:
+    return TrainingEstimate(
+        run="runs/paper",
+        variant="paper",
+        data="60,000 + 10,000 IDX images of 28×28",
+        epochs=2,
+        steps=858,
+        steps_done=50,
+        training_images=55_000,
+        validation_images=5_000,
+        test_images=10_000,
+        training_seconds=3725.0,
+        evaluation_seconds=59.6,
+        images_per_second=29.5,
+        peak_memory_bytes=600_000_000,
+        disk_bytes=264_000_000,
+        settings=SETTINGS,
+    )
+
+
 SAMPLES: dict[str, Callable[[], Result]] = {
     "count": count,
     "compare": comparison,
@@ -200,6 +258,8 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "audits": audits,
     "report": report,
     "train-smoke": runs,
+    "train": training_run,
+    "train dry run": training_estimate,
 }
 
 

@@ -49,6 +49,25 @@ def test_the_first_bar_is_there_before_any_run_and_gives_way_to_it() -> None:
     assert "0/80 accuracy before training" in last
 
 
+def test_a_full_run_has_its_epoch_and_the_error_of_the_one_before() -> None:
+    def move(found: Bars) -> None:
+        found.epochs("paper", 1, 10, 300, 4290, 0.0125, None, 210.4)
+        found.epochs("paper", 2, 10, 430, 4290, 0.0125, 0.0061, 210.4)
+
+    first, last = shown(lambda found: found.epochs("paper", 1, 10, 300, 4290, 0.0125, None, 210.4)), shown(move)
+    assert "300/4290 epoch 1/10 · loss 0.0125 · 210 images/s" in " ".join(first.split())
+    assert "430/4290 epoch 2/10 · loss 0.0125 · error 0.61% · 210 images/s" in " ".join(
+        last.split("\x1b[1A")[-1].split()
+    )
+
+
+def test_steps_of_an_earlier_process_are_no_measure_of_the_time_left() -> None:
+    """The first step that is seen is where a run goes on."""
+    with Progress() as live:
+        Bars(live).epochs("paper", 1, 10, 4000, 4290, 0.0125, None, 210.4)
+        assert live.tasks[0].speed is None
+
+
 def test_names_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither markup of rich nor control characters."""
     stream = io.StringIO()

@@ -13,6 +13,7 @@ from capsaudit.spec import Image
 from capsaudit.train.loop import Progress, accuracy, train
 from capsaudit.train.losses import Objective
 from capsaudit.train.optimiser import Adam
+from capsaudit.train.schedule import Schedule
 
 
 class Means(Network):
@@ -45,7 +46,7 @@ def trained(model: Means, steps: int) -> tuple[list[float], list[Progress], list
         model,
         batches(),
         steps=steps,
-        optimiser=Adam(model.parameters(), rate=0.05),
+        optimiser=Adam(model.parameters(), Schedule(rate=0.05)),
         objective=Objective(),
         after_backward=lambda: backward.append(len(seen)),
         watch=seen.append,

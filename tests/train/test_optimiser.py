@@ -1,11 +1,10 @@
-"""Adam through views in the order of memory, and the rate that it is given."""
+"""Adam through views in the order of memory, at the rate that it is given, and what it keeps."""
 
-import pytest
 import torch
 from torch import nn
 
-from capsaudit.train.optimiser import DECAY, DECAY_STEPS, FLOOR, WARM_UP_STEPS, Adam, rate_at
-from capsaudit.train.plan import RATE
+from capsaudit.train.optimiser import Adam
+from capsaudit.train.schedule import Schedule
 
 
 def test_adam_in_memory_order_is_adam() -> None:
@@ -13,7 +12,7 @@ def test_adam_in_memory_order_is_adam() -> None:
     weight = torch.randn(6, 5, 3, 3)
     last = torch.nn.Parameter(weight.clone(memory_format=torch.channels_last))
     plain_weight = torch.nn.Parameter(weight.clone())
-    ours, theirs = Adam([last], rate=0.1), torch.optim.Adam([plain_weight], lr=0.1)
+    ours, theirs = Adam([last], Schedule(rate=0.1)), torch.optim.Adam([plain_weight], lr=0.1)
     for step in range(50):
         theirs.param_groups[0]["lr"] = 0.1 * min(1, (step + 1) / 40) if step < 40 else 0.1 * 0.96 ** (step / 2000)
         for parameter, optimiser in ((last, ours), (plain_weight, theirs)):
@@ -26,7 +25,7 @@ def test_adam_in_memory_order_is_adam() -> None:
 def test_what_is_not_trained_or_has_no_gradient_stays_where_it_is() -> None:
     trained, frozen, untouched = (nn.Parameter(torch.ones(3)) for _ in range(3))
     frozen.requires_grad_(False)
-    optimiser = Adam([trained, frozen, untouched], rate=0.1)
+    optimiser = Adam([trained, frozen, untouched], Schedule(rate=0.1))
     trained.sum().backward()
     optimiser.step()
     assert (trained < 1).all()
@@ -43,23 +42,23 @@ def test_gradients_are_forgotten() -> None:
     assert parameter.grad is None
 
 
-@pytest.mark.parametrize(
-    ("step", "rate"),
-    [
-        (0, RATE / 40),  # the first of 40 steps up
-        (19, RATE / 2),
-        (39, RATE),
-        (40, RATE * 0.96 ** (40 / 2000)),
-        (2000, RATE * 0.96),
-        (4000, RATE * 0.96**2),
-        (10**7, 1e-6),  # the floor
-    ],
-)
-def test_the_rate_rises_and_then_decays_as_the_released_code_has_it(step: int, rate: float) -> None:
-    assert (RATE, DECAY, DECAY_STEPS, FLOOR, WARM_UP_STEPS) == (0.001, 0.96, 2000, 1e-6, 40)
-    assert rate_at(step, RATE) == pytest.approx(rate, rel=1e-12)
+def test_what_it_keeps_is_restored_exactly() -> None:
+    """Another optimiser that goes on from the same state takes the same steps; one that starts anew does not."""
+    weights = torch.linspace(-1, 1, 2 * 3 * 2 * 2).view(2, 3, 2, 2)
 
+    def moved(parameter: nn.Parameter, optimiser: Adam) -> None:
+        optimiser.zero_grad()
+        (parameter.sin() * weights).sum().backward()
+        optimiser.step()
 
-def test_a_rate_of_zero_stays_zero() -> None:
-    """The floor is no rate of its own."""
-    assert [rate_at(step, 0.0) for step in (0, 50, 10**6)] == [0, 0, 0]
+    first = nn.Parameter(weights.clone(memory_format=torch.channels_last))
+    ours = Adam([first])
+    for _ in range(3):
+        moved(first, ours)
+    second, third = (nn.Parameter(first.detach().clone()) for _ in range(2))
+    theirs, anew = Adam([second]), Adam([third])
+    theirs.restore([{name: tensor.clone() for name, tensor in kept.items()} for kept in ours.state()], steps=3)
+    for parameter, optimiser in ((first, ours), (second, theirs), (third, anew)):
+        moved(parameter, optimiser)
+    assert torch.equal(first, second)
+    assert not torch.equal(first, third)

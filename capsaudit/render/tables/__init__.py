@@ -23,6 +23,8 @@ DOCUMENTS = {
     "Reconciliation": "reconcile.reconcile",
     "Report": "report.report",
     "Runs": "train_smoke.train_smoke",
+    "TrainingEstimate": "train.train_dry_run",
+    "TrainingRun": "train.train",
     "VariantList": "count.variants",
 }
 """The module and the function that draw each type of result."""
