@@ -117,7 +117,7 @@ def test_bad_usage_is_one_message(arguments: list[str], message: str) -> None:
 @pytest.mark.parametrize("threads", [0, -1])
 def test_there_is_at_least_one_thread(threads: int) -> None:
     with pytest.raises(CapsauditError, match=f"threads is {threads}; expected at least 1"):
-        prepare(Plan(), threads=threads)
+        prepare("cpu", threads=threads)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX systems")
