@@ -14,7 +14,7 @@ from capsaudit.catalogue import Variant, load_all
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.inspection.module import inspect_module
 from capsaudit.inspection.modules.forward import Arguments
-from capsaudit.inventory import Behaviour
+from capsaudit.inventory import Behaviour, InventoryTensor
 from capsaudit.parity import prepare
 from capsaudit.parity.behaviour import behaviour
 from tests.parity import composed
@@ -73,14 +73,18 @@ def test_channels_last_memory_changes_no_verdict(example: type[Example]) -> None
         assert rows(found) == rows(behaviour_of(example()))
 
 
-@pytest.mark.parametrize(
-    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(3, 20))]
-)
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(1, 20))])
 @pytest.mark.parametrize("example", CLEAN)
 def test_no_weights_make_a_deviation(example: type[Example], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither its own nor those that are written into the copy that is run."""
-    generator, values = torch.Generator().manual_seed(seed), prepare._values
-    monkeypatch.setattr(prepare, "_values", lambda layer, shape, gain, _: values(layer, shape, gain, generator))
+    values = prepare._values
+
+    def others(layer: str, tensor: InventoryTensor, gain: float, generator: torch.Generator) -> Tensor:
+        """The same whenever a copy is made."""
+        torch.rand(seed + 1, generator=generator)
+        return values(layer, tensor, gain, generator)
+
+    monkeypatch.setattr(prepare, "_values", others)
     torch.manual_seed(seed)
     found = rows(behaviour_of(example()))
     assert {verdict for verdict, _ in found.values()} == {"agrees"}
