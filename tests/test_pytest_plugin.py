@@ -177,7 +177,7 @@ def test_no_function(model): ...
 
 def test_a_marker_states_the_function(pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("tests").symlink_to(Path(__file__).parent)
-    pytester.path.joinpath("net.py").write_text("from tests.parity.examples import LayerByLayer, SoftmaxOverInputs\n")
+    pytester.path.joinpath("net.py").write_text("from tests.parity.networks import LayerByLayer, SoftmaxOverInputs\n")
     pytester.makepyfile(test_function=FUNCTION)
     pytester.syspathinsert()
     done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "test_function.py")

@@ -328,7 +328,7 @@ def test_tensors_are_listed_only_where_that_is_asked_for(folder: Path) -> None:
 def example_in(folder: Path, name: str) -> str:
     """An example of behaviour as a target there."""
     (folder / "tests").symlink_to(ROOT / "tests")
-    return f"tests.parity.examples:{name}"
+    return f"tests.parity.networks:{name}"
 
 
 def test_behaviour_is_shown_and_sent_as_json(tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ def test_no_behaviour_without_a_run_or_if_it_is_left_out(tmp_path: Path, argumen
 
 IN_LOSS = """
 import torch
-from tests.parity.examples import LayerByLayer
+from tests.parity.networks import LayerByLayer
 
 class Net(LayerByLayer):
     def forward(self, x):
@@ -522,7 +522,7 @@ def audited_against(target: str, other: str, cwd: Path) -> tuple[int, dict[str, 
 
 def test_two_models_stand_side_by_side(tmp_path: Path) -> None:
     """The other model is the reference in all that it computes, also where the paper says something else."""
-    (tmp_path / "net.py").write_text("from tests.parity.examples import LayerByLayer, OnePassMore, SoftmaxOverInputs\n")
+    (tmp_path / "net.py").write_text("from tests.parity.networks import LayerByLayer, OnePassMore, SoftmaxOverInputs\n")
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     code, found = audited_against("net.py:SoftmaxOverInputs", "net.py:LayerByLayer", tmp_path)
     differing = {row["stage"]: row for row in found["behaviour"]["stages"] if row["verdict"] != "agrees"}

@@ -12,7 +12,7 @@ from capsaudit.inspection.module import inspect_module
 from capsaudit.inventory import Behaviour
 from capsaudit.parity.behaviour import behaviour
 from capsaudit.parity.record import TOLERANCE
-from tests.parity.examples import (
+from tests.parity.networks import (
     CLEAN,
     DEVIATING,
     ElementByElement,
@@ -23,7 +23,7 @@ from tests.parity.examples import (
     UnknownScores,
     UnknownSquash,
 )
-from tests.parity.examples.four_convolutions import Replacing
+from tests.parity.networks.four_convolutions import Replacing
 
 
 def behaviour_of(model: nn.Module) -> Behaviour:

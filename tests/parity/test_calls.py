@@ -20,7 +20,7 @@ from capsaudit.parity.calls import Call
 from capsaudit.parity.prepare import call_of
 from capsaudit.recognition.base import Match
 from capsaudit.recognition.closest import closest
-from tests.parity.examples import FourConvolutions, OneForward
+from tests.parity.networks import FourConvolutions, OneForward
 
 IMAGES = torch.rand(2, 1, 12, 12)
 LABELS = torch.tensor([7, 4])

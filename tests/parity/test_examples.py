@@ -18,7 +18,7 @@ from capsaudit.inventory import Behaviour, InventoryTensor
 from capsaudit.parity import prepare
 from capsaudit.parity.behaviour import behaviour
 from tests.parity import composed
-from tests.parity.examples import (
+from tests.parity.networks import (
     CLEAN,
     DEVIATING,
     IN_LOSS,

@@ -20,7 +20,7 @@ from capsaudit.parity.prepare import call_of
 from capsaudit.recognition.base import Match
 from capsaudit.recognition.closest import closest
 from capsaudit.train.losses import margin_loss, reconstruction_loss
-from tests.parity.examples import FourConvolutions, LayerByLayer, OneForward
+from tests.parity.networks import FourConvolutions, LayerByLayer, OneForward
 from tests.parity.test_calls import InLoss
 
 PIXELS = 144

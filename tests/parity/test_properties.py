@@ -15,7 +15,7 @@ from capsaudit.inspection.modules.forward import Arguments
 from capsaudit.inventory import Behaviour, BehaviourProperty
 from capsaudit.models import efficient_capsnet
 from capsaudit.parity.behaviour import behaviour
-from tests.parity.examples import ElementByElement, MeanAgreement
+from tests.parity.networks import ElementByElement, MeanAgreement
 
 BATCH, REPEATABLE, MODES = "independent of the batch", "repeatable", "same in train and eval mode"
 BLACK, LENGTHS = "finite at a black image", "lengths below 1"

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.parity.examples import FourConvolutions, squash
+from tests.parity.networks import FourConvolutions, squash
 from tests.parity.test_behaviour import behaviour_of
 
 

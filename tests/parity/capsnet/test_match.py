@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.parity.examples import Example, FourConvolutions, OneForward, squash
+from tests.parity.networks import Example, FourConvolutions, OneForward, squash
 from tests.parity.test_behaviour import behaviour_of, deviations
 
 Array = npt.NDArray[np.float64]

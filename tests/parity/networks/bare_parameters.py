@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.parity.examples.base import Example
+from tests.parity.networks.base import Example
 
 
 def squashed(vector: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.parity.examples.base import Example, decoder, squash
+from tests.parity.networks.base import Example, decoder, squash
 
 
 class StoredLogits(Example):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.parity.examples.base import Example, decoder
+from tests.parity.networks.base import Example, decoder
 
 
 def squash(s: Tensor, axis: int = -1, eps: float = 1e-8) -> Tensor:

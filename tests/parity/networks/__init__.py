@@ -4,22 +4,22 @@
 in `DEVIATIONS` which stages differ from the paper.
 """
 
-from tests.parity.examples.bare_parameters import BareParameters, LeakyAndUnmasked, ReluBeforeSquash, RootParameters
-from tests.parity.examples.base import Example, squash
-from tests.parity.examples.decoder_in_loss import BatchInLoss, DecoderInLoss
-from tests.parity.examples.detached import CapsuleByCapsule, Detached, HalfDetached
-from tests.parity.examples.four_convolutions import (
+from tests.parity.networks.bare_parameters import BareParameters, LeakyAndUnmasked, ReluBeforeSquash, RootParameters
+from tests.parity.networks.base import Example, squash
+from tests.parity.networks.decoder_in_loss import BatchInLoss, DecoderInLoss
+from tests.parity.networks.detached import CapsuleByCapsule, Detached, HalfDetached
+from tests.parity.networks.four_convolutions import (
     ElementByElement,
     FourConvolutions,
     MeanAgreement,
     Replacing,
     UnknownSquash,
 )
-from tests.parity.examples.functions import Functions, LogProbabilities, OneHotOutput, PassBefore
-from tests.parity.examples.hard_coded_batch import HardCodedBatch
-from tests.parity.examples.layer_by_layer import LayerByLayer, OnePassMore, SoftmaxOverInputs
-from tests.parity.examples.model_output import BareDecoderEnd, ModelOutput, SoftmaxOfLengths, SoftmaxOfSquares
-from tests.parity.examples.one_forward import (
+from tests.parity.networks.functions import Functions, LogProbabilities, OneHotOutput, PassBefore
+from tests.parity.networks.hard_coded_batch import HardCodedBatch
+from tests.parity.networks.layer_by_layer import LayerByLayer, OnePassMore, SoftmaxOverInputs
+from tests.parity.networks.model_output import BareDecoderEnd, ModelOutput, SoftmaxOfLengths, SoftmaxOfSquares
+from tests.parity.networks.one_forward import (
     BareView,
     OneForward,
     OtherActivations,
@@ -27,8 +27,8 @@ from tests.parity.examples.one_forward import (
     SquashOverCapsules,
     UnknownScores,
 )
-from tests.parity.examples.stored_logits import KeptFromCallToCall, StoredAndReplaced, StoredLogits
-from tests.parity.examples.unfolded import NoneOfTheAbove, OverAllCapsules, Unfolded
+from tests.parity.networks.stored_logits import KeptFromCallToCall, StoredAndReplaced, StoredLogits
+from tests.parity.networks.unfolded import NoneOfTheAbove, OverAllCapsules, Unfolded
 
 CLEAN: tuple[type[Example], ...] = (
     OneForward,
