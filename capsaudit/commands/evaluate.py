@@ -19,6 +19,7 @@ from capsaudit.data.mnist import Progress as FetchProgress
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.families import family_of
 from capsaudit.families.capsnet import CapsNet
+from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED
 from capsaudit.inspection.files.values import read_values
 from capsaudit.inspection.load import load
 from capsaudit.inspection.targets import parse_target
@@ -48,6 +49,9 @@ READING_IMAGES = 1000
 """So many of the first training images decide how somebody's tensors are read. Test images decide nothing."""
 
 
+_FILES = (".safetensors", ".pt", ".pth", ".bin")
+
+
 class Images(NamedTuple):
     """Where the images come from: `digits`, `mnist`, or a folder of IDX files; without both, what the run was trained on, or MNIST."""
 
@@ -72,8 +76,8 @@ def evaluate(target: Path, images: Images, *, device: str = "cpu", watch: Watche
     """
     if target.is_dir():
         return _run(target, images, device, watch)
-    if parse_target(str(target)).kind.startswith("python"):
-        raise CapsauditError(f"{target}: is Python code; expected the folder of a run, or a file of weights")
+    if target.suffix.lower() not in _FILES or parse_target(str(target)).kind.startswith("python"):
+        raise CapsauditError(f"{target}: expected the folder of a run, or a file of weights: {', '.join(_FILES)}")
     inventory = load(str(target))
     if _is_own(target):
         return _own_file(target, images, device, watch)
@@ -184,7 +188,7 @@ def _foreign_file(path: Path, inventory: Inventory, images: Images, device: str,
         reading_images=len(few) if len(ways) > 1 else 0,
         assumed=network.assumed,
         left_out=tuple(valid(tensor.name) for tensor in network.unassigned),
-        notes=tuple(map(valid, inventory.notes)),
+        notes=tuple(valid(note) for note in inventory.notes if note != TRAINABLE_ASSUMED),
     )
 
 

@@ -44,7 +44,9 @@ def test_a_run_by_its_last_and_its_chosen_weights(run: Path) -> None:
         assert weights["file"] == file
         assert weights["test_error"] == wrong / 360
         assert weights["standard_error"] == pytest.approx((wrong / 360 * (1 - wrong / 360) / 360) ** 0.5)
-        squares = [float(((one - other) ** 2).sum()) for one, other in zip(output.reconstruction, IMAGES, strict=True)]
+        squares = [
+            float(((one - other) ** 2).sum()) for one, other in zip(output.reconstruction.detach(), IMAGES, strict=True)
+        ]
         assert weights["reconstruction_error"] == pytest.approx(sum(squares) / 360, rel=1e-4)
     counted = [[0] * 10 for _ in range(10)]
     for digit, predicted_digit in zip(TEST.labels.tolist(), predicted, strict=True):
@@ -183,8 +185,8 @@ def test_two_overlaid_digits_by_both_metrics(tmp_path: Path) -> None:
     [
         ("none.pt", None, "file not found"),
         ("none.safetensors", None, "file not found"),
-        ("run", None, "is not a valid target"),
-        ("net.py:Net", None, "is Python code; expected the folder of a run, or a file of weights"),
+        ("run", None, "expected the folder of a run, or a file of weights: .safetensors, .pt, .pth, .bin"),
+        ("net.py:Net", None, "expected the folder of a run, or a file of weights: .safetensors, .pt, .pth, .bin"),
         ("empty.pt", b"", "is empty"),
         ("half.safetensors", b"\x10\x27\0\0\0\0\0\0{", "declares a header of 10,000 bytes; only 1 follow"),
         ("noise.pt", b"PK\3\4 and nothing more", "is not a torch checkpoint, or is damaged"),
@@ -226,13 +228,13 @@ def test_a_folder_without_a_run(tmp_path: Path) -> None:
         api.evaluate(tmp_path)
 
 
-def test_real_mnist_with_an_untrained_network(mnist: Path, tmp_path: Path) -> None:
+def test_real_mnist_with_an_untrained_network(mnist_folder: Path, tmp_path: Path) -> None:
     """One class of ten is right by chance."""
     torch.manual_seed(0)
     net = foreign.write_net(tmp_path)
     net.write_text(net.read_text().replace("height = 8", "height = 28").replace("width = 8", "width = 28"))
     torch.save({"model": api.build(net).state_dict()}, tmp_path / "untrained.pt")
-    found = api.evaluate(tmp_path / "untrained.pt", data_dir=mnist)
+    found = api.evaluate(tmp_path / "untrained.pt", data_dir=mnist_folder)
     assert found.test_images == 10_000
     assert found.test_error.last == pytest.approx(0.9, abs=0.06)
     assert sum(map(sum, found.confusion or ())) == 10_000

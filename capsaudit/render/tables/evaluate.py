@@ -8,6 +8,9 @@ from capsaudit.render.document import ABSENT, Cell, Column, Document, Grid, numb
 from capsaudit.render.tables.base import changes
 from capsaudit.results import EvaluatedWeights, Evaluation, WeightReading
 
+_MOST = 0.5
+"""A larger error on training images is no sign of a network that was trained and is read as it was meant."""
+
 _NAMES = {"last": "last", "chosen": "chosen by the validation error", "file": "of the file"}
 
 
@@ -89,6 +92,11 @@ def _readings(result: Evaluation) -> Iterator[Grid | str]:
     )
     if same:
         yield f"{same} of the other readings gave the same error, so the training images did not decide between them."
+    if best.error > _MOST:
+        yield (
+            f"Even this reading gets more than {_MOST:.0%} of these training images wrong: the weights are untrained, or the code that they "
+            "were trained with computes what no reading does. capsaudit audit says it of a model in Python code, with --input."
+        )
     columns = (
         Column("channels of a capsule", wraps=True),
         Column("capsules in W by", wraps=True),
