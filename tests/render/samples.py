@@ -289,7 +289,7 @@ def evaluation() -> Evaluation:
 @cache
 def evaluated_run() -> Evaluation:
     """A run on two overlaid digits, by its last and its chosen weights."""
-    weights = {"standard_error": 0.004, "digit_error": 0.15, "reconstruction_error": None}
+    weights = {"standard_error": 0.004, "digit_error": 0.15}
     return Evaluation(
         run="runs/multimnist",
         variant="multimnist",
@@ -301,8 +301,12 @@ def evaluated_run() -> Evaluation:
         test_error=TestError(last=0.25, chosen=0.2),
         standard_error=0.004,
         weights=(
-            EvaluatedWeights(name="last", file="last.safetensors", epoch=2, test_error=0.25, **weights),
-            EvaluatedWeights(name="chosen", file="best.safetensors", epoch=1, test_error=0.2, **weights),
+            EvaluatedWeights(
+                name="last", file="last.safetensors", epoch=2, test_error=0.25, reconstruction_error=None, **weights
+            ),
+            EvaluatedWeights(
+                name="chosen", file="best.safetensors", epoch=1, test_error=0.2, reconstruction_error=None, **weights
+            ),
         ),
         confusion=None,
         pixels=1296,

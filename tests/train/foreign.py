@@ -55,7 +55,8 @@ def train_net(folder: Path, net: Path, **settings: object) -> Path:
 
 def by_type(w: Tensor) -> Tensor:
     """Capsules numbered by place, then type, as by type, then place."""
-    return w.unflatten(0, (PLACES, TYPES)).transpose(0, 1).flatten(0, 1)
+    made: Tensor = w.unflatten(0, (PLACES, TYPES)).transpose(0, 1).flatten(0, 1)
+    return made
 
 
 def shared(own: State) -> State:
@@ -105,12 +106,14 @@ def found_by_another_program(state: State, images: Tensor) -> Tensor:
     for _ in range(3):
         v = _squashed((logits.softmax(2).unsqueeze(-1) * votes).sum(1))
         logits = logits + (votes * v.unsqueeze(1)).sum(-1)
-    return v.norm(dim=-1).argmax(1)
+    found: Tensor = v.norm(dim=-1).argmax(1)
+    return found
 
 
 def _squashed(s: Tensor) -> Tensor:
     square = (s**2).sum(-1, keepdim=True)
-    return square / (1 + square) * s / (square.sqrt() + 1e-8)
+    made: Tensor = square / (1 + square) * s / (square.sqrt() + 1e-8)
+    return made
 
 
 def _whole(state: State) -> State:

@@ -1,7 +1,5 @@
 """Evaluation, counted by hand on a network whose scores and reconstructions are given."""
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,6 +12,11 @@ from capsaudit.spec import Image
 from capsaudit.train.evaluation import measure
 
 
+class _Zeros(nn.Module):
+    def reconstruct(self, capsules: Tensor, _classes: Tensor) -> Tensor:
+        return torch.zeros(len(capsules), 1, 8, 8)
+
+
 class _Given(Network):
     """Gives these scores, batch after batch; its decoder makes images of zeros."""
 
@@ -22,8 +25,7 @@ class _Given(Network):
         self.unused = nn.Parameter(torch.zeros(1))
         self.scores, self.place = scores, 0
         if decodes:
-            self.decoder: Any = nn.Module()
-            self.decoder.reconstruct = lambda capsules, _: torch.zeros(len(capsules), 1, 8, 8)
+            self.decoder = _Zeros()  # type: ignore[assignment]
 
     def forward(self, images: Tensor, _targets: Tensor) -> Output:
         scores = self.scores[self.place : self.place + len(images)]

@@ -42,7 +42,7 @@ class Reading(NamedTuple):
 
 
 def readings(network: RecognisedNetwork, values: Mapping[str, Tensor]) -> Iterator[Reading]:
-    """Every reading of a recognised network of this family that gives other weights than those before; capsaudit's own first."""
+    """Every reading of a recognised network of this family that gives other weights than those before."""
     spec = network.spec
     assert isinstance(spec, CapsNet)
     tensors = {

@@ -76,7 +76,7 @@ def repacked(path: Path, compression: int, byteorder: bytes) -> Path:
 
 def test_archives_as_torch_does_not_write_them(tmp_path: Path) -> None:
     torch.save({"w": torch.zeros(1000)}, tmp_path / "net.pt")
-    with pytest.raises(CapsauditError, match="its values are compressed; torch.save compresses none"):
+    with pytest.raises(CapsauditError, match=r"its values are compressed; torch\.save compresses none"):
         read_values(repacked(tmp_path / "net.pt", zipfile.ZIP_DEFLATED, b"little"), ["w"])
     with pytest.raises(CapsauditError, match="another byte order than little-endian"):
         read_values(repacked(tmp_path / "net.pt", zipfile.ZIP_STORED, b"big"), ["w"])

@@ -53,7 +53,7 @@ def the_one(found: list[Reading], own: State) -> Reading:
     return same
 
 
-def test_capsaudit_s_own_order_is_the_first_reading(tmp_path: Path) -> None:
+def test_the_order_of_capsaudit_s_own_module(tmp_path: Path) -> None:
     own, spec = net_of(tmp_path)
     found = read(spec, layers_of(own))
     assert the_one(found, own) is found[0]
@@ -109,6 +109,6 @@ def test_an_axis_for_types_and_one_for_places(tmp_path: Path) -> None:
 
 
 def test_readings_that_give_the_same_weights_are_one(tmp_path: Path) -> None:
-    """Without types there is one order of channels and of capsules."""
-    own, spec = net_of(tmp_path, "primary_caps.types=1")
+    """With one type there is one order of channels and of capsules."""
+    own, spec = net_of(tmp_path, "primary_caps.types=1", "primary_caps.dimension=5")
     assert len(read(spec, layers_of(own))) == 1
