@@ -172,7 +172,7 @@ def test_two_overlaid_digits_by_both_metrics(tmp_path: Path) -> None:
         'data = "multimnist"\n'
         + net.read_text().replace("height = 8", "height = 12").replace("width = 8", "width = 12")
     )
-    run = foreign.train_net(tmp_path, net, epochs=2, shift=None)
+    run = foreign.train_net(tmp_path, net, epochs=2, shift=2)
     (last, _) = api.evaluate(run).weights
     assert last.test_error == rows(run)["epochs.jsonl"][-1]["test_error"]
     assert last.test_error / 2 <= last.digit_error < last.test_error
