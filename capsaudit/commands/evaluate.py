@@ -93,7 +93,7 @@ def _run(folder: Path, images: Images, device: str, watch: Watcher) -> Evaluatio
     if found is None:
         raise FileError(f"{folder}: has no checkpoint yet")
     dataset, notes = _images_of_run(folder, settings, images)
-    rows = [row for row in Log(folder / EPOCHS).rows() if row["step"] <= found.manifest.step]
+    rows = Log(folder / EPOCHS).rows(found.manifest.logs.get(EPOCHS))
     best, two = chosen(rows), settings.images == "multimnist"
     batches = batches_of(
         settings.spec,
@@ -165,8 +165,8 @@ def _foreign_file(path: Path, inventory: Inventory, images: Images, device: str,
     test, dataset = _test_images(path, network.spec, variant, images)
     names = [tensor.name for tensors in network.layers.values() for tensor in tensors]
     ways = list(readings(network, read_values(path, names)))
+    _expect_shapes(path, network.spec, ways)
     model = build(network.spec, device=device)
-    _expect_shapes(path, model, ways)
     few = _batches(network.spec, Split(*(part[:READING_IMAGES] for part in dataset.train)), dataset, variant)
     errors = [_error(model, way, few, str(path), watch) for way in ways] if len(ways) > 1 else [0.0]
     used = errors.index(min(errors))
@@ -241,12 +241,12 @@ def _batches(spec: Spec, split: Split, dataset: Dataset, variant: Variant) -> Ba
     return batches_of(spec, split, dataset.name, two=two, size=EVALUATION_BATCH, shifts=False)
 
 
-def _expect_shapes(path: Path, model: Network, ways: Sequence[Reading]) -> None:
+def _expect_shapes(path: Path, spec: Spec, ways: Sequence[Reading]) -> None:
     """Each tensor of the module has values of its shape."""
     if not ways:
         raise CapsauditError(f"{path}: its W cannot be read as that of the recognised network")
     state = ways[0].state
-    for name, tensor in model.state_dict().items():
+    for name, tensor in build(spec, device="meta").state_dict().items():
         found = tuple(state[name].shape) if name in state else None
         if found != tuple(tensor.shape):
             raise CapsauditError(

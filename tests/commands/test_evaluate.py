@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -136,16 +137,20 @@ def test_the_output_says_of_what_the_figure_is(own: foreign.State, tmp_path: Pat
 def test_nothing_is_written_where_a_run_is_evaluated(run: Path, tmp_path: Path) -> None:
     """A last file that is being replaced belongs to no checkpoint: the one before is evaluated, and the folder stays as it is."""
     folder = tmp_path / "copy"
-    folder.mkdir()
-    for file in run.rglob("*"):
-        if file.is_file():
-            (folder / file.relative_to(run)).parent.mkdir(exist_ok=True)
-            (folder / file.relative_to(run)).write_bytes(file.read_bytes())
+    shutil.copytree(run, folder)
     (folder / "last.safetensors").write_bytes(b"half")
     before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     found = api.evaluate(folder)
     assert any("last.safetensors: is damaged" in note for note in found.notes)
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+
+
+def test_a_damaged_log_of_a_run(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "copy")
+    log = tmp_path / "copy" / "epochs.jsonl"
+    log.write_bytes(b"{" + log.read_bytes())
+    with pytest.raises(CapsauditError, match=r"epochs\.jsonl: its first .* bytes are not those of the last checkpoint"):
+        api.evaluate(tmp_path / "copy")
 
 
 def test_other_images_than_those_of_the_run(run: Path, tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.files.checkpoint import checkpoint_values
 from capsaudit.inspection.files.safetensors import read_header
+from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inspection.targets import parse_target
 
 
@@ -32,8 +33,8 @@ def _safetensors(path: Path, names: Sequence[str]) -> Iterator[tuple[str, Tensor
         with safe_open(path, framework="pt") as file:
             for name in names:
                 yield name, file.get_tensor(name)
-    except (OSError, SafetensorError) as error:
-        raise CapsauditError(f"{path}: cannot be read: {error}") from error
+    except Exception as error:  # safetensors' own, or torch's of a dtype that it does not have
+        raise CapsauditError(f"{path}: cannot be read: {one_line(error)}") from error
 
 
 def _finite(tensor: Tensor, name: str, path: Path) -> Tensor:
