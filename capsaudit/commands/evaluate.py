@@ -34,8 +34,9 @@ from capsaudit.results.evaluate import WeightsName
 from capsaudit.spec import Spec
 from capsaudit.text import valid
 from capsaudit.train import checkpoint
+from capsaudit.train.checkpoint import Checkpoint
 from capsaudit.train.evaluation import Measured, measure
-from capsaudit.train.log import Log
+from capsaudit.train.log import Log, Row
 from capsaudit.train.run import EPOCHS, SETTINGS, is_run
 from capsaudit.train.session import chosen
 from capsaudit.train.settings import RunSettings, read_settings, spec_of
@@ -94,25 +95,12 @@ def _run(folder: Path, images: Images, device: str, watch: Watcher) -> Evaluatio
         raise FileError(f"{folder}: has no checkpoint yet")
     dataset, notes = _images_of_run(folder, settings, images)
     rows = Log(folder / EPOCHS).rows(found.manifest.logs.get(EPOCHS))
-    best, two = chosen(rows), settings.images == "multimnist"
-    batches = batches_of(
-        settings.spec,
-        dataset.test,
-        dataset.name,
-        two=two,
-        size=EVALUATION_BATCH,
-        shifts=False,
-        shift=settings.protocol.shift,
-    )
-    model = build(settings.spec, device=device)
+    test, model = _test_images_of_run(settings, dataset), build(settings.spec, device=device)
     weights: list[EvaluatedWeights] = []
-    files: dict[str, tuple[WeightsName, int]] = {checkpoint.LAST: ("last", len(rows))}
-    if best is not None and checkpoint.BEST in found.contents:
-        files[checkpoint.BEST] = ("chosen", best["epoch"])
-    for file, (name, epoch) in files.items():
+    for file, (name, epoch) in _saved(found, rows).items():
         put_weights(model, found.contents[file], str(folder / file))
-        measured = measure(model, batches, str(folder / file), _counted(name, len(batches), watch))
-        weights.append(_weights(name, file, epoch, measured, len(batches)))
+        measured = measure(model, test, str(folder / file), _counted(name, len(test), watch))
+        weights.append(_weights(name, file, epoch, measured, len(test)))
     return _result(
         weights,
         measured,
@@ -121,9 +109,26 @@ def _run(folder: Path, images: Images, device: str, watch: Watcher) -> Evaluatio
         variant=settings.variant,
         epochs=len(rows),
         data=dataset.name,
-        two=two,
-        test_images=len(batches),
+        two=test.two,
+        test_images=len(test),
         notes=(*notes, *faults),
+    )
+
+
+def _saved(found: Checkpoint, rows: list[Row]) -> dict[str, tuple[WeightsName, int]]:
+    """The files of weights in a checkpoint, with the epoch of each; the chosen ones last."""
+    files: dict[str, tuple[WeightsName, int]] = {checkpoint.LAST: ("last", len(rows))}
+    best = chosen(rows)
+    if best is not None and checkpoint.BEST in found.contents:
+        files[checkpoint.BEST] = ("chosen", best["epoch"])
+    return files
+
+
+def _test_images_of_run(settings: RunSettings, dataset: Dataset) -> Batches:
+    """As in the evaluation after each epoch."""
+    two, shift = settings.images == "multimnist", settings.protocol.shift
+    return batches_of(
+        settings.spec, dataset.test, dataset.name, two=two, size=EVALUATION_BATCH, shifts=False, shift=shift
     )
 
 
