@@ -45,6 +45,7 @@ __all__ += [
     "compare",
     "count",
     "estimate_training",
+    "evaluate",
     "explain",
     "load_variant",
 ]
@@ -461,6 +462,33 @@ def estimate_training(
     prepare(device, threads=threads)
     dataset = dataset_of(data, Path(data_dir) if data_dir else None, fetching)
     return estimate(parsed, dataset, chosen, Path(output), device=device, threads=threads)
+
+
+def evaluate(
+    target: str | Path,
+    *,
+    data: str | None = None,
+    data_dir: str | Path | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    watch: Callable[[str, int, int], None] | None = None,
+    fetching: FetchProgress | None = None,
+) -> results.Evaluation:
+    """The test error of a run, with its last and its chosen weights, or of a file of weights: a checkpoint of capsaudit or of somebody else.
+
+    Somebody's tensors are brought into capsaudit's module of the recognised network; how they are read is decided on training images, and
+    the figure is of the variant, not of their code. `data` is `mnist` or `digits`, `data_dir` a folder with the IDX files; by default a
+    run is evaluated on what it was trained with, a file on MNIST. `watch` is called with what is evaluated, the images done and their total.
+
+    Raises:
+        CapsauditError: there is no such run or file, it is damaged or not recognised, or the images cannot be had or do not fit it.
+    """
+    from capsaudit.commands.evaluate import Images, evaluate
+    from capsaudit.commands.train_smoke import prepare
+
+    prepare(device, threads=threads)
+    images = Images(data, Path(data_dir) if data_dir else None, fetching)
+    return evaluate(Path(target), images, device=device, watch=watch or (lambda *_: None))
 
 
 def load(path: str | Path, *, device: str = "cpu") -> Network:

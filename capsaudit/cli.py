@@ -616,6 +616,51 @@ def train(
         _print(result, format)
 
 
+@app.command()
+def evaluate(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN_OR_CHECKPOINT",
+            help="Directory of a run, or a file of weights (.safetensors, .pt, .pth, .bin), also somebody else's.",
+        ),
+    ],
+    data: Annotated[
+        Literal["digits", "mnist"] | None,
+        typer.Option(
+            help="Images to test on: MNIST, downloaded once and cached, or embedded 8×8 digits. By default those that the run was "
+            "trained with, or MNIST."
+        ),
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A directory with the IDX files of MNIST, gzipped or not.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")] = "cpu",
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Number of CPU threads. Chosen by torch by default.")
+    ] = None,
+    format: TableOption = "rich",
+) -> None:
+    """Test error, confusion and reconstruction error of a run, with its last and its chosen weights, or of a file of weights. Somebody's
+    weights are brought into the variant that they are recognised as; their code is not run.
+    """
+    from capsaudit import api
+    from capsaudit.render.progress import bars
+
+    with bars() as shown:
+        shown.preparing()
+        result = api.evaluate(
+            target,
+            data=data,
+            data_dir=data_dir,
+            device=device,
+            threads=threads,
+            watch=shown.evaluating,
+            fetching=shown.fetching,
+        )
+    _print(result, format)
+
+
 def _shipped() -> list[str]:
     from capsaudit.catalogue import load_all
 

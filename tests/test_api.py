@@ -50,6 +50,7 @@ RESULTS = {
     "Claims": "api.claims(witnesses=['formula'])",
     "Comparison": "api.compare('paper', 'article', witnesses=['formula'])",
     "Count": "api.count('article', witnesses=['formula'])",
+    "Evaluation": "api.evaluate({trained!r})",
     "Joint": "api.reconcile_jointly()",
     "Ledger": "api.explain('article', 'multimnist')",
     "Reconciliation": "api.reconcile('11.36M', witnesses=['formula'])",
@@ -82,6 +83,8 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     wrong.write_text('extends = "paper"\nsummary = "mine"\n[stated]\nsource = "me"\ntotal = "11.36M"\n')
     small = write_small(folder)
     places = {"tiny": str(tiny), "wrong": str(wrong), "small": str(small), "run": str(folder / "run")}
+    trained = api.train(small, output=folder / "trained", epochs=1, data="digits", batch_size=128)
+    places["trained"] = trained.run
     return {name: call.format(**places) for name, call in RESULTS.items()}
 
 

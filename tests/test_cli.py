@@ -20,6 +20,7 @@ COMMANDS = {
     "claims",
     "compare",
     "count",
+    "evaluate",
     "explain",
     "reconcile",
     "report",

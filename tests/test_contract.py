@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from jsonschema import Draft202012Validator
 
+from capsaudit import api
 from capsaudit.render.json import as_json, schemas
 from capsaudit.reporting.contents import ReportContents
 from tests import schemas as shipped
 from tests.processes import invoke
 from tests.render import samples
+from tests.train import foreign
 from tests.train.runs import write_small
 from tests.train.tiny import write_tiny
 
@@ -78,6 +81,8 @@ CONTRACT: dict[str, Keys] = {
     "train": dict.fromkeys(("run", "variant", "epochs", "standard_error"))
     | {"test_error": dict.fromkeys(("last", "chosen"))},
     "train-dry-run": dict.fromkeys(("run", "variant", "epochs")),
+    "evaluate": dict.fromkeys(("run", "variant", "epochs", "standard_error"))
+    | {"test_error": dict.fromkeys(("last", "chosen"))},
     "variants": {},
     "report": {},
 }
@@ -113,6 +118,7 @@ OUTPUTS: dict[str, list[str]] = {
     "audits": ["check OTHER_CLAIMS classifier.claims.toml", "claims WRONG_CLAIMS"],
     "train": ["train SMALL --data digits --epochs 1 --output RUN --pictures PICTURES"],
     "train-dry-run": ["train SMALL --data digits --epochs 1 --output RUN --dry-run"],
+    "evaluate": ["evaluate RUN", "evaluate THEIRS --data digits"],
     "variants": ["variants"],
     "report": ["report --check --output nowhere"],
 }
@@ -129,6 +135,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     other.write_text(
         f'source = "me"\ntarget = "{(EXAMPLES / "capsnets.py").as_posix()}:OtherWidths"\ninput = ["1,28,28"]\n[[claims]]\nstated = "8.4M"\n'
     )
+    theirs = folder / "theirs.pt"
+    torch.save(foreign.one_convolution(api.build(foreign.write_net(folder)).state_dict()), theirs)
     wrong.write_text('extends = "paper"\nsummary = "mine"\n[stated]\nsource = "me"\ntotal = "11.36M"\n')
     claims.write_text(
         f'source = "me"\ntarget = "{(EXAMPLES / "classifier.py").as_posix()}:SmallClassifier"\n'
@@ -138,6 +146,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "TINY": str(write_tiny(folder, "article")),
         "SMALL": str(write_small(folder)),
         "RUN": str(folder / "run"),
+        "THEIRS": str(theirs),
         "PICTURES": str(folder / "pictures"),
         "WRONG": str(wrong),
         "WRONG_CLAIMS": str(claims),

@@ -32,7 +32,7 @@ from tests.render.samples import SAMPLES
 WITH_CASES = ("check", "failed check", "claims", "audit", "explained audit", "unknown audit")
 SMALL = (
     *("count", "explain", "failed check", "reconcile", "explained audit", "unknown audit", "report", "train-smoke"),
-    *("train", "train dry run"),
+    *("train", "train dry run", "evaluate", "evaluated run"),
 )
 """Samples that are quick to draw; among them is one of each type, but for long ones of the same cells."""
 

@@ -9,6 +9,7 @@ import torch
 from capsaudit.data.dataset import Dataset, Split
 
 _HELD_OUT = 360
+NAME = "scikit-learn's 8×8 digits"
 
 
 def load_digits() -> Dataset:
@@ -23,5 +24,5 @@ def load_digits() -> Dataset:
     return Dataset(
         train=Split(images[train], labels[train]),
         test=Split(images[test], labels[test]),
-        name="scikit-learn's 8×8 digits",
+        name=NAME,
     )

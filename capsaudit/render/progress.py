@@ -46,6 +46,10 @@ class Bars:
         """Some bytes have been received."""
         self._move(name, done, total or done, f"{done / 2**20:,.1f} MiB")
 
+    def evaluating(self, name: str, done: int, total: int) -> None:
+        """So many images have been evaluated."""
+        self._move(name, done, total, "images")
+
     def searching(self, done: int, total: int) -> None:
         """Some of a space has been searched; for a small one no bar is shown."""
         if total > 1:

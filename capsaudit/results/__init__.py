@@ -5,6 +5,7 @@ from capsaudit.results.base import Reason, Result
 from capsaudit.results.check import Check, Failure
 from capsaudit.results.claims import Claims, ClaimVerdict, JudgedClaim
 from capsaudit.results.count import Comparison, Count, Layer, StatedFigure, VariantList, VariantSummary
+from capsaudit.results.evaluate import EvaluatedWeights, Evaluation, WeightReading
 from capsaudit.results.explain import LayerDifference, Ledger, Step
 from capsaudit.results.joint import Excluded, Joint, JointFigure, Question
 from capsaudit.results.reconcile import (
@@ -41,6 +42,8 @@ __all__ = [
     "Claims",
     "Comparison",
     "Count",
+    "EvaluatedWeights",
+    "Evaluation",
     "Evidence",
     "Excluded",
     "Explanation",
@@ -73,4 +76,5 @@ __all__ = [
     "Unfinished",
     "VariantList",
     "VariantSummary",
+    "WeightReading",
 ]

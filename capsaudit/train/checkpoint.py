@@ -60,6 +60,18 @@ def newest(folder: Path) -> tuple[Checkpoint | None, tuple[str, ...]]:
     Raises:
         FileError: there are checkpoints, but none is whole.
     """
+    found, faults = newest_whole(folder)
+    if found is not None and faults:
+        _replace(folder, found.contents, found.manifest)
+    return found, faults
+
+
+def newest_whole(folder: Path) -> tuple[Checkpoint | None, tuple[str, ...]]:
+    """The same, and nothing is written: the run may be training.
+
+    Raises:
+        FileError: there are checkpoints, but none is whole.
+    """
     if not any((place / MANIFEST).exists() for place in (folder, folder / PREVIOUS)):
         return None, ()
     try:
@@ -67,11 +79,9 @@ def newest(folder: Path) -> tuple[Checkpoint | None, tuple[str, ...]]:
     except FileError as error:
         faults = error.faults
     try:
-        found = _read(folder / PREVIOUS)
+        return _read(folder / PREVIOUS), faults
     except FileError as error:
         raise FileError(*faults, *error.faults) from error
-    _replace(folder, found.contents, found.manifest)
-    return found, faults
 
 
 def manifest_in(folder: Path) -> Manifest | None:

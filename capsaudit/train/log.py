@@ -58,21 +58,30 @@ class Log:
         Raises:
             FileError: what was there at the checkpoint is there no more.
         """
-        content = self._content()
-        if extent(content[: kept.bytes]) != kept:
-            raise FileError(
-                f"{self.path}: its first {kept.bytes:,} bytes are not those of the last checkpoint; "
-                "expected the log that this run has written"
-            )
-        if len(content) > kept.bytes:
+        self._until(kept)
+        if len(self._content()) > kept.bytes:
             try:
                 os.truncate(self.path, kept.bytes)
             except OSError as error:
                 raise CapsauditError(f"{self.path}: cannot be written: {error.strerror}") from error
 
-    def rows(self) -> list[Row]:
-        """All rows, without one that is not whole."""
-        return [json.loads(line) for line in self._content().splitlines(keepends=True) if line.endswith(b"\n")]
+    def rows(self, until: Extent | None = None) -> list[Row]:
+        """All rows, without one that is not whole; or those that were there at a checkpoint.
+
+        Raises:
+            FileError: what was there at the checkpoint is there no more.
+        """
+        content = self._content() if until is None else self._until(until)
+        return [json.loads(line) for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
+
+    def _until(self, kept: Extent) -> bytes:
+        content = self._content()[: kept.bytes]
+        if extent(content) != kept:
+            raise FileError(
+                f"{self.path}: its first {kept.bytes:,} bytes are not those of the last checkpoint; "
+                "expected the log that this run has written"
+            )
+        return content
 
     def _write(self, line: bytes, *, sync: bool = False) -> None:
         try:

@@ -11,6 +11,7 @@ from capsaudit.data.batches import SHIFT, SHIFT_OF_TWO, Batches
 from capsaudit.data.dataset import Dataset, Split
 from capsaudit.errors import DataError
 from capsaudit.families import family_of
+from capsaudit.spec import Spec
 from capsaudit.train.protocol import HELD_OUT_SHARE, Protocol
 from capsaudit.train.settings import RunSettings
 
@@ -69,11 +70,22 @@ def _halves(place: int) -> tuple[slice, slice]:
 
 
 def _batches(settings: RunSettings, split: Split, *, size: int, shifts: bool) -> Batches:
-    spec, two = settings.spec, settings.images == "multimnist"
+    two, shift = settings.images == "multimnist", settings.protocol.shift
+    return batches_of(settings.spec, split, settings.data, two=two, size=size, shifts=shifts, shift=shift)
+
+
+def batches_of(
+    spec: Spec, split: Split, name: str, *, two: bool, size: int, shifts: bool, shift: int | None = None
+) -> Batches:
+    """Batches of a split for a network; `name` is what messages call the data.
+
+    Raises:
+        DataError: it has no images of the network's classes, or of one class where two digits are overlaid.
+    """
     classes = family_of(spec).classes(spec)
     found = len(set(split.of_classes(classes).labels.tolist()))
     if found < 1 + two:
-        raise DataError(f"{settings.data}: has images of {found} of {classes} classes; expected at least {1 + two}")
+        raise DataError(f"{name}: has images of {found} of {classes} classes; expected at least {1 + two}")
     return Batches(
         split,
         spec.image,
@@ -82,5 +94,5 @@ def _batches(settings: RunSettings, split: Split, *, size: int, shifts: bool) ->
         two=two,
         shifts=shifts,
         generator=torch.Generator().manual_seed(0),
-        shift=settings.protocol.shift,
+        shift=shift,
     )

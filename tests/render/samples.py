@@ -13,6 +13,7 @@ from capsaudit import api
 from capsaudit.catalogue import load_variant
 from capsaudit.commands.model_claims import judge_counts
 from capsaudit.inspection.load import inventory_of
+from capsaudit.knobs import KnobChange
 from capsaudit.results import (
     Audit,
     Audits,
@@ -21,6 +22,8 @@ from capsaudit.results import (
     Claims,
     Comparison,
     Count,
+    EvaluatedWeights,
+    Evaluation,
     FirstLast,
     Joint,
     Ledger,
@@ -37,6 +40,7 @@ from capsaudit.results import (
     TrainingRun,
     Unfinished,
     VariantList,
+    WeightReading,
 )
 from examples import capsnets
 from examples.classifier import SmallClassifier
@@ -242,6 +246,73 @@ def training_estimate() -> TrainingEstimate:
     )
 
 
+@cache
+def evaluation() -> Evaluation:
+    """Somebody's file: 2 of 4 images wrong, √(0.5 · 0.5 / 4) = 0.25."""
+    common = {"channels": "channels at equal distances", "axes": "class, capsule, input dimension, output dimension"}
+    return Evaluation(
+        run="theirs.pt",
+        variant="paper",
+        changes=(KnobChange(knob="conv1.channels", before=256, after=128),),
+        parameters=8_000_000,
+        epochs=None,
+        data="60,000 + 10,000 IDX images of 28×28",
+        images="digits",
+        test_images=4,
+        test_error=TestError(last=0.5, chosen=None),
+        standard_error=0.25,
+        weights=(
+            EvaluatedWeights(
+                name="file",
+                file="theirs.pt",
+                epoch=None,
+                test_error=0.5,
+                standard_error=0.25,
+                digit_error=0.5,
+                reconstruction_error=12.345,
+            ),
+        ),
+        confusion=((1, 1), (1, 1)),
+        pixels=784,
+        foreign=True,
+        readings=(
+            WeightReading(capsules="place, then type", error=0.875, used=False, **common),
+            WeightReading(capsules="type, then place", error=0.25, used=True, **common),
+        ),
+        reading_images=1000,
+        assumed=("digit_caps.iterations",),
+        left_out=("bn.weight",),
+        notes=("the state dict is at 'model' in the file",),
+    )
+
+
+@cache
+def evaluated_run() -> Evaluation:
+    """A run on two overlaid digits, by its last and its chosen weights."""
+    weights = {"standard_error": 0.004, "digit_error": 0.15}
+    return Evaluation(
+        run="runs/multimnist",
+        variant="multimnist",
+        parameters=11_361_808,
+        epochs=2,
+        data="60,000 + 10,000 IDX images of 28×28",
+        images="multimnist",
+        test_images=10_000,
+        test_error=TestError(last=0.25, chosen=0.2),
+        standard_error=0.004,
+        weights=(
+            EvaluatedWeights(
+                name="last", file="last.safetensors", epoch=2, test_error=0.25, reconstruction_error=None, **weights
+            ),
+            EvaluatedWeights(
+                name="chosen", file="best.safetensors", epoch=1, test_error=0.2, reconstruction_error=None, **weights
+            ),
+        ),
+        confusion=None,
+        pixels=1296,
+    )
+
+
 SAMPLES: dict[str, Callable[[], Result]] = {
     "count": count,
     "compare": comparison,
@@ -258,6 +329,8 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "audits": audits,
     "report": report,
     "train-smoke": runs,
+    "evaluate": evaluation,
+    "evaluated run": evaluated_run,
     "train": training_run,
     "train dry run": training_estimate,
 }

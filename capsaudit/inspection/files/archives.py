@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -48,6 +50,27 @@ def pickled(stream: BinaryIO, path: Path) -> Pickled:
     return Pickled(_archive_of(content), values)
 
 
+def with_values(stream: BinaryIO, path: Path) -> BinaryIO:
+    """The same with the values: of an archive its stored records in a new one, so that no more memory is taken than the file has bytes.
+
+    Raises:
+        CapsauditError: as `pickled`, or an archive with compressed values, or of a machine with another byte order.
+        Exception: a damaged archive.
+    """
+    if stream.read(4) != b"PK\3\4":
+        stream.seek(0)
+        return stream
+    with zipfile.ZipFile(stream) as archive:
+        records = {each.filename.partition("/")[2]: each for each in archive.infolist()}
+        values = {name: each for name, each in records.items() if name.startswith("data/")}
+        stored = all(each.compress_type == zipfile.ZIP_STORED for each in values.values())
+        if not stored or sum(each.file_size for each in values.values()) > path.stat().st_size:
+            raise CapsauditError(f"{path}: its values are compressed; torch.save compresses none")
+        if "byteorder" in records and archive.read(records["byteorder"]) != b"little":
+            raise CapsauditError(f"{path}: its values have another byte order than little-endian")
+        return _archive_of(_content(archive, path), {name: archive.read(each) for name, each in values.items()})
+
+
 def _content(archive: zipfile.ZipFile, path: Path) -> bytes:
     if any(name.endswith("/constants.pkl") for name in archive.namelist()):
         raise CapsauditError(
@@ -74,11 +97,13 @@ def _hint(record: zipfile.ZipInfo) -> str:
     return "" if record.compress_type == zipfile.ZIP_STORED else " of a compressed one; torch.save compresses none"
 
 
-def _archive_of(content: bytes) -> io.BytesIO:
-    """The smallest archive that torch.load takes."""
+def _archive_of(content: bytes, values: Mapping[str, bytes] = MappingProxyType({})) -> io.BytesIO:
+    """The smallest archive that torch.load takes, with these records of values."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("archive/data.pkl", content)
         archive.writestr("archive/version", "3\n")
+        for name, record in values.items():
+            archive.writestr(f"archive/{name}", record)
     made.seek(0)
     return made

@@ -11,7 +11,7 @@ import torch
 from msgspec import Struct
 
 from capsaudit.errors import CapsauditError, FileError
-from capsaudit.inspection.files.archives import LARGEST_PICKLE_BYTES, Pickled, pickled
+from capsaudit.inspection.files.archives import LARGEST_PICKLE_BYTES, Pickled, pickled, with_values
 from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED, Contents, file_row
 from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inspection.memory import dense_parts, own_memory
@@ -69,6 +69,25 @@ def checkpoint_contents(path: Path) -> Contents:
     _expect_complete(tensors, found, path)
     notes += [f"{shown(name)} is not a tensor and is not counted" for name in state if name not in tensors]
     return Contents(tuple(_rows(tensors)), (*notes, TRAINABLE_ASSUMED))
+
+
+def checkpoint_values(path: Path) -> dict[str, torch.Tensor]:
+    """The same tensors with their values. That the file has as many bytes as they need is checked before.
+
+    Raises:
+        CapsauditError: as `read_checkpoint`, or the values cannot be read.
+    """
+    checkpoint_contents(path)
+    try:
+        with open_file(path) as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            loaded = torch.load(with_values(stream, path), map_location="cpu", weights_only=True)
+    except CapsauditError:
+        raise
+    except Exception as error:
+        raise CapsauditError(f"{path}: {_loading_problem(error)}") from error
+    state, _ = _state_dict(loaded, path)
+    return {str(name): value for name, value in state.items() if isinstance(value, torch.Tensor)}
 
 
 def _pickled(path: Path) -> Pickled:

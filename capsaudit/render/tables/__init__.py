@@ -18,6 +18,7 @@ DOCUMENTS = {
     "Claims": "claims.claims",
     "Comparison": "count.compare",
     "Count": "count.count",
+    "Evaluation": "evaluate.evaluate",
     "Joint": "joint.joint",
     "Ledger": "explain.explain",
     "Reconciliation": "reconcile.reconcile",
