@@ -235,7 +235,7 @@ def audit(
         str | None,
         typer.Option(
             metavar="ID_OR_FILE_OR_TARGET",
-            help="Compare with this variant, or with another model. The closest variant by default.",
+            help="Compare with this variant, or with another model, which is built without arguments. The closest variant by default.",
         ),
     ] = None,
     claims: Annotated[

@@ -104,14 +104,17 @@ def _determined(
         stages = [stage.of(computed.get(stage.name)) for stage in stages]
     rows = tuple(_row(stage, found) for stage in stages)
     rows = tuple(_with_candidates(row, module, match.network, methods) for row in rows)
-    verdicts = [row.verdict for row in rows] + [term.verdict for term in terms if term.verdict != "not seen"]
+    seen = [
+        term for term in terms if term.verdict != "not seen"
+    ] or terms  # a loss may have one term; one without any was not compared
+    verdicts = [row.verdict for row in rows] + [term.verdict for term in seen]
     order: tuple[BehaviourVerdict, ...] = ("differs", "undetermined", "not seen", "agrees")
     verdict = next(each for each in order if each in verdicts)
     return Behaviour(
         verdict=verdict,
         reference=match.variant.id,
         stages=rows,
-        because=_because(stages, rows, terms),
+        because=_because(stages, rows, seen),
         precision=found.precision,
         loss=terms,
     )
@@ -214,5 +217,5 @@ def _because(stages: Sequence[Stage], rows: Sequence[BehaviourStage], terms: Seq
     if differing := next((term for term in terms if term.verdict == "differs"), None):
         return f"no stage differs; the {differing.term} loss does: the model's is {differing.model}, the paper's {differing.reference}"
     open_ = [row.stage for row in rows if row.verdict != "agrees"]
-    open_ += [f"{term.term} loss" for term in terms if term.verdict == "undetermined"]
+    open_ += [f"{term.term} loss" for term in terms if term.verdict != "agrees"]
     return f"no stage differs; {', '.join(open_)} could not be determined" if open_ else "every stage agrees"

@@ -345,3 +345,15 @@ def test_a_loss_that_cannot_be_called(loss: Named, words: str) -> None:
     with pytest.raises(CapsauditError) as raised:
         held(loss, WithLoss())
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("loss", "verdict"), [(lambda lengths: 0.0 * lengths.sum(), "not seen"), (from_indices, "agrees")]
+)
+def test_a_loss_without_any_term_was_not_compared(loss: Callable[..., Tensor], verdict: str) -> None:
+    """A loss of one term alone agrees."""
+    module = OneForward()
+    found = behaviour(module, inspect_module(module, "mine"), loss=loss)
+    assert {row.verdict for row in found.stages} == {"agrees"}
+    assert found.verdict == verdict
+    assert ("margin loss" in found.because) == (verdict == "not seen")

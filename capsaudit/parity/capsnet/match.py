@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
 
 from torch import Tensor, nn
 
+from capsaudit.errors import CapsauditError
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.parity.base import NOT_STATED, Stage
 from capsaudit.parity.calls import Call
@@ -131,10 +133,10 @@ def _channels(run: Run, activation: str) -> Tensor:
 
 def _called_again(found: Found) -> Found:
     """What one forward pass in eval mode does not show: logits that are kept, the decoder in training, the gradient."""
-    run, again = found.run, found.run.again()
+    run, again = found.run, _again(found.run)
     reading, more, gradient = found.readings[0], dict[str, str](), dict[str, float]()
-    if not run.recording.equals(again):
-        kept = any(again.error(each) <= TOLERANCE for each in _with_kept_logits(run, reading))
+    if again is None or not run.recording.equals(again):
+        kept = again and any(again.error(each) <= TOLERANCE for each in _with_kept_logits(run, reading))
         more["logits"] = _KEPT if kept else ""
     elif "output" in found.ends[0] and "agreement" in reading.names:
         gradient = _gradient(run, reading, found.ends[0]["output"])
@@ -148,13 +150,24 @@ def _called_again(found: Found) -> Found:
     )
 
 
+def _again(run: Run) -> Recording | None:
+    """None where a second call raises an error."""
+    try:
+        return run.again()
+    except CapsauditError:
+        return None
+
+
 def _gradient(run: Run, reading: Reading, output: str) -> dict[str, float]:
-    """The errors up to the first way that fits: each takes a backward pass."""
+    """The errors up to the first way that fits: each takes a backward pass. None where the model has none, as with a tensor that is needed
+    for it and was changed: what its forward pass shows stands.
+    """
     errors: dict[str, float] = {}
-    for name, error in gradient_errors(run, reading, output):
-        errors[name] = error
-        if error <= TOLERANCE:
-            break
+    with suppress(CapsauditError, RuntimeError):
+        for name, error in gradient_errors(run, reading, output):
+            errors[name] = error
+            if error <= TOLERANCE:
+                break
     return errors
 
 

@@ -72,6 +72,46 @@ def test_calls_that_differ_for_another_reason_are_no_kept_logits() -> None:
     assert (rows["logits"].verdict, rows["logits"].model) == ("undetermined", None)
 
 
+class OnceOnly(FourConvolutions):
+    """A second call raises an error."""
+
+    is_called = False
+
+    def route(self, hat: Tensor) -> Tensor:
+        if self.is_called:
+            raise ValueError
+        self.is_called = True
+        return super().route(hat)
+
+
+class ChangedInPlace(FourConvolutions):
+    """The coefficients are changed after the sum that they are needed for, so that there is no gradient."""
+
+    def route(self, hat: Tensor) -> Tensor:
+        b = torch.zeros(len(hat), 16, 10)
+        for _ in range(3):
+            c = b.softmax(-1)
+            v = squash((c.unsqueeze(-1) * hat).sum(1))
+            b = b + torch.einsum("bije,bje->bij", hat, v)
+            c.zero_()
+        lengths: Tensor = v.norm(dim=-1)
+        return lengths
+
+
+@pytest.mark.parametrize(
+    ("example", "open_"),
+    [
+        (OnceOnly, {"logits": "undetermined", "gradient": "not seen"}),
+        (ChangedInPlace, {"gradient": "not seen"}),
+    ],
+)
+def test_what_fails_after_the_forward_pass_leaves_its_stages(
+    example: type[FourConvolutions], open_: dict[str, str]
+) -> None:
+    found = behaviour_of(example())
+    assert {row.stage: row.verdict for row in found.stages if row.verdict != "agrees"} == open_
+
+
 def with_decoder(**layers: nn.Module) -> OneForward:
     model = OneForward()
     for name, layer in layers.items():
