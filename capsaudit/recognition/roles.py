@@ -26,6 +26,9 @@ _TENSORS = 12
 _CONVOLUTION = re.compile(r"Convolution|\w*Conv\w*[123]d\w*")
 """What the classes of convolutions are called, also those that people derive: `Conv2d`, `ConvTranspose2d`, `StdConv2d`."""
 
+_WORD = re.compile(r"[A-Za-z]+|[0-9]+")
+_ROLES = ("w", "weight", "weights", "kernel", "b", "bias", "biases")
+
 
 class Group(Struct, frozen=True):
     """Tensors that are one layer of the network, in one module."""
@@ -115,12 +118,23 @@ def sizes(shape: Iterable[int]) -> tuple[int, ...]:
 
 
 def groups_of(inventory: Inventory) -> list[Group]:
-    """Distinct parameters by the path of their module, in order."""
+    """Distinct parameters by the path of their module, in order; where a module itself has several weights, each with its own bias."""
     by_layer: dict[str, list[InventoryTensor]] = {}
     for tensor in inventory.tensors:
         if not tensor.buffer and tensor.same_as is None:
             by_layer.setdefault(tensor.layer, []).append(tensor)
-    return [Group(tuple(found)) for found in by_layer.values()]
+    return [group for found in by_layer.values() for group in _by_weight(found)]
+
+
+def _by_weight(tensors: Sequence[InventoryTensor]) -> list[Group]:
+    """A group for each name without its word for weight or bias: `conv1_w` and `conv1_b`, or `W1` and `b1`, belong together."""
+    if sum(len(tensor.shape) > 1 for tensor in tensors) < 2:
+        return [Group(tuple(tensors))]
+    by_name: dict[str, list[InventoryTensor]] = {}
+    for tensor in tensors:
+        words = _WORD.findall(tensor.name.rpartition(".")[2])
+        by_name.setdefault(" ".join(w for w in words if w.lower() not in _ROLES), []).append(tensor)
+    return [Group(tuple(found)) for found in by_name.values()]
 
 
 def is_convolution(group: Group) -> bool:

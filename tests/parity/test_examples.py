@@ -22,7 +22,6 @@ from tests.parity.networks import (
     CLEAN,
     DEVIATING,
     IN_LOSS,
-    PENDING,
     BareView,
     Example,
     HardCodedBatch,
@@ -113,15 +112,6 @@ def test_a_number_of_images_that_is_written_into_the_model_is_that_of_the_exampl
     without = behaviour(model, inventory)
     assert without.verdict == "not run"
     assert "shape '[7, 8, 16]' is invalid" in without.because
-
-
-@pytest.mark.parametrize(
-    "example", [pytest.param(each, marks=pytest.mark.xfail(reason=why)) for each, why in PENDING.items()]
-)
-def test_what_is_not_found_yet(example: type[Example]) -> None:
-    found = rows(behaviour_of(example()))
-    assert found
-    assert {stage: name for stage, (verdict, name) in found.items() if verdict != "agrees"} == example.DEVIATIONS
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -87,6 +87,18 @@ def test_no_axis_is_split_into_one_and_itself(shape: tuple[int, ...]) -> None:
     assert all(min(w.classes, w.dimension_in, w.dimension) > 1 for w in layouts_of(shape))
 
 
+def test_weights_of_one_module_are_told_apart_by_their_names() -> None:
+    """Each with the bias whose name differs in the word for weight or bias alone; one weight has all vectors beside it."""
+    model = nn.Module()
+    for name, shape in (("conv1_w", (16, 1, 5, 5)), ("W2", (8, 3)), ("b2", (8,)), ("conv1_b", (16,))):
+        model.register_parameter(name, nn.Parameter(torch.rand(shape)))
+    model.one = nn.Module()
+    model.one.register_parameter("W", nn.Parameter(torch.rand(3, 4, 5)))
+    model.one.register_parameter("shift", nn.Parameter(torch.rand(5)))
+    groups = [[tensor.name for tensor in group.tensors] for group in groups_of(inventory_of(model))]
+    assert groups == [["conv1_w", "conv1_b"], ["W2", "b2"], ["one.W", "one.shift"]]
+
+
 def test_groups_are_the_distinct_parameters_of_a_path() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     model.append(model[0])  # the same layer twice

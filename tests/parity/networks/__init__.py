@@ -35,6 +35,7 @@ CLEAN: tuple[type[Example], ...] = (
     LayerByLayer,
     FourConvolutions,
     BareParameters,
+    RootParameters,
     Functions,
     Unfolded,
     ModelOutput,
@@ -70,16 +71,10 @@ DEVIATING: tuple[type[Example], ...] = (
 IN_LOSS: tuple[type[Example], ...] = (DecoderInLoss, BatchInLoss)
 """Those whose decoder forward does not call."""
 
-PENDING: dict[type[Example], str] = {
-    RootParameters: "convolutions are recognised by the modules that they are in",
-}
-"""What is not found yet, and why."""
-
 __all__ = [
     "CLEAN",
     "DEVIATING",
     "IN_LOSS",
-    "PENDING",
     "BareView",
     "ElementByElement",
     "Example",
