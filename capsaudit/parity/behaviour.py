@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from capsaudit.inspection.modules.forward import Arguments
     from capsaudit.parity.calls import Call
-    from capsaudit.parity.loss_function import Named
+    from capsaudit.parity.loss.function import Named
 
 
 _LEFT_OUT = Behaviour(
@@ -123,7 +123,7 @@ def _determined(
 def _terms(loss: Named | None, module: nn.Module, network: RecognisedNetwork, call: Call) -> tuple[BehaviourLoss, ...]:
     if loss is None:
         return ()
-    from capsaudit.parity.loss_rows import loss_rows
+    from capsaudit.parity.loss.verdicts import loss_rows
 
     return loss_rows(loss, module, network, call)
 

@@ -14,8 +14,8 @@ from capsaudit.errors import CapsauditError
 from capsaudit.inspection.module import inspect_module
 from capsaudit.inventory import BehaviourLoss
 from capsaudit.parity.behaviour import behaviour
-from capsaudit.parity.loss_function import Named
-from capsaudit.parity.loss_rows import loss_rows
+from capsaudit.parity.loss.function import Named
+from capsaudit.parity.loss.verdicts import loss_rows
 from capsaudit.parity.prepare import call_of
 from capsaudit.recognition.base import Match
 from capsaudit.recognition.closest import closest

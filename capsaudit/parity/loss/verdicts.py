@@ -9,15 +9,16 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.modules.forward import Arguments, restored_random_state
 from capsaudit.inventory import BehaviourLoss
-from capsaudit.parity.arguments import Known, described
+from capsaudit.parity.arguments import described
 from capsaudit.parity.calls import Call
-from capsaudit.parity.loss_function import Loss, Named, Values, losses
-from capsaudit.parity.losses import MARGINS, RECONSTRUCTIONS, Fit, margin_fits, pixel_fits
+from capsaudit.parity.loss.fits import Fit, margin_fits, pixel_fits
+from capsaudit.parity.loss.function import Loss, Named, Values, losses
+from capsaudit.parity.loss.probes import Probes, probes
+from capsaudit.parity.loss.terms import MARGINS, RECONSTRUCTIONS
 from capsaudit.parity.prepare import called_copy
 from capsaudit.recognition.base import RecognisedNetwork
 from capsaudit.train.losses import (
@@ -45,18 +46,6 @@ _AVERAGED, _SUMMED = "averaged over the images", "summed over the images"
 
 
 Term = Literal["margin", "reconstruction"]
-
-
-class Probes(NamedTuple):
-    """Known values of a sequence of calls: lengths and a one for each present class [call, batch, class], images and reconstructions
-    [call, batch, pixels]; and the same as what a loss may be given.
-    """
-
-    lengths: Tensor
-    present: Tensor
-    images: Tensor
-    made: Tensor
-    known: list[Known]
 
 
 class Pixels(NamedTuple):
@@ -97,7 +86,7 @@ def _is_determined(rows: Sequence[BehaviourLoss]) -> bool:
 def _held(loss: Loss, network: RecognisedNetwork, *, wide: bool) -> tuple[BehaviourLoss, ...]:
     """By the first arguments with which each term is determined, else by those with which most are."""
     by_length, by_image = (
-        _probes(loss, network, wide=wide, **many) for many in ({"lengths": _CALLS}, {"images": _CALLS})
+        probes(loss, network, wide=wide, **many) for many in ({"lengths": _CALLS}, {"images": _CALLS})
     )
     found: list[tuple[BehaviourLoss, ...]] = []
     faults: list[str] = []
@@ -117,35 +106,6 @@ def _held(loss: Loss, network: RecognisedNetwork, *, wide: bool) -> tuple[Behavi
 
 def _has_decoder(network: RecognisedNetwork) -> bool:
     return "fc1" in network.layers
-
-
-def _probes(loss: Loss, network: RecognisedNetwork, *, wide: bool, lengths: int = 1, images: int = 1) -> Probes:
-    """So many lengths, with each class present in turn; and so many images and reconstructions. `wide`: whether lengths are also above 1."""
-    generator = torch.Generator().manual_seed(0)
-    image, classes, calls = network.spec.image, loss.call.classes, max(lengths, images)
-    shape = (image.channels, image.height, image.width)
-
-    def drawn(many: int, *size: int) -> Tensor:
-        values = 0.02 + 0.96 * torch.rand(many, loss.batch, *size, generator=generator, dtype=torch.float64)
-        return values.expand(calls, *values.shape[1:])
-
-    labels = (torch.arange(lengths)[:, None] + 2 * torch.arange(loss.batch)).expand(calls, -1) % classes
-    pictures, made = drawn(images, *shape), drawn(images, math.prod(shape))
-    long = drawn(lengths, classes)
-    long = _spread(long) if wide and lengths > 1 else long
-    known = [loss.known(*each) for each in zip(pictures, labels, long, made, strict=True)]
-    return Probes(long, F.one_hot(labels, classes).double(), pictures.flatten(2), made, known)
-
-
-def _spread(lengths: Tensor) -> Tensor:
-    """Of lengths [call, batch, class] up to 1, lengths on both sides of m⁺ and m⁻ where m⁺ is above 1; in every second call such that also
-    their softmax is on both sides.
-    """
-    shares = (-lengths.log()) ** 3
-    logarithms = (shares / shares.sum(-1, keepdim=True)).clamp(min=0.005).log()
-    by_softmax = logarithms - logarithms.amin(-1, keepdim=True) + 0.02
-    is_second = (torch.arange(len(lengths)) % 2 == 1)[:, None, None]
-    return torch.where(is_second, by_softmax, 1.3 * lengths)
 
 
 class _Judged:
