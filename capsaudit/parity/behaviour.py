@@ -211,11 +211,11 @@ def _because(stages: Sequence[Stage], rows: Sequence[BehaviourStage], terms: Seq
         if row.verdict == "differs":
             where = f" ({stage.source})" if stage.source else ""
             return (
-                f"{row.stage} is the first stage that differs: the model's is {row.model}, the reference's {row.reference}{where}; "
+                f"{row.stage} is the first stage that differs: “{row.model}” in the model, “{row.reference}” in the reference{where}; "
                 "what follows is judged from the model's own values"
             )
     if differing := next((term for term in terms if term.verdict == "differs"), None):
-        return f"no stage differs; the {differing.term} loss does: the model's is {differing.model}, the paper's {differing.reference}"
+        return f"no stage is known to differ; the {differing.term} loss does: “{differing.model}” here, “{differing.reference}” in the paper"
     open_ = [row.stage for row in rows if row.verdict != "agrees"]
     open_ += [f"{term.term} loss" for term in terms if term.verdict != "agrees"]
-    return f"no stage differs; {', '.join(open_)} could not be determined" if open_ else "every stage agrees"
+    return f"no stage is known to differ; {', '.join(open_)} could not be determined" if open_ else "every stage agrees"

@@ -404,7 +404,7 @@ def test_a_loss_is_compared_with_the_papers(tmp_path: Path, form: str) -> None:
     done = invoke("audit", *arguments, "--format", form, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     shown = re.sub(r"[\s|]+", " ", done.stdout)
-    assert "no stage differs; the margin loss does: the model's is eq. 4, not squared, λ = 1," in shown
+    assert "no stage is known to differ; the margin loss does: “eq. 4, not squared, λ = 1," in shown
     if form == "json":
         rows = json.loads(done.stdout)["behaviour"]["loss"]
         keys = {"term", "verdict", "reference", "model", "factor", "error", "because"}

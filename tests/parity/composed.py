@@ -128,14 +128,23 @@ SOFTMAXES: dict[str, Function] = {
     "over the inputs": lambda b: _softmax(b, 1),
     "over the classes and none of the above": lambda b: _softmax(b, 2, rest=torch.zeros(())),
     "over the batch": lambda b: _softmax(b, 0),
+    "over a single value": lambda b: _softmax(b.unsqueeze(3), 3).squeeze(3),
 }
 
-AGREEMENTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "added, each image by itself": lambda b, a: b + a,
-    "added, averaged over the batch": lambda b, a: b + (a.sum(0) / len(a)).expand_as(a),
-    "added, summed over the batch": lambda b, a: b + a.sum(0).expand_as(a),
-    "replaces the logits": lambda _, a: a,
+AGREEMENTS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
+    "added, each image by itself": lambda b, u, _, v: b + _products(u, v),
+    "added, averaged over the batch": lambda b, u, _, v: b + (_products(u, v).sum(0) / len(u)).expand_as(b),
+    "added, summed over the batch": lambda b, u, _, v: b + _products(u, v).sum(0).expand_as(b),
+    "replaces the logits": lambda _, u, __, v: _products(u, v),
+    "added, of s in place of v": lambda b, u, s, _: b + _products(u, s),
+    "added, the cosine of û and v": lambda b, u, _, v: b + _products(_unit(u, 3), _unit(v, 2)),
 }
+"""The logits b of the next iteration, of the votes, the sums s and the capsules v of this one."""
+
+
+def _products(u_hat: Tensor, v: Tensor) -> Tensor:
+    return (u_hat * v.unsqueeze(1)).sum(3)
+
 
 ONE_HOT = "one-hot of the longest"
 
@@ -261,8 +270,9 @@ class Composed(nn.Module):
         in_agreement = u_hat if passes.votes else u_hat.detach()
         b = torch.zeros(u_hat.shape[:3]) if self.logits is None else self.logits
         for _ in range(int(self.choices["iterations"]) - 1):
-            v = squash((softmax(b).unsqueeze(3) * in_sum).sum(1))
-            b = update(b, (in_agreement * (v if passes.capsules else v.detach()).unsqueeze(1)).sum(3))
+            s = (softmax(b).unsqueeze(3) * in_sum).sum(1)
+            compared = (each if passes.capsules else each.detach() for each in (s, squash(s)))
+            b = update(b.expand(u_hat.shape[:3]), in_agreement, *compared)
         self.logits = b.detach() if self.choices["logits"] == KEPT else None
         return squash((softmax(b).unsqueeze(3) * u_hat).sum(1))
 

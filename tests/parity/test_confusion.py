@@ -44,8 +44,12 @@ class Alike(NamedTuple):
 
 UNIFORM = "logits that all images share make a softmax over the batch uniform, whatever they are"
 OF_SQUARES = "softmax of the squared lengths"
+SINGLE = {"softmax": "over a single value"}
+ALL_ONE = "all coupling coefficients are 1, whatever the logits are"
 OVER_BATCH = "added, averaged over the batch", "added, summed over the batch"
 ALIKE = (
+    Alike(SINGLE, "agreement", tuple(composed.AGREEMENTS), ALL_ONE),
+    Alike(SINGLE, "iterations", ("1", "2", "3", "4"), ALL_ONE),
     Alike({"iterations": "1"}, "agreement", tuple(composed.AGREEMENTS), "one iteration computes no agreement"),
     Alike(
         {"iterations": "2"},
@@ -71,6 +75,14 @@ class Follows(NamedTuple):
 
 
 FOLLOWS = (
+    Follows(SINGLE, "logits", "zero", ALL_ONE),
+    Follows(SINGLE, "gradient", None, ALL_ONE),
+    Follows(
+        {CLASS: "no squash", "agreement": stages.OF_SUMS},
+        "agreement",
+        PAPER["agreement"],
+        "capsules that are not squashed are the sums",
+    ),
     Follows({"iterations": "1"}, "logits", "zero", "none are computed"),
     Follows({"iterations": "1"}, "gradient", None, "there is no iteration before the last"),
     Follows({"logits": KEPT}, "gradient", None, "a second call does not compute what was read of the first"),

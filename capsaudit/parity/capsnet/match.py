@@ -15,8 +15,8 @@ from capsaudit.families.capsnet import CapsNet
 from capsaudit.parity.base import NOT_STATED, Stage
 from capsaudit.parity.calls import Call
 from capsaudit.parity.capsnet.gradient import EARLIER, gradient_errors
-from capsaudit.parity.capsnet.routing import Reading, class_squashes, first_sums, readings, replayed
-from capsaudit.parity.capsnet.stages import AGREEMENTS, NONE_ABOVE, SQUASHES, USUAL_SQUASHES, agreement, deviations_of
+from capsaudit.parity.capsnet.routing import Reading, class_squashes, first_sums, next_sums, readings, replayed
+from capsaudit.parity.capsnet.stages import NONE_ABOVE, SQUASHES, USUAL_SQUASHES, deviations_of
 from capsaudit.parity.decoder import ACTIVATIONS
 from capsaudit.parity.equations import OUTPUTS, PLACES, VOTES, squash
 from capsaudit.parity.found import Readings, at_every_gain, by_the_target, ends_of
@@ -67,13 +67,27 @@ class Found(Readings[Reading]):
     def _replayed(self, reading: Reading, names: Names) -> Tensor:
         return replayed(self.run, reading.front.votes, names)[0]
 
+    @property
+    def ends_at_agreement(self) -> bool:
+        """Whether the first iteration was found, and nothing of what follows from its capsules."""
+        return bool(self.readings) and not any("iterations" in names for names in self.ends)
+
     def is_open(self, stage: str) -> bool:
         """Whether a stage that no reading names was reached: what is before it was found, and nothing that is known fits."""
+        if self.ends_at_agreement:
+            return stage == "agreement"
         if stage == "gradient":
             return bool(self.gradient)
         return super().is_open(stage) or (stage == "logits" and bool(self.readings))
 
+    def unseen(self, stage: str) -> str:
+        """Why a stage was not seen."""
+        return "a stage before it could not be determined" if self.ends_at_agreement else super().unseen(stage)
+
     def _errors(self, stage: str) -> Iterator[tuple[str, float]]:
+        if stage == "agreement":
+            after = [each for reading in self.readings for each in next_sums(self.run, reading, None)]
+            yield from ((each.names[stage], self.run.recording.error(each.s)) for each in after)
         if stage == "softmax":
             live = [each for front in self.fronts for each in first_sums(self.run, front, None)]
             yield from ((each.names[stage], self.run.recording.error(each.s)) for each in live)
@@ -106,16 +120,21 @@ def found_in(module: nn.Module, network: RecognisedNetwork, call: Call) -> Found
         CapsauditError: it does not run.
     """
     found = at_every_gain(module, network, call, _matched)
-    return _called_again(found) if found.ends else found
+    return _called_again(found) if found.ends and not found.ends_at_agreement else found
 
 
 def _matched(run: Run, allowed: Sequence[Names] | None, deviations: int) -> Found:
     """The readings that fit one run. `allowed`: what fitted at other gains."""
     front = fronts(run, _primary(run), allowed, deviations)
     routed, started = readings(run, front, allowed, deviations)
-    ends = [end for each in routed for end in ends_of(run, each) if allowed is None or end in allowed]
+    ends = [end for each in routed for end in _ends_of(run, each) if allowed is None or end in allowed]
     kept = [each for each in routed if any(each.names.items() <= names.items() for names in ends)]
     return Found(run, front, kept, started, ends)
+
+
+def _ends_of(run: Run, reading: Reading) -> list[Names]:
+    """Of a routing that was found to its end, with what the model does with the class capsules."""
+    return ends_of(run, reading) if "iterations" in reading.names else [reading.names]
 
 
 def _primary(run: Run) -> Primary:
@@ -174,7 +193,7 @@ def _gradient(run: Run, reading: Reading, output: str) -> dict[str, float]:
 def _with_kept_logits(run: Run, reading: Reading) -> Iterator[Tensor]:
     """The class capsules of a second call whose logits are those of the last iteration, and those after its agreement."""
     votes = reading.front.votes
-    v, logits = replayed(run, votes, reading.names)
+    _, logits = replayed(run, votes, reading.names)
     yield replayed(run, votes, reading.names, logits)[0]
-    update = AGREEMENTS[reading.names.get("agreement", next(iter(AGREEMENTS)))]
-    yield replayed(run, votes, reading.names, update(logits, agreement(votes, v)))[0]
+    once_more = reading.names | {"iterations": str(int(reading.names["iterations"]) + 1)}
+    yield replayed(run, votes, reading.names, replayed(run, votes, once_more)[1])[0]

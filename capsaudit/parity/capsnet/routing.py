@@ -10,7 +10,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from capsaudit.parity.capsnet.stages import AGREEMENTS, SOFTMAXES, SQUASHES, USUAL_SQUASHES, agreement, deviations_of
+from capsaudit.parity.capsnet.stages import (
+    AGREEMENTS,
+    OF_SUMS,
+    SOFTMAXES,
+    SQUASHES,
+    USUAL_SQUASHES,
+    Iteration,
+    deviations_of,
+)
+from capsaudit.parity.decoder import given_to
 from capsaudit.parity.equations import ONE_HOT, OUTPUTS, VOTES, squashes_of, weighted_sum
 from capsaudit.parity.front import Front, Names, may
 from capsaudit.parity.prepare import Run
@@ -41,7 +50,8 @@ def readings(
     run: Run, found: Sequence[Front], allowed: Sequence[Names] | None, deviations: int
 ) -> tuple[list[Reading], list[Reading]]:
     """The readings whose sums s and capsules v are those that were recorded, to the last iteration of which anything was; and those of
-    which only the sums of the first iteration were, where there is none.
+    which only the sums of the first iteration were, where there is none. Where only the first iteration was found, and what follows from its
+    capsules was not, they name no number of iterations: what is unknown may be the agreement.
 
     Where the model makes none of these values, only what it returns decides: of the readings of at most so many deviations more than the
     fewest. `allowed`: what fitted at other gains.
@@ -52,9 +62,11 @@ def readings(
         run, [each for reading in live for each in _squashed(run, reading, allowed)], "v", deviations
     )
     ends = _ended(live, 1)
+    if allowed is not None and not any("iterations" in names for names in allowed):
+        return (live if capsules_seen else []), started
     for number in range(2, run.spec.digit_caps.iterations + MORE_ITERATIONS + 1):
         live, has_sums = _keep(
-            run, [each for reading in live for each in _next(run, reading, allowed)], "s", deviations
+            run, [each for reading in live for each in next_sums(run, reading, allowed)], "s", deviations
         )
         live, has_capsules = _keep(run, [_with_capsules(run, each) for each in live], "v", deviations)
         if has_sums < sums_seen or has_capsules < capsules_seen:
@@ -75,7 +87,17 @@ def _decided(run: Run, ends: list[Reading], *, seen: bool) -> list[Reading]:
     """
     sums = {"digit_caps.squash": "no squash", "iterations": "1"}
     likely = [each for each in ends if not sums.items() <= each.names.items()]
-    return _returned(run, likely) or (_last(likely) if seen else []) or _returned(run, ends)
+    return _returned(run, likely) or (_of_first(run, _last(likely)) if seen else []) or _returned(run, ends)
+
+
+def _of_first(run: Run, last: Sequence[Reading]) -> list[Reading]:
+    """The same, without a number of iterations where there is only one and no decoder is given its capsules."""
+    return [
+        each
+        if "agreement" in each.names or given_to(run, run.recording, each.v)
+        else replace(each, names={stage: name for stage, name in each.names.items() if stage != "iterations"})
+        for each in last
+    ]
 
 
 def _returned(run: Run, ends: Sequence[Reading]) -> list[Reading]:
@@ -167,19 +189,18 @@ def _with_capsules(run: Run, reading: Reading) -> Reading:
     return replace(reading, v=class_squashes(run.sizes.classes)[reading.names["digit_caps.squash"]](reading.s))
 
 
-def _next(run: Run, reading: Reading, allowed: Sequence[Names] | None) -> Iterator[Reading]:
-    """One more iteration, with each agreement if none has been chosen yet."""
-    chosen = reading.names.get("agreement")
-    agreed = agreement(reading.front.votes, reading.v)
+def next_sums(run: Run, reading: Reading, allowed: Sequence[Names] | None) -> Iterator[Reading]:
+    """One more iteration, with each agreement if none has been chosen yet. Capsules that are not squashed are the sums."""
+    chosen, votes = reading.names.get("agreement"), reading.front.votes
+    squashed = reading.names["digit_caps.squash"] != "no squash"
     for name, update in AGREEMENTS.items():
         names = reading.names | {"agreement": name}
-        if chosen in (None, name) and may(names, allowed):
-            logits = update(reading.logits, agreed).expand(agreed.shape)
-            s = (
-                weighted_sum(SOFTMAXES[names["softmax"]](logits), reading.front.votes)
-                + started_with(run, names, agreed.shape)[2]
+        if chosen in (None, name) and may(names, allowed) and (squashed or name != OF_SUMS):
+            logits = update(Iteration(reading.logits, votes, reading.s, reading.v)).expand(votes.shape[:3])
+            bias = started_with(run, names, votes.shape[:3])[2]
+            yield replace(
+                reading, names=names, logits=logits, s=weighted_sum(SOFTMAXES[names["softmax"]](logits), votes) + bias
             )
-            yield replace(reading, names=names, logits=logits, s=s)
 
 
 class Through(NamedTuple):
@@ -200,10 +221,10 @@ def replayed(
     squashed, softmax = class_squashes(run.sizes.classes)[names["digit_caps.squash"]], SOFTMAXES[names["softmax"]]
     update = AGREEMENTS[names.get("agreement", next(iter(AGREEMENTS)))]
     in_sum, in_agreement = _passing(votes, through.sums), _passing(votes, through.votes)
-    for _ in range(int(names["iterations"]) - 1):
-        v = squashed(weighted_sum(softmax(logits) if coupling is None else coupling, in_sum) + bias)
-        agreed = agreement(in_agreement, _passing(v, through.capsules))
-        logits, coupling = update(logits, agreed).expand(agreed.shape), None
+    for _ in range(int(names.get("iterations", 1)) - 1):
+        s = weighted_sum(softmax(logits) if coupling is None else coupling, in_sum) + bias
+        compared = (_passing(each, through.capsules) for each in (s, squashed(s)))
+        logits, coupling = update(Iteration(logits, in_agreement, *compared)).expand(votes.shape[:3]), None
     return squashed(weighted_sum(softmax(logits) if coupling is None else coupling, votes) + bias), logits
 
 

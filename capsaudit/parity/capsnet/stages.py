@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -35,16 +36,9 @@ SOFTMAXES: dict[str, Callable[[Tensor], Tensor]] = {
     "over the inputs": lambda logits: logits.softmax(1),
     NONE_ABOVE: lambda logits: F.pad(logits, (0, 1)).softmax(2)[..., :-1],
     "over the batch": lambda logits: logits.softmax(0),
+    "over a single value": torch.ones_like,
 }
 """Coupling coefficients c (eq. 3) of the logits b [batch, capsules, classes]."""
-
-AGREEMENTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "added, each image by itself": lambda logits, agreement: logits + agreement,
-    "added, averaged over the batch": lambda logits, agreement: logits + agreement.mean(0, keepdim=True),
-    "added, summed over the batch": lambda logits, agreement: logits + agreement.sum(0, keepdim=True),
-    "replaces the logits": lambda _, agreement: agreement,
-}
-"""The logits of the next iteration, of those of this one and the agreement û · v (procedure 1, line 7)."""
 
 
 def agreement(
@@ -56,6 +50,35 @@ def agreement(
     tensor(5.)
     """
     return torch.einsum("bije,bje->bij", predicted, capsules)
+
+
+class Iteration(NamedTuple):
+    """Of one iteration: the logits b [batch, capsules, classes], the votes û [batch, capsules, classes, dimension], the sums s and the class
+    capsules v [batch, classes, dimension].
+    """
+
+    logits: Tensor
+    votes: Tensor
+    s: Tensor
+    v: Tensor
+
+    @property
+    def agreed(self) -> Tensor:
+        """û · v [batch, capsules, classes]."""
+        return agreement(self.votes, self.v)
+
+
+OF_SUMS = "added, of s in place of v"
+
+AGREEMENTS: dict[str, Callable[[Iteration], Tensor]] = {
+    "added, each image by itself": lambda now: now.logits + now.agreed,
+    "added, averaged over the batch": lambda now: now.logits + now.agreed.mean(0, keepdim=True),
+    "added, summed over the batch": lambda now: now.logits + now.agreed.sum(0, keepdim=True),
+    "replaces the logits": lambda now: now.agreed,
+    OF_SUMS: lambda now: now.logits + agreement(now.votes, now.s),
+    "added, the cosine of û and v": lambda now: now.logits + F.cosine_similarity(now.votes, now.v[:, None], dim=-1),
+}
+"""The logits of the next iteration (procedure 1, line 7)."""
 
 
 _PAPER = {

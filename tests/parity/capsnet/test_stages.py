@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from capsaudit.parity.capsnet.stages import AGREEMENTS, SOFTMAXES, SQUASHES
+from capsaudit.parity.capsnet.stages import AGREEMENTS, SOFTMAXES, SQUASHES, Iteration
 
 LENGTH_5 = torch.tensor([3.0, -4.0], dtype=torch.float64)
 
@@ -38,11 +38,16 @@ def test_softmaxes_sum_to_one_over_their_axis() -> None:
 
 
 def test_agreements() -> None:
-    logits, agreement = torch.ones(2, 1, 1), torch.tensor([2.0, 4.0]).view(2, 1, 1)
-    made = {name: update(logits, agreement).flatten().tolist() for name, update in AGREEMENTS.items()}
-    assert made == {
-        "added, each image by itself": [3, 5],
-        "added, averaged over the batch": [4, 4],
-        "added, summed over the batch": [7, 7],
-        "replaces the logits": [2, 4],
+    """Two images, one capsule, one class, one dimension: û = 2 and 4, s = 3, v = −1, so that û · v = −2 and −4, of mean −3 and sum −6;
+    û · s = 6 and 12; the cosine of numbers of opposite sign is −1.
+    """
+    votes = torch.tensor([2.0, 4.0]).view(2, 1, 1, 1)
+    now = Iteration(torch.ones(2, 1, 1), votes, torch.full((2, 1, 1), 3.0), torch.full((2, 1, 1), -1.0))
+    assert {name: update(now).flatten().tolist() for name, update in AGREEMENTS.items()} == {
+        "added, each image by itself": [1 - 2, 1 - 4],
+        "added, averaged over the batch": [1 - 3, 1 - 3],
+        "added, summed over the batch": [1 - 6, 1 - 6],
+        "replaces the logits": [-2, -4],
+        "added, of s in place of v": [1 + 6, 1 + 12],
+        "added, the cosine of û and v": [0, 0],
     }
