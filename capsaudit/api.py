@@ -322,7 +322,8 @@ def assert_same_function(
         made = example_inputs(model, parse_inputs(texts)) if texts else tuple(inputs)
         result = audit(model, inputs=made, against=variant, methods=methods)
     if result.behaviour is None or result.behaviour.verdict != "agrees":
-        raise AssertionError(str(result))
+        because = f"{result.behaviour.because}\n\n" if result.behaviour else ""
+        raise AssertionError(f"{because}{result}")
 
 
 def report(folder: str | Path = "reports", *, check: bool = False) -> results.Report:

@@ -86,6 +86,7 @@ def _determined(
             stages=(),
             because="its tensors form neither a capsule network of Sabour et al. 2017 nor an Efficient-CapsNet",
         )
+    from capsaudit.parity.calls import example_batch
     from capsaudit.parity.prepare import call_of, with_methods
 
     try:
@@ -110,11 +111,16 @@ def _determined(
     verdicts = [row.verdict for row in rows] + [term.verdict for term in seen]
     order: tuple[BehaviourVerdict, ...] = ("differs", "undetermined", "not seen", "agrees")
     verdict = next(each for each in order if each in verdicts)
+    because = _because(stages, rows, seen)
+    image = match.network.spec.image
+    shape = image.channels, image.height, image.width
+    if example is not None and example_batch(example, shape) is None:
+        because += f"; determined with images of {'×'.join(map(str, shape))}: the given input has none"
     return Behaviour(
         verdict=verdict,
         reference=match.variant.id,
         stages=rows,
-        because=_because(stages, rows, seen),
+        because=because,
         precision=found.precision,
         loss=terms,
     )

@@ -107,7 +107,10 @@ def call_of(module: nn.Module, network: RecognisedNetwork, example: Arguments | 
         else:
             return call
     ways = (f"with {words}: {', and '.join(dict.fromkeys(faults))}" for words, faults in tried.items())
-    raise CapsauditError(f"the model did not run in any of the ways that were tried: {'; '.join(ways)}")
+    batches = " and ".join(map(str, dict.fromkeys(call.batch for call in _calls(module, network, example))))
+    raise CapsauditError(
+        f"the model did not run in any of the ways that were tried, with batches of {batches}: {'; '.join(ways)}"
+    )
 
 
 def with_methods(call: Call, module: nn.Module, network: RecognisedNetwork, names: Sequence[str]) -> Call:

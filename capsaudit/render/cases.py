@@ -131,18 +131,27 @@ def _variant(result: Audit) -> Case:
     more = f"; it has {', '.join(result.beyond)} besides" if result.beyond else ""
     differs = f"differs from {result.closest} by {result.difference:+,}: {changed or 'no knob'}{unexplained}{more}"
     its = Message(f"its tensors are those of {result.closest}" if result.has_its_tensors else differs)
+    computed = _behaviour(result)
     return Case(
         suite="capsaudit.audit",
         name=f"{result.target} is {result.closest}",
         title="capsaudit",
         level="none" if result.is_variant else "error",
-        messages=(its, *_behaviour(result)),
+        messages=computed if computed and result.has_its_tensors else (its, *computed),
     )
 
 
 def _behaviour(result: Audit) -> tuple[Message, ...]:
+    """Each stage and each term of the loss that differs."""
     found = result.behaviour
-    return (Message(found.because, "behaviour"),) if found is not None and found.verdict == "differs" else ()
+    named = (
+        [(row.stage, row) for row in found.stages] + [(f"{row.term} loss", row) for row in found.loss] if found else []
+    )
+    return tuple(
+        Message(f"“{row.model}” in the model, “{row.reference}” in {result.closest}", name)
+        for name, row in named
+        if row.verdict == "differs"
+    )
 
 
 def _warnings(result: Audit) -> list[Case]:
@@ -163,7 +172,7 @@ def _properties(result: Audit) -> list[Case]:
     return [
         Case(
             suite="capsaudit.properties",
-            name=f"{result.target}: {each.property}",
+            name=result.target,
             title="capsaudit",
             level="warning",
             messages=(Message(f"does not hold: {each.because}", each.property),),

@@ -12,7 +12,7 @@ from capsaudit.results import Result
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _RULES = {
-    "claim": "A stated count must agree with the counted one",
+    "claim": "What is stated of a model must agree with what it has and computes",
     "warning": "A finding that a parameter count does not show",
 }
 
