@@ -416,18 +416,14 @@ def train(
     Raises:
         CapsauditError: a setting is out of range or was changed, a file is damaged or cannot be written, or the data cannot be had.
     """
-    from capsaudit.commands.train import train
+    from capsaudit.commands.train import Wanted, train
     from capsaudit.commands.train_smoke import dataset_of, prepare
 
     chosen, parsed = _protocol(protocol, epochs, settings), _variant(variant)
     prepare(device, threads=threads)
+    dataset = dataset_of(data, Path(data_dir) if data_dir else None, fetching)
     return train(
-        parsed,
-        dataset_of(data, Path(data_dir) if data_dir else None, fetching),
-        chosen,
-        Path(output),
-        device=device,
-        threads=threads,
+        Wanted(parsed, dataset, chosen, Path(output), device, threads),
         fork=fork,
         checkpoint_seconds=checkpoint_seconds,
         pictures=Path(pictures) if pictures else None,
@@ -455,13 +451,13 @@ def estimate_training(
     Raises:
         CapsauditError: a setting is out of range, or the data cannot be had.
     """
-    from capsaudit.commands.train import estimate
+    from capsaudit.commands.train import Wanted, estimate
     from capsaudit.commands.train_smoke import dataset_of, prepare
 
     chosen, parsed = _protocol(protocol, epochs, settings), _variant(variant)
     prepare(device, threads=threads)
     dataset = dataset_of(data, Path(data_dir) if data_dir else None, fetching)
-    return estimate(parsed, dataset, chosen, Path(output), device=device, threads=threads)
+    return estimate(Wanted(parsed, dataset, chosen, Path(output), device, threads))
 
 
 def evaluate(
