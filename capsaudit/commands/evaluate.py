@@ -17,7 +17,7 @@ from capsaudit.data.dataset import Dataset, Split
 from capsaudit.data.digits import NAME as DIGITS
 from capsaudit.data.mnist import Progress as FetchProgress
 from capsaudit.errors import CapsauditError, FileError
-from capsaudit.families import family_of
+from capsaudit.families import family_of, spec_of
 from capsaudit.families.capsnet import CapsNet
 from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED
 from capsaudit.inspection.files.values import read_values
@@ -39,7 +39,7 @@ from capsaudit.train.evaluation import Measured, measure
 from capsaudit.train.log import Log, Row
 from capsaudit.train.run import EPOCHS, SETTINGS, is_run
 from capsaudit.train.session import chosen
-from capsaudit.train.settings import RunSettings, read_settings, spec_of
+from capsaudit.train.settings import RunSettings, read_settings
 from capsaudit.train.splits import EVALUATION_BATCH, batches_of, checksum
 from capsaudit.train.weights import load_weights, network_in, put_weights
 
