@@ -623,6 +623,14 @@ def evaluate(
             help="Directory of a run, or a file of weights (.safetensors, .pt, .pth, .bin), also somebody else's.",
         ),
     ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="The code that somebody's weights belong to, package.module:Name or path/file.py:Name. It is run, and what it computes is "
+            "compared with the variant.",
+        ),
+    ] = None,
     data: Annotated[
         Literal["digits", "mnist"] | None,
         typer.Option(
@@ -636,7 +644,7 @@ def evaluate(
     format: TableOption = "rich",
 ) -> None:
     """Test error, confusion and reconstruction error of a run, with its last and its chosen weights, or of a file of weights. Somebody's
-    weights are brought into the variant that they are recognised as; their code is not run.
+    weights are brought into the variant that they are recognised as; their code is not run unless --model names it.
     """
     from capsaudit import api
     from capsaudit.render.progress import bars
@@ -645,6 +653,7 @@ def evaluate(
         shown.preparing()
         result = api.evaluate(
             target,
+            model=model,
             data=data,
             data_dir=data_dir,
             device=device,

@@ -33,7 +33,7 @@ _EPSILONS = (1e-5, EPSILON)
 """What batch normalisation adds to the variance: torch's default, and that of the authors' code. A file does not have it."""
 
 _NORM = {"weight": "weight", "gamma": "weight", "bias": "bias", "beta": "bias"}
-_NORM |= {name: name for name in ("running_mean", "running_var", "num_batches_tracked")}
+_NORM |= {name: name for name in ("running_mean", "running_var")}
 """The tensors of a batch normalisation by their names in files: shapes do not tell a scale from a shift."""
 
 
@@ -46,7 +46,11 @@ def readings(network: RecognisedNetwork, values: Mapping[str, Tensor]) -> Iterat
     spec = network.spec
     assert isinstance(spec, EfficientCapsNet)
     norms = [_norm(found, values) for layer, found in network.layers.items() if layer.startswith("bn")]
-    tensors = {layer: [values[each.name] for each in found] for layer, found in network.layers.items()}
+    tensors = {
+        layer: [values[each.name] for each in found]
+        for layer, found in network.layers.items()
+        if not layer.startswith("bn")
+    }
     return different(_readings(spec, tensors, norms))
 
 
@@ -78,9 +82,9 @@ def _ordered(state: State, order: Tensor) -> State:
 
 
 def _norm(tensors: Sequence[InventoryTensor], values: Mapping[str, Tensor]) -> State:
-    """By the names of capsaudit's module, which also counts the batches of its training; a file need not."""
+    """By the names of capsaudit's module, which also has a counter that nothing is computed from."""
     found = {"num_batches_tracked": torch.tensor(0)}
-    for each in tensors:
+    for each in (each for each in tensors if each.shape):
         own = each.name.rpartition(".")[2]
         if own not in _NORM:
             raise CapsauditError(
