@@ -249,7 +249,10 @@ def training_estimate() -> TrainingEstimate:
 @cache
 def evaluation() -> Evaluation:
     """Somebody's file: 2 of 4 images wrong, √(0.5 · 0.5 / 4) = 0.25."""
-    common: dict[str, Any] = {"channels": "channels at equal distances", "axes": "class, capsule, input dimension, output dimension"}
+    common: dict[str, Any] = {
+        "channels": "channels at equal distances",
+        "axes": "class, capsule, input dimension, output dimension",
+    }
     return Evaluation(
         run="theirs.pt",
         variant="paper",

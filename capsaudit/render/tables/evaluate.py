@@ -79,7 +79,7 @@ def _audited(found: Audit) -> str:
     if found.closest is None:
         return f"{counted}; the tensors are not recognised as a network of any family."
     if found.has_its_tensors:
-        return f"{counted}; the tensors are those of {found.closest}, in every layer as many."
+        return f"{counted}; the tensors are those of {found.closest}, layer by layer."
     differing = (f"{each.name} {number(each.difference, signed=True).text}" for each in found.layers if each.difference)
     difference = number(found.difference, signed=True).text
     layers = ", ".join(differing) or "none by its count"
@@ -127,7 +127,7 @@ def _readings(result: Evaluation) -> Iterator[Grid | str]:
     if best.error > _MOST:
         yield (
             f"Even this reading gets more than {_MOST:.0%} of these training images wrong: the weights are untrained, or the code that they "
-            "were trained with computes what no reading does; --model TARGET compares it."
+            "were trained with computes what no reading does."
         )
     columns = (
         Column("channels of a capsule", wraps=True),
