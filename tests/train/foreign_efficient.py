@@ -83,15 +83,14 @@ def by_type(own: State) -> State:
 
 
 def with_small_features(own: State, epsilon: float) -> State:
-    """The same function with another ε: the first features are so small that the least variance is a hundredth of ε."""
+    """The same function with another ε: the features are so small that the least variance of a layer is a thousandth of ε."""
     made = as_others_name_it(own)
-    factor_of_sums = 1.01 * epsilon / float((made["body.bn1.running_var"] + 1e-3).min())
-    small = factor_of_sums**0.5
-    for name in ("weight", "bias"):
-        made[f"body.conv1.{name}"] = made[f"body.conv1.{name}"] * small
-    made["body.bn1.running_mean"] = made["body.bn1.running_mean"] * small
-    for layer, factor in (("bn1", factor_of_sums), ("bn2", 1.0)):
-        made[f"body.{layer}.running_var"] = (made[f"body.{layer}.running_var"] + 1e-3) * factor - epsilon
+    for n in (1, 2):
+        sums = made[f"body.bn{n}.running_var"] + 1e-3
+        factor = 1.001 * epsilon / float(sums.min())
+        made[f"body.bn{n}.running_var"] = sums * factor - epsilon
+        for name in (f"body.conv{n}.weight", f"body.conv{n}.bias", f"body.bn{n}.running_mean"):
+            made[name] = made[name] * factor**0.5
     return made
 
 
