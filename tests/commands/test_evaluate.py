@@ -367,3 +367,21 @@ def test_real_mnist_with_an_untrained_network(mnist_folder: Path, tmp_path: Path
     assert found.test_images == 10_000
     assert found.test_error.last == pytest.approx(0.9, abs=0.06)
     assert sum(map(sum, found.confusion or ())) == 10_000
+
+
+@pytest.mark.slow
+def test_two_hundred_steps_on_real_mnist(mnist_folder: Path, tmp_path: Path) -> None:
+    """(60,000 − 10,000) / 250 steps. Nine of ten images are wrong by chance; the run, the same run again and evaluate agree."""
+    net = foreign.write_net(tmp_path)
+    net.write_text(net.read_text().replace("height = 8", "height = 28").replace("width = 8", "width = 28"))
+    settings = {"data_dir": mnist_folder, "data": "mnist", "epochs": 1, "batch_size": 250, "validation": 10_000}
+    run = foreign.train_net(tmp_path, net, **settings)
+    (epoch,) = rows(run)["epochs.jsonl"]
+    assert epoch["step"] == 200
+    assert epoch["test_error"] < 0.3
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    foreign.train_net(tmp_path, net, **settings)
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
+    found = [api.evaluate(target, data_dir=mnist_folder) for target in (run, run / "last.safetensors")]
+    assert [each.test_error.last for each in found] == [epoch["test_error"]] * 2
+    assert [each.test_images for each in found] == [10_000] * 2
