@@ -64,6 +64,7 @@ def newest(folder: Path) -> tuple[Checkpoint | None, tuple[str, ...]]:
     found, faults = newest_whole(folder)
     if found is not None and faults:
         _replace(folder, found.contents, found.manifest)
+        found = msgspec.structs.replace(found, folder=folder)
     return found, faults
 
 
