@@ -417,18 +417,14 @@ def train(
     Raises:
         CapsauditError: a setting is out of range or was changed, a file is damaged or cannot be written, or the data cannot be had.
     """
-    from capsaudit.commands.train import train
+    from capsaudit.commands.train import Wanted, train
     from capsaudit.commands.train_smoke import dataset_of, prepare
 
     chosen, parsed = _protocol(protocol, epochs, settings), _variant(variant)
     prepare(device, threads=threads)
+    dataset = dataset_of(data, Path(data_dir) if data_dir else None, fetching)
     return train(
-        parsed,
-        dataset_of(data, Path(data_dir) if data_dir else None, fetching),
-        chosen,
-        Path(output),
-        device=device,
-        threads=threads,
+        Wanted(parsed, dataset, chosen, Path(output), device, threads),
         fork=fork,
         checkpoint_seconds=checkpoint_seconds,
         pictures=Path(pictures) if pictures else None,
@@ -456,18 +452,19 @@ def estimate_training(
     Raises:
         CapsauditError: a setting is out of range, or the data cannot be had.
     """
-    from capsaudit.commands.train import estimate
+    from capsaudit.commands.train import Wanted, estimate
     from capsaudit.commands.train_smoke import dataset_of, prepare
 
     chosen, parsed = _protocol(protocol, epochs, settings), _variant(variant)
     prepare(device, threads=threads)
     dataset = dataset_of(data, Path(data_dir) if data_dir else None, fetching)
-    return estimate(parsed, dataset, chosen, Path(output), device=device, threads=threads)
+    return estimate(Wanted(parsed, dataset, chosen, Path(output), device, threads))
 
 
 def evaluate(
     target: str | Path,
     *,
+    model: str | None = None,
     data: str | None = None,
     data_dir: str | Path | None = None,
     device: str = "cpu",
@@ -478,18 +475,20 @@ def evaluate(
     """The test error of a run, with its last and its chosen weights, or of a file of weights: a checkpoint of capsaudit or of somebody else.
 
     Somebody's tensors are brought into capsaudit's module of the recognised network; how they are read is decided on training images, and
-    the figure is of the variant, not of their code. `data` is `mnist` or `digits`, `data_dir` a folder with the IDX files; by default a
+    the figure is of the variant, not of their code. `model` names that code, `path/file.py:Name`: it is run in a process of its own, and what
+    it computes is compared with the variant. `data` is `mnist` or `digits`, `data_dir` a folder with the IDX files; by default a
     run is evaluated on what it was trained with, a file on MNIST. `watch` is called with what is evaluated, the images done and their total.
 
     Raises:
-        CapsauditError: there is no such run or file, it is damaged or not recognised, or the images cannot be had or do not fit it.
+        CapsauditError: there is no such run or file, it is damaged or not recognised, the images cannot be had or do not fit it, or the
+            model cannot be loaded or has other parameters.
     """
     from capsaudit.commands.evaluate import Images, evaluate
     from capsaudit.commands.train_smoke import prepare
 
     prepare(device, threads=threads)
     images = Images(data, Path(data_dir) if data_dir else None, fetching)
-    return evaluate(Path(target), images, device=device, watch=watch or (lambda *_: None))
+    return evaluate(Path(target), images, model=model, device=device, watch=watch or (lambda *_: None))
 
 
 def load(path: str | Path, *, device: str = "cpu") -> Network:

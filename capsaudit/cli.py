@@ -88,6 +88,22 @@ OneVariantOption = Annotated[
 SomeVariants = Annotated[
     list[str] | None, typer.Argument(metavar="[ID_OR_FILE]...", help="Variants. All shipped ones by default.")
 ]
+DataDirectory = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="A directory with the IDX files of MNIST, gzipped or not.")
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="Number of CPU threads. Chosen by torch by default.")
+]
+Margin = Annotated[bool, typer.Option(help="Use the margin loss.")]
+Reconstruction = Annotated[bool, typer.Option(help="Use the reconstruction loss.")]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Output directory for plots: loss curve, reconstructions, and the effect of each capsule dimension.",
+    ),
+]
 
 
 def _show_version(wanted: bool) -> None:
@@ -434,27 +450,17 @@ def train_smoke(
         Literal["digits", "mnist"],
         typer.Option(help="Embedded 8×8 digits, enlarged, or MNIST, downloaded once and cached."),
     ] = "digits",
-    data_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A directory with the IDX files of MNIST, gzipped or not.")
-    ] = None,
+    data_dir: DataDirectory = None,
     seed: Annotated[int, typer.Option(min=0, max=2**62, help="Random seed.")] = 0,
     rate: Annotated[
         float,
         typer.Option("--learning-rate", min=0, help="Peak learning rate of Adam: it rises over 40 steps, then decays."),
     ] = 0.001,
-    margin: Annotated[bool, typer.Option(help="Use the margin loss.")] = True,
-    reconstruction: Annotated[bool, typer.Option(help="Use the reconstruction loss.")] = True,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")] = "cpu",
-    threads: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Number of CPU threads. Chosen by torch by default.")
-    ] = None,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Output directory for plots: loss curve, reconstructions, and the effect of each capsule dimension.",
-        ),
-    ] = None,
+    margin: Margin = True,
+    reconstruction: Reconstruction = True,
+    device: Device = "cpu",
+    threads: Threads = None,
+    pictures: Pictures = None,
     format: TableOption = "rich",
 ) -> None:
     """Validate variants by a short training run on real digits. Exit code 1 if the verdict on a variant is not `learns`."""
@@ -505,9 +511,7 @@ def train(
         Literal["digits", "mnist"],
         typer.Option(help="MNIST, downloaded once and cached, or embedded 8×8 digits, enlarged."),
     ] = "mnist",
-    data_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A directory with the IDX files of MNIST, gzipped or not.")
-    ] = None,
+    data_dir: DataDirectory = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**62, help="Seed of the weights, the order of images and the shifts.")
     ] = 0,
@@ -542,12 +546,12 @@ def train(
             help="Training images held out to choose the best epoch. By default a twelfth, 5,000 of MNIST; 0: none is chosen.",
         ),
     ] = None,
-    margin: Annotated[bool, typer.Option(help="Use the margin loss.")] = True,
-    reconstruction: Annotated[bool, typer.Option(help="Use the reconstruction loss.")] = True,
+    margin: Margin = True,
+    reconstruction: Reconstruction = True,
     reconstruction_weight: Annotated[
         float, typer.Option(min=0, help="Weight of the reconstruction loss, a sum of squared differences.")
     ] = 0.0005,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")] = "cpu",
+    device: Device = "cpu",
     threads: Annotated[
         int | None,
         typer.Option(min=1, max=1024, help="Number of CPU threads. By default that of the run, or torch's choice."),
@@ -564,13 +568,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Time a few steps, show what the run would take, and write nothing.")
     ] = False,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Output directory for plots: loss curve, reconstructions, and the effect of each capsule dimension.",
-        ),
-    ] = None,
+    pictures: Pictures = None,
     format: TableOption = "rich",
 ) -> None:
     """Train a variant to its end by the paper's protocol, with checkpoints. Interrupted or killed, the same command goes on exactly
@@ -625,6 +623,14 @@ def evaluate(
             help="Directory of a run, or a file of weights (.safetensors, .pt, .pth, .bin), also somebody else's.",
         ),
     ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="The code that somebody's weights belong to, package.module:Name or path/file.py:Name. It is run, and what it computes is "
+            "compared with the variant.",
+        ),
+    ] = None,
     data: Annotated[
         Literal["digits", "mnist"] | None,
         typer.Option(
@@ -632,17 +638,13 @@ def evaluate(
             "trained with, or MNIST."
         ),
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A directory with the IDX files of MNIST, gzipped or not.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")] = "cpu",
-    threads: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Number of CPU threads. Chosen by torch by default.")
-    ] = None,
+    data_dir: DataDirectory = None,
+    device: Device = "cpu",
+    threads: Threads = None,
     format: TableOption = "rich",
 ) -> None:
     """Test error, confusion and reconstruction error of a run, with its last and its chosen weights, or of a file of weights. Somebody's
-    weights are brought into the variant that they are recognised as; their code is not run.
+    weights are brought into the variant that they are recognised as; their code is not run unless --model names it.
     """
     from capsaudit import api
     from capsaudit.render.progress import bars
@@ -651,6 +653,7 @@ def evaluate(
         shown.preparing()
         result = api.evaluate(
             target,
+            model=model,
             data=data,
             data_dir=data_dir,
             device=device,

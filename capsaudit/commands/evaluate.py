@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from capsaudit.arithmetic import Shape
 from capsaudit.catalogue import Variant, load_all
+from capsaudit.commands.audit import Options, audit, audit_target
 from capsaudit.commands.train_smoke import dataset_of
 from capsaudit.data.batches import SHIFT_OF_TWO, Batches
 from capsaudit.data.dataset import Dataset, Split
 from capsaudit.data.digits import NAME as DIGITS
 from capsaudit.data.mnist import Progress as FetchProgress
 from capsaudit.errors import CapsauditError, FileError
-from capsaudit.families import family_of
-from capsaudit.families.capsnet import CapsNet
+from capsaudit.families import family_of, spec_of
 from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED
 from capsaudit.inspection.files.values import read_values
 from capsaudit.inspection.load import load
 from capsaudit.inspection.targets import parse_target
-from capsaudit.inventory import Inventory
+from capsaudit.inventory import Inventory, InventoryTensor
 from capsaudit.knobs import changes
 from capsaudit.models import Network, build
-from capsaudit.parity.capsnet.weights import Reading, readings
-from capsaudit.recognition.base import Match, NoMatch
+from capsaudit.parity.capsnet import weights as capsnet
+from capsaudit.parity.efficient_capsnet import weights as efficient_capsnet
+from capsaudit.parity.layouts import Reading
+from capsaudit.recognition.base import Match, NoMatch, RecognisedNetwork
 from capsaudit.recognition.closest import closest
-from capsaudit.results import EvaluatedWeights, Evaluation, TestError, WeightReading
+from capsaudit.results import Audit, EvaluatedWeights, Evaluation, TestError, WeightReading
 from capsaudit.results.evaluate import WeightsName
 from capsaudit.spec import Spec
 from capsaudit.text import valid
@@ -39,7 +42,7 @@ from capsaudit.train.evaluation import Measured, measure
 from capsaudit.train.log import Log, Row
 from capsaudit.train.run import EPOCHS, SETTINGS, is_run
 from capsaudit.train.session import chosen
-from capsaudit.train.settings import RunSettings, read_settings, spec_of
+from capsaudit.train.settings import RunSettings, read_settings
 from capsaudit.train.splits import EVALUATION_BATCH, batches_of, checksum
 from capsaudit.train.weights import load_weights, network_in, put_weights
 
@@ -49,6 +52,11 @@ Watcher = Callable[[str, int, int], None]
 READING_IMAGES = 1000
 """So many of the first training images decide how somebody's tensors are read. Test images decide nothing."""
 
+_READINGS: dict[str, Callable[[RecognisedNetwork, Mapping[str, Tensor]], Iterator[Reading]]] = {
+    "capsnet": capsnet.readings,
+    "efficient-capsnet": efficient_capsnet.readings,
+}
+"""By family, how somebody's tensors may be meant."""
 
 _FILES = (".safetensors", ".pt", ".pth", ".bin")
 
@@ -69,20 +77,37 @@ class Images(NamedTuple):
         return dataset_of(self.data or default, self.folder, self.fetching)
 
 
-def evaluate(target: Path, images: Images, *, device: str = "cpu", watch: Watcher = lambda *_: None) -> Evaluation:
-    """The test error of the weights of a run, or of a file.
+def evaluate(
+    target: Path,
+    images: Images,
+    *,
+    model: str | None = None,
+    device: str = "cpu",
+    watch: Watcher = lambda *_: None,
+) -> Evaluation:
+    """The test error of the weights of a run, or of a file. `model`: the code that somebody's weights belong to, as a target.
 
     Raises:
-        CapsauditError: there is no such file or run, it is damaged, it is no network that is known, or the images do not fit it.
+        CapsauditError: there is no such file or run, it is damaged, it is no network that is known, or the images do not fit it; or the
+            model cannot be loaded, has other parameters, or belongs to weights of capsaudit.
     """
     if target.is_dir():
+        _expect_no_model(target, model)
         return _run(target, images, device, watch)
     if target.suffix.lower() not in _FILES or parse_target(str(target)).kind.startswith("python"):
         raise CapsauditError(f"{target}: expected the folder of a run, or a file of weights: {', '.join(_FILES)}")
     inventory = load(str(target))
     if _is_own(target):
-        return _own_file(target, images, device, watch)
-    return _foreign_file(target, inventory, images, device, watch)
+        _expect_no_model(target, model)
+        return _own_file(target, inventory, images, device, watch)
+    return _foreign_file(target, inventory, model, images, device, watch)
+
+
+def _expect_no_model(target: Path, model: str | None) -> None:
+    if model is not None:
+        raise CapsauditError(
+            f"{target}: has weights that capsaudit has trained, in its own module; --model is the code that somebody else's weights belong to"
+        )
 
 
 def _run(folder: Path, images: Images, device: str, watch: Watcher) -> Evaluation:
@@ -94,6 +119,7 @@ def _run(folder: Path, images: Images, device: str, watch: Watcher) -> Evaluatio
     if found is None:
         raise FileError(f"{folder}: has no checkpoint yet")
     dataset, notes = _images_of_run(folder, settings, images)
+    audited, _ = audit(load(str(found.folder / checkpoint.LAST)), load_all())
     rows = Log(folder / EPOCHS).rows(found.manifest.logs.get(EPOCHS))
     test, model = _test_images_of_run(settings, dataset), build(settings.spec, device=device)
     weights: list[EvaluatedWeights] = []
@@ -105,6 +131,7 @@ def _run(folder: Path, images: Images, device: str, watch: Watcher) -> Evaluatio
         weights,
         measured,
         settings.spec,
+        audit=audited,
         run=str(folder),
         variant=settings.variant,
         epochs=len(rows),
@@ -145,7 +172,7 @@ def _images_of_run(folder: Path, settings: RunSettings, images: Images) -> tuple
     return dataset, ("These are not the images that belong to the run: it was trained with others.",)
 
 
-def _own_file(path: Path, images: Images, device: str, watch: Watcher) -> Evaluation:
+def _own_file(path: Path, inventory: Inventory, images: Images, device: str, watch: Watcher) -> Evaluation:
     model, spec = load_weights(path, device=device), spec_of(network_in(path))
     variant = _nearest(spec)
     test, dataset = _test_images(path, spec, variant, images)
@@ -154,6 +181,7 @@ def _own_file(path: Path, images: Images, device: str, watch: Watcher) -> Evalua
         [_weights("file", path.name, None, measured, len(test))],
         measured,
         spec,
+        audit=audit(inventory, load_all())[0],
         run=str(path),
         variant=variant.id,
         changes=changes(variant.spec, spec),
@@ -164,12 +192,16 @@ def _own_file(path: Path, images: Images, device: str, watch: Watcher) -> Evalua
     )
 
 
-def _foreign_file(path: Path, inventory: Inventory, images: Images, device: str, watch: Watcher) -> Evaluation:
+def _foreign_file(
+    path: Path, inventory: Inventory, code: str | None, images: Images, device: str, watch: Watcher
+) -> Evaluation:
+    audited, _ = audit(inventory, load_all())
     match = _recognised(path, inventory)
+    compared = _compared(code, path, inventory, match) if code is not None else None
     network, variant = match.network, match.variant
     test, dataset = _test_images(path, network.spec, variant, images)
-    names = [tensor.name for tensors in network.layers.values() for tensor in tensors]
-    ways = list(readings(network, read_values(path, names)))
+    names = [tensor.name for tensors in network.layers.values() for tensor in tensors if tensor.shape]
+    ways = _ways(path, network, read_values(path, names))
     _expect_shapes(path, network.spec, ways)
     model = build(network.spec, device=device)
     few = _batches(network.spec, Split(*(part[:READING_IMAGES] for part in dataset.train)), dataset, variant)
@@ -181,6 +213,8 @@ def _foreign_file(path: Path, inventory: Inventory, images: Images, device: str,
         [_weights("file", path.name, None, measured, len(test))],
         measured,
         network.spec,
+        audit=audited,
+        model=compared,
         run=str(path),
         variant=variant.id,
         changes=changes(variant.spec, network.spec),
@@ -211,13 +245,40 @@ def _recognised(path: Path, inventory: Inventory) -> Match:
     found = closest(inventory, load_all())
     if isinstance(found, NoMatch):
         raise CapsauditError(f"{path}: is not recognised as a capsule network: {found.because}")
-    if not isinstance(found.network.spec, CapsNet):
-        family = family_of(found.network.spec).name
+    family = family_of(found.network.spec).name
+    if family not in _READINGS:
         raise CapsauditError(
             f"{path}: is recognised as a network of the family {family}; somebody's weights are evaluated only of the "
-            "family capsnet, and capsaudit's own weights of every family"
+            f"families {' and '.join(_READINGS)}, and capsaudit's own weights of every family"
         )
     return found
+
+
+def _compared(code: str, path: Path, inventory: Inventory, match: Match) -> Audit:
+    """The code that weights belong to, compared with the network that they are evaluated in.
+
+    Raises:
+        CapsauditError: it cannot be loaded, or has other parameters than the file.
+    """
+    image = match.network.spec.image
+    options = Options(inputs=(f"{image.channels},{image.height},{image.width}",), timeout=300)
+    found = audit_target(code, options, against=match.as_variant(match.variant.id), claims=())
+    if _shapes(found.tensors) != _shapes(inventory.tensors):
+        raise CapsauditError(
+            f"{code}: has parameters of other shapes than {path}; expected the class whose weights are in the file"
+        )
+    return found
+
+
+def _shapes(tensors: Sequence[InventoryTensor]) -> list[Shape]:
+    return sorted(each.shape for each in tensors if not each.buffer and each.same_as is None)
+
+
+def _ways(path: Path, network: RecognisedNetwork, values: Mapping[str, Tensor]) -> list[Reading]:
+    try:
+        return list(_READINGS[family_of(network.spec).name](network, values))
+    except CapsauditError as error:
+        raise CapsauditError(*(f"{path}: {fault}" for fault in error.faults)) from error
 
 
 def _nearest(spec: Spec) -> Variant:
@@ -263,18 +324,26 @@ def _expect_shapes(path: Path, spec: Spec, ways: Sequence[Reading]) -> None:
 def _put(model: Network, reading: Reading) -> None:
     for name, tensor in model.state_dict().items():  # in place: the strides of the model stay
         tensor.copy_(reading.state[name])
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and reading.epsilon is not None:
+            module.eps = reading.epsilon
 
 
 def _error(model: Network, reading: Reading, batches: Batches, name: str, watch: Watcher) -> float:
     _put(model, reading)
-    what = f"{reading.channels}, {reading.capsules}, {reading.axes}"
+    what = ", ".join(map(str, filter(None, (reading.channels, reading.capsules, reading.axes, reading.epsilon))))
     return measure(model, batches, name, _counted(what, len(batches), watch)).error
 
 
 def _readings(ways: Sequence[Reading], errors: Sequence[float], used: int) -> Iterator[WeightReading]:
     for number, (way, error) in enumerate(zip(ways, errors, strict=True)):
         yield WeightReading(
-            channels=way.channels, capsules=way.capsules, axes=way.axes, error=error, used=number == used
+            channels=way.channels,
+            capsules=way.capsules,
+            axes=way.axes,
+            epsilon=way.epsilon,
+            error=error,
+            used=number == used,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import torch
@@ -31,14 +32,20 @@ Teller = Callable[[str], None]
 """Is told what a person should know: which checkpoint is gone on from, and what was saved."""
 
 
+class Wanted(NamedTuple):
+    """A run as it is asked for. `threads`: those of each process; None: those of the run that is in the folder, or torch's choice."""
+
+    variant: Variant
+    dataset: Dataset
+    protocol: Protocol
+    folder: Path
+    device: str
+    threads: int | None
+
+
 def train(
-    variant: Variant,
-    dataset: Dataset,
-    protocol: Protocol,
-    folder: Path,
+    wanted: Wanted,
     *,
-    device: str = "cpu",
-    threads: int | None = None,
     fork: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     pictures: Path | None = None,
@@ -50,9 +57,10 @@ def train(
     Raises:
         CapsauditError: a setting, the data, the folder or a file in it is not as it must be; nothing that was there is lost.
     """
-    with processes(device) as group:
-        settings = settings_of(variant, dataset, protocol, folder, device=device, threads=threads, group=group)
-        parts = splits(settings, dataset)
+    folder = wanted.folder
+    with processes(wanted.device) as group:
+        settings = _settings(wanted, group)
+        parts = splits(settings, wanted.dataset)
         if group.rank == 0:
             with locked(folder):
                 run = begin_or_resume(folder, settings, fork=fork)
@@ -66,23 +74,14 @@ def train(
         return msgspec.structs.replace(result_of(finished, parts), pictures=drawn)
 
 
-def settings_of(
-    variant: Variant,
-    dataset: Dataset,
-    protocol: Protocol,
-    folder: Path,
-    *,
-    device: str,
-    threads: int | None,
-    group: Processes,
-) -> RunSettings:
+def _settings(wanted: Wanted, group: Processes) -> RunSettings:
     """The settings of a run with everything that the images and this machine decide.
 
     Threads that nobody has asked for are those of the run that is in the folder: another number gives other roundings.
     """
+    variant, dataset, protocol, folder, device, threads = wanted
     if threads is None and is_run(folder):
-        threads = read_settings(folder / "settings.toml").threads
-        torch.set_num_threads(threads)
+        torch.set_num_threads(read_settings(folder / "settings.toml").threads)
     two = variant.data == "multimnist"
     return RunSettings(
         variant=valid(variant.id),
@@ -98,22 +97,14 @@ def settings_of(
     )
 
 
-def estimate(
-    variant: Variant,
-    dataset: Dataset,
-    protocol: Protocol,
-    folder: Path,
-    *,
-    device: str = "cpu",
-    threads: int | None = None,
-) -> TrainingEstimate:
+def estimate(wanted: Wanted) -> TrainingEstimate:
     """What a run would take, or what is left of the one that is in the folder. Nothing is written.
 
     Raises:
         CapsauditError: a setting or the data is not as it must be.
     """
-    group = Processes(device=device)
-    settings = settings_of(variant, dataset, protocol, folder, device=device, threads=threads, group=group)
+    dataset, protocol, folder = wanted.dataset, wanted.protocol, wanted.folder
+    settings = _settings(wanted, Processes(device=wanted.device))
     parts = splits(settings, dataset)
     measured, per_epoch = cost(settings, parts), steps_of_epoch(parts, protocol.batch_size)
     done = steps_done(folder)
@@ -121,7 +112,7 @@ def estimate(
     left = protocol.epochs * per_epoch - done
     return TrainingEstimate(
         run=str(folder),
-        variant=variant.id,
+        variant=wanted.variant.id,
         data=dataset.name,
         epochs=protocol.epochs,
         steps=protocol.epochs * per_epoch,

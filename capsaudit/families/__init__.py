@@ -7,9 +7,11 @@ from itertools import chain
 from typing import Any, cast
 
 from capsaudit.arithmetic import LayerArithmetic
+from capsaudit.errors import FileError
 from capsaudit.families import baseline, capsnet, efficient_capsnet
 from capsaudit.families.base import Family, S
-from capsaudit.spec import Spec
+from capsaudit.spec import Data, Spec
+from capsaudit.validation import faults_of, nearest, shown
 
 FAMILIES: dict[str, Family[Any]] = {
     family.name: family for family in (capsnet.CAPSNET, baseline.BASELINE, efficient_capsnet.EFFICIENT_CAPSNET)
@@ -22,6 +24,24 @@ _BY_SPEC = {family.spec: family for family in FAMILIES.values()}
 def family_of(spec: S) -> Family[S]:
     """The family that a spec belongs to."""
     return cast(Family[S], _BY_SPEC[type(spec)])
+
+
+def spec_of(network: Data) -> Spec:
+    """The network that a table describes.
+
+    Raises:
+        FileError: it describes none.
+    """
+    family = network.get("family")
+    if not isinstance(family, str) or family not in FAMILIES:
+        raise FileError(f"network.family is {shown(family)}; {nearest(str(family), FAMILIES)}")
+    table = {name: value for name, value in network.items() if name != "family"}
+    spec, faults = faults_of(table, FAMILIES[family].spec)
+    if spec is None:
+        raise FileError(*(f"network.{fault.path} {fault.message}" for fault in faults))
+    if fault := impossible(spec):
+        raise FileError(f"network: {fault}")
+    return spec  # type: ignore[no-any-return]
 
 
 def layers(spec: Spec) -> tuple[LayerArithmetic, ...]:

@@ -19,7 +19,6 @@ from typing import BinaryIO, NoReturn
 import msgspec
 
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED
 from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inspection.process import Done, Failed, Message, Reached, Request, Stage, receive, send
 from capsaudit.inspection.targets import Target
@@ -109,9 +108,10 @@ def _loaded(request: Request, report: Callable[[Stage], None]) -> Inventory:
 
 
 def _load_safetensors(target: Target) -> Inventory:
-    from capsaudit.inspection.files.safetensors import read_header
+    from capsaudit.inspection.files.safetensors import safetensors_contents
 
-    return Inventory(target=target.text, tensors=read_header(Path(target.source)), notes=(TRAINABLE_ASSUMED,))
+    contents = safetensors_contents(Path(target.source))
+    return Inventory(target=target.text, tensors=contents.tensors, notes=contents.notes)
 
 
 def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory:

@@ -12,6 +12,9 @@ from capsaudit.families import efficient_capsnet
 from capsaudit.models.fully_connected import Decoder
 from capsaudit.models.network import CapsuleNetwork, Output
 
+EPSILON = 1e-3
+"""What the authors' batch normalisations add to the variance: Keras' default."""
+
 
 class EfficientCapsNet(CapsuleNetwork):
     """Convolutions, each with its ReLU and then batch normalisation, PrimaryCaps, DigitCaps and, where the spec has one, the decoder."""
@@ -25,7 +28,7 @@ class EfficientCapsNet(CapsuleNetwork):
             self.features.add_module(f"conv{index}", conv)
             self.features.add_module(f"relu{index}", nn.ReLU())
             self.features.add_module(
-                f"bn{index}", nn.BatchNorm2d(layer.channels, eps=1e-3, momentum=0.01, device=device)
+                f"bn{index}", nn.BatchNorm2d(layer.channels, eps=EPSILON, momentum=0.01, device=device)
             )
             channels, sizes = layer.channels, _output_sizes(sizes, layer.kernel, layer.stride)
         self.primary_caps = PrimaryCaps(net.primary_caps, channels=channels, device=device)

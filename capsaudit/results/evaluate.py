@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from capsaudit.knobs import KnobChange
+from capsaudit.results.audit import Audit
 from capsaudit.results.base import Result
 from capsaudit.results.train import TestError
 
@@ -30,12 +31,14 @@ class EvaluatedWeights(Struct, frozen=True, kw_only=True):
 
 class WeightReading(Struct, frozen=True, kw_only=True):
     """A way to read somebody's tensors, and its error on training images. `channels`: which ones are a capsule; `capsules`: their order in
-    W; `axes`: those of W, the outermost in memory first. `used`: whether the test error is by this reading.
+    W; `axes`: those of W, the outermost in memory first; `epsilon`: what batch normalisation adds to the variance, None without one.
+    `used`: whether the test error is by this reading.
     """
 
     channels: str
     capsules: str
     axes: str
+    epsilon: float | None = None
     error: float
     used: bool
 
@@ -46,13 +49,17 @@ class Evaluation(Result, frozen=True, kw_only=True):
     weights, or else of the last ones; so is `confusion`, images by their digit (rows) and by the digit found, which is None where two
     digits are overlaid. `foreign`: the file was not written by capsaudit, and its tensors were brought into capsaudit's module; then
     `readings` has the ways to read them, judged on so many `reading_images` of the training images, `assumed` the knobs that a file does
-    not show, and `left_out` the tensors without a part in the variant. `pixels`: of an image, over all its channels.
+    not show, and `left_out` the tensors without a part in the variant. `pixels`: of an image, over all its channels. `audit`: what `audit` says of
+    the file, of a run that of its last weights; `model`: what it says of the code that somebody's weights belong to, compared with the network
+    that they are evaluated in, None where it was not named.
     """
 
     run: str
     variant: str
     changes: tuple[KnobChange, ...] = ()
     parameters: int
+    audit: Audit
+    model: Audit | None = None
     epochs: int | None
     data: str
     images: Literal["digits", "multimnist"]

@@ -31,8 +31,9 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Checkpoint(Struct, frozen=True):
-    """A checkpoint whose files are all there: the manifest, and the content of each file."""
+    """A checkpoint whose files are all there: the folder that they are in, the manifest, and the content of each file."""
 
+    folder: Path
     manifest: Manifest
     contents: dict[str, bytes]
 
@@ -63,6 +64,7 @@ def newest(folder: Path) -> tuple[Checkpoint | None, tuple[str, ...]]:
     found, faults = newest_whole(folder)
     if found is not None and faults:
         _replace(folder, found.contents, found.manifest)
+        found = msgspec.structs.replace(found, folder=folder)
     return found, faults
 
 
@@ -134,7 +136,7 @@ def _read(folder: Path) -> Checkpoint:
     if manifest is None:
         raise FileError(f"{folder / MANIFEST}: is missing")
     contents = {name: _checked(folder / name, wanted) for name, wanted in manifest.files.items()}
-    return Checkpoint(manifest, contents)
+    return Checkpoint(folder, manifest, contents)
 
 
 def _checked(path: Path, wanted: Extent) -> bytes:

@@ -12,12 +12,12 @@ from msgspec import Struct
 
 from capsaudit.catalogue.toml_files import read_table
 from capsaudit.errors import CapsauditError, FileError
-from capsaudit.families import FAMILIES, family_of, impossible
+from capsaudit.families import family_of, spec_of
 from capsaudit.knobs import flatten, to_data
 from capsaudit.spec import Data, Spec, Value
 from capsaudit.text import toml_escaped
 from capsaudit.train.protocol import Protocol
-from capsaudit.validation import faults_of, nearest, shown
+from capsaudit.validation import faults_of
 
 
 class Fork(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,24 +67,6 @@ def network_of(spec: Spec) -> Data:
     """A network as a table that `spec_of` reads, with lists where specs have tuples, as files do."""
     table: Data = msgspec.json.decode(msgspec.json.encode(to_data(spec)))
     return {"family": family_of(spec).name} | table
-
-
-def spec_of(network: Data) -> Spec:
-    """The network that a table describes.
-
-    Raises:
-        FileError: it describes none.
-    """
-    family = network.get("family")
-    if family not in FAMILIES:
-        raise FileError(f"network.family is {shown(family)}; {nearest(str(family), FAMILIES)}")
-    table = {name: value for name, value in network.items() if name != "family"}
-    spec, faults = faults_of(table, FAMILIES[family].spec)
-    if spec is None:
-        raise FileError(*(f"network.{fault.path} {fault.message}" for fault in faults))
-    if fault := impossible(spec):
-        raise FileError(f"network: {fault}")
-    return spec  # type: ignore[no-any-return]
 
 
 def differences(before: RunSettings, after: RunSettings) -> Iterator[tuple[str, Value, Value]]:

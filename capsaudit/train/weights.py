@@ -12,10 +12,10 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from capsaudit.errors import FileError
+from capsaudit.families import spec_of
 from capsaudit.models import Network, build
 from capsaudit.spec import Data
 from capsaudit.train.optimiser import Adam
-from capsaudit.train.settings import spec_of
 
 _MOMENTS, _CPU, _CUDA = "optimiser", "random.cpu", "random.cuda"
 

@@ -14,7 +14,7 @@ from capsaudit.data.digits import load_digits
 from capsaudit.errors import CapsauditError
 from tests.data.idx_files import small_mnist
 from tests.processes import invoke
-from tests.train import foreign
+from tests.train import foreign, foreign_efficient
 from tests.train.runs import rows
 
 TEST = load_digits().test
@@ -106,6 +106,130 @@ def test_the_figure_is_that_of_the_program_with_these_weights(own: foreign.State
     assert used.axes == "class, capsule, input dimension, output dimension"
 
 
+@pytest.fixture(scope="module")
+def efficient_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("efficient")
+    return foreign.train_net(folder, foreign_efficient.write_net(folder))
+
+
+@pytest.fixture(scope="module")
+def efficient(efficient_run: Path) -> foreign.State:
+    return {name: tensor.detach() for name, tensor in api.load(efficient_run).state_dict().items()}
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    path = tmp_path / "net.py"
+    path.write_text(foreign_efficient.CODE)
+    return path
+
+
+@pytest.mark.parametrize("name", foreign_efficient.LAYOUTS)
+def test_somebody_s_efficient_capsnet(name: str, efficient_run: Path, efficient: foreign.State, tmp_path: Path) -> None:
+    save_file(foreign_efficient.LAYOUTS[name](efficient), tmp_path / "theirs.safetensors")
+    found = api.evaluate(tmp_path / "theirs.safetensors", data="digits")
+    assert found.test_error.last == api.evaluate(efficient_run).test_error.last
+    assert (found.foreign, found.variant) == (True, "efficient-capsnet")
+    (used,) = (reading for reading in found.readings if reading.used)
+    others = [each.error for each in found.readings if _meaning(each) != _meaning(used)]
+    assert used.error < 0.1 < min(others)
+    assert (used.channels == "channels at equal distances") == (name == "at_equal_distances")
+    assert (used.capsules == "type, then place") == (name == "by_type")
+
+
+def _meaning(reading: api.WeightReading) -> tuple[str, str, str]:
+    return reading.channels, reading.capsules, reading.axes
+
+
+@pytest.mark.parametrize("epsilon", [1e-5, 1e-3])
+def test_an_efficient_capsnet_s_error_is_that_of_another_program(
+    epsilon: float, efficient: foreign.State, tmp_path: Path
+) -> None:
+    """Where variances are small, ε decides, which no file has."""
+    state = foreign_efficient.with_small_features(efficient, epsilon)
+    save_file(state, tmp_path / "theirs.safetensors")
+    wrong = int((foreign_efficient.found_by_another_program(state, IMAGES, epsilon) != TEST.labels).sum())
+    found = api.evaluate(tmp_path / "theirs.safetensors", data="digits")
+    assert 0 < wrong < 72
+    assert found.test_error.last == wrong / 360
+    (used,) = (reading for reading in found.readings if reading.used)
+    assert used.epsilon == epsilon
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [
+        (
+            "body.bn1.running_var",
+            r"features\.bn1\.running_var of the recognised network has shape \(8,\); the file has none",
+        ),
+        (
+            "body.bn2.weight",
+            r"body\.bn2\.scale: belongs to a batch normalisation, but its name does not say what it is",
+        ),
+    ],
+)
+def test_a_batch_normalisation_that_cannot_be_read(
+    lost: str, message: str, efficient: foreign.State, tmp_path: Path
+) -> None:
+    state = foreign_efficient.as_others_name_it(efficient)
+    tensor = state.pop(lost)
+    if lost.endswith("weight"):
+        state["body.bn2.scale"] = tensor
+    save_file(state, tmp_path / "theirs.safetensors")
+    with pytest.raises(CapsauditError, match=message):
+        api.evaluate(tmp_path / "theirs.safetensors", data="digits")
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "sentence"),
+    [
+        ("Net", "agrees", "net.py:Net computes the same as this network; every stage agrees."),
+        (
+            "OverInputs",
+            "differs",
+            "OverInputs, which computes something else: softmax is the first stage that differs: the model's is over the inputs",
+        ),
+    ],
+)
+def test_the_code_that_the_weights_belong_to(
+    name: str, verdict: str, sentence: str, efficient: foreign.State, code: Path, tmp_path: Path
+) -> None:
+    """The error is the same: that of the network, whatever the code computes."""
+    save_file(foreign_efficient.as_others_name_it(efficient), tmp_path / "theirs.safetensors")
+    found = api.evaluate(tmp_path / "theirs.safetensors", data="digits", model=f"{code}:{name}")
+    assert found.model is not None
+    assert found.model.behaviour is not None
+    assert found.model.behaviour.verdict == verdict
+    assert sentence in " ".join(str(found).split())
+    assert found.test_error == api.evaluate(tmp_path / "theirs.safetensors", data="digits").test_error
+
+
+def test_code_that_the_weights_do_not_belong_to(efficient_run: Path, efficient: foreign.State, code: Path) -> None:
+    theirs = code.with_name("theirs.safetensors")
+    save_file(foreign_efficient.as_others_name_it(efficient), theirs)
+    with pytest.raises(CapsauditError, match=r"Wider: has parameters of other shapes than .*theirs\.safetensors"):
+        api.evaluate(theirs, data="digits", model=f"{code}:Wider")
+    for own in (efficient_run, efficient_run / "last.safetensors"):
+        with pytest.raises(CapsauditError, match="has weights that capsaudit has trained, in its own module"):
+            api.evaluate(own, data="digits", model=f"{code}:Net")
+
+
+def test_the_audit_of_what_is_evaluated(run: Path, own: foreign.State, tmp_path: Path) -> None:
+    """(3²·1 + 1)·16, (3²·16 + 1)·12, 12·10·4·8, (80 + 1)·16 and (16 + 1)·64 are 8,124."""
+    save_file(foreign.one_convolution(own) | {"extra.scale": torch.ones(3)}, tmp_path / "theirs.safetensors")
+    found = [api.evaluate(run), api.evaluate(run / "last.safetensors", data="digits")]
+    theirs = api.evaluate(tmp_path / "theirs.safetensors", data="digits")
+    assert [each.audit.trainable for each in found] == [8124, 8124]
+    assert theirs.audit.trainable == 8127
+    for each in (*found, theirs):
+        named = api.audit_target(each.audit.target)
+        assert each.audit == named
+        assert each.audit.closest is not None
+        assert f"closest to {each.audit.closest} (" in " ".join(str(each).split())
+    assert "extra +3" in " ".join(str(theirs).split())
+
+
 def test_two_axes_of_one_size_are_told_apart(tmp_path: Path) -> None:
     """Dimensions of 4 before W and behind it: the file exchanges them, which nothing but the error shows."""
     net = foreign.write_net(tmp_path)
@@ -128,7 +252,7 @@ def test_the_output_says_of_what_the_figure_is(own: foreign.State, tmp_path: Pat
     done = invoke("evaluate", str(tmp_path / "theirs.safetensors"), "--data", "digits", columns=200)
     assert done.returncode == 0
     text = " ".join(done.stdout.split())
-    assert "The figure is of the network, not of the code that the tensors were trained with, which was not run" in text
+    assert "The code that they were trained with was not run and may compute something else" in text
     assert "The reading with the lowest error on the first 1,000 training images was used" in text
     assert "Left out, because the network has no such tensors: extra.scale, extra.shift." in text
     assert re.search(r"Assumed as in .+, because a file does not show it: .*digit_caps\.iterations", text)
@@ -243,3 +367,21 @@ def test_real_mnist_with_an_untrained_network(mnist_folder: Path, tmp_path: Path
     assert found.test_images == 10_000
     assert found.test_error.last == pytest.approx(0.9, abs=0.06)
     assert sum(map(sum, found.confusion or ())) == 10_000
+
+
+@pytest.mark.slow
+def test_two_hundred_steps_on_real_mnist(mnist_folder: Path, tmp_path: Path) -> None:
+    """(60,000 − 10,000) / 250 steps. Nine of ten images are wrong by chance; the run, the same run again and evaluate agree."""
+    net = foreign.write_net(tmp_path)
+    net.write_text(net.read_text().replace("height = 8", "height = 28").replace("width = 8", "width = 28"))
+    settings = {"data_dir": mnist_folder, "data": "mnist", "epochs": 1, "batch_size": 250, "validation": 10_000}
+    run = foreign.train_net(tmp_path, net, **settings)
+    (epoch,) = rows(run)["epochs.jsonl"]
+    assert epoch["step"] == 200
+    assert epoch["test_error"] < 0.3
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    foreign.train_net(tmp_path, net, **settings)
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
+    found = [api.evaluate(target, data_dir=mnist_folder) for target in (run, run / "last.safetensors")]
+    assert [each.test_error.last for each in found] == [epoch["test_error"]] * 2
+    assert [each.test_images for each in found] == [10_000] * 2

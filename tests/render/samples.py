@@ -249,12 +249,16 @@ def training_estimate() -> TrainingEstimate:
 @cache
 def evaluation() -> Evaluation:
     """Somebody's file: 2 of 4 images wrong, √(0.5 · 0.5 / 4) = 0.25."""
-    common = {"channels": "channels at equal distances", "axes": "class, capsule, input dimension, output dimension"}
+    common: dict[str, Any] = {
+        "channels": "channels at equal distances",
+        "axes": "class, capsule, input dimension, output dimension",
+    }
     return Evaluation(
         run="theirs.pt",
         variant="paper",
         changes=(KnobChange(knob="conv1.channels", before=256, after=128),),
         parameters=8_000_000,
+        audit=explained_audit(),
         epochs=None,
         data="60,000 + 10,000 IDX images of 28×28",
         images="digits",
@@ -294,6 +298,7 @@ def evaluated_run() -> Evaluation:
         run="runs/multimnist",
         variant="multimnist",
         parameters=11_361_808,
+        audit=api.audit(api.build("multimnist", device="meta")),
         epochs=2,
         data="60,000 + 10,000 IDX images of 28×28",
         images="multimnist",

@@ -7,6 +7,7 @@ import pytest
 
 from capsaudit.catalogue import load_variant, shipped
 from capsaudit.errors import FileError
+from capsaudit.families import spec_of
 from capsaudit.train.protocol import Protocol
 from capsaudit.train.settings import (
     Fork,
@@ -16,7 +17,6 @@ from capsaudit.train.settings import (
     is_fixed,
     network_of,
     read_settings,
-    spec_of,
 )
 
 

@@ -7,12 +7,14 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from capsaudit.catalogue import load_variant
+from capsaudit.api import audit_target
+from capsaudit.catalogue import load_variant, shipped
 from capsaudit.errors import FileError
 from capsaudit.models import Network, build
 from capsaudit.train.optimiser import Adam
 from capsaudit.train.settings import network_of
 from capsaudit.train.weights import load_weights, put_weights, restore, state, weights
+from tests.expected import BUFFERS, FROZEN, TOTALS
 from tests.train.runs import write_small
 
 
@@ -99,3 +101,15 @@ def test_a_state_is_that_of_the_optimiser_and_of_the_random_numbers(small: Path)
         assert all(torch.equal(one[name], two[name]) for name in one)
     with pytest.raises(FileError, match="x: is not the state of this run"):
         restore(theirs, other_names, "cpu", save({"steps": torch.tensor(1)}), "x")
+
+
+@pytest.mark.parametrize("variant", sorted(shipped()))
+def test_audit_names_the_variant_of_every_file_of_weights(variant: str, tmp_path: Path) -> None:
+    """A file has no word on training but capsaudit's own has its network: frozen logits are no trained ones."""
+    model = build(load_variant(variant).spec, device="meta").to_empty(device="cpu")
+    (tmp_path / "last.safetensors").write_bytes(weights(model, network_of(load_variant(variant).spec)))
+    found = audit_target(str(tmp_path / "last.safetensors"), against=None)
+    (tmp_path / "last.safetensors").unlink()  # 142 MB of the largest one
+    assert (found.closest, found.has_its_tensors, found.difference) == (variant, True, 0)
+    assert (found.trainable, found.frozen) == (TOTALS[variant], FROZEN.get(variant, 0))
+    assert found.buffers == BUFFERS.get(variant, 0)

@@ -13,6 +13,8 @@ TRAINABLE_ASSUMED = (
     "a file does not record which tensors were trained; all are assumed trainable except batch-norm statistics"
 )
 
+TRAINABLE_RECORDED = "which tensors were trained is as the network in the file's metadata says"
+
 _STATISTICS = frozenset({"running_mean", "running_var", "num_batches_tracked"})
 """Names of the buffers of torch's batch norms."""
 

@@ -21,9 +21,11 @@ from msgspec import Meta, Struct
 
 from capsaudit.arithmetic import Shape
 from capsaudit.errors import CapsauditError, FileError
-from capsaudit.inspection.files.rows import file_row
+from capsaudit.families import layers, spec_of
+from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED, TRAINABLE_RECORDED, Contents, file_row
 from capsaudit.inspection.paths import open_file
 from capsaudit.inventory import InventoryTensor
+from capsaudit.spec import Data
 from capsaudit.validation import faults_of, nearest, shown
 
 MAX_HEADER_BYTES = 100_000_000
@@ -95,12 +97,33 @@ def read_header(path: Path) -> tuple[InventoryTensor, ...]:
     Raises:
         CapsauditError: the file cannot be read, or its header is not valid.
     """
+    return _read(path)[0]
+
+
+def safetensors_contents(path: Path) -> Contents:
+    """The same, with the tensors that were not trained where capsaudit has written the file, whose metadata then has its network.
+
+    Raises:
+        CapsauditError: as `read_header`.
+    """
+    rows, metadata = _read(path)
+    try:
+        spec = spec_of(msgspec.json.decode(metadata["network"], type=Data))
+    except (KeyError, ValueError, RecursionError, FileError):
+        return Contents(rows, (TRAINABLE_ASSUMED,))
+    frozen = {f"{row.name}.{each.name}" for row in layers(spec) for each in row.parameters if not each.trainable}
+    rows = tuple(msgspec.structs.replace(row, trainable=row.trainable and row.name not in frozen) for row in rows)
+    return Contents(rows, (TRAINABLE_RECORDED,))
+
+
+def _read(path: Path) -> tuple[tuple[InventoryTensor, ...], _Table]:
+    """The tensors and the metadata."""
     with open_file(path) as stream:
         header, data_bytes = _header(stream, path)
     with _no_garbage_collection():
-        entries = _entries(header, path)
+        entries, metadata = _entries(header, path)
         _refuse(path, _layout_faults(entries, data_bytes))
-        return tuple(_row(name, entry) for name, entry in entries.items())
+        return tuple(_row(name, entry) for name, entry in entries.items()), metadata
 
 
 @contextmanager
@@ -128,8 +151,8 @@ def _header(stream: BinaryIO, path: Path) -> tuple[bytes, int]:
     return stream.read(length), size - 8 - length
 
 
-def _entries(header: bytes, path: Path) -> dict[str, _Table]:
-    """The tensors of the header, each checked by itself."""
+def _entries(header: bytes, path: Path) -> tuple[dict[str, _Table], _Table]:
+    """The tensors of the header, each checked by itself, and its metadata."""
     try:
         entries: dict[str, _Table] = msgspec.json.decode(header, type=_HeaderType)
     except (ValueError, RecursionError) as error:
@@ -140,7 +163,7 @@ def _entries(header: bytes, path: Path) -> dict[str, _Table]:
     strings = 5 * len(entries) + (0 if metadata is None else 1 + 2 * len(metadata))
     if _may_have_duplicates(header, strings):
         _refuse(path, _duplicate_faults(header))
-    return entries
+    return entries, metadata or {}
 
 
 def _header_faults(header: bytes, error: Exception) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from capsaudit.render.document import ABSENT, Cell, Column, Document, Grid, number, word
 from capsaudit.render.tables.base import changes
-from capsaudit.results import EvaluatedWeights, Evaluation, WeightReading
+from capsaudit.results import Audit, EvaluatedWeights, Evaluation, WeightReading
 
 _MOST = 0.5
 """A larger error on training images is no sign of a network that was trained and is read as it was meant."""
@@ -53,6 +54,7 @@ def _row(weights: EvaluatedWeights, *, two: bool) -> tuple[Cell, ...]:
 def _sentences(result: Evaluation) -> Iterator[str]:
     changed = f", with {changes(result.changes)}" if result.changes else ""
     yield f"Network: {result.variant}{changed}; {result.parameters:,} parameters."
+    yield _audited(result.audit)
     yield f"Data: {result.data}; {result.test_images:,} test images{_TWO if result.images == 'multimnist' else ''}."
     if any(weights.reconstruction_error is not None for weights in result.weights):
         yield (
@@ -70,15 +72,45 @@ _TWO = (
 )
 
 
+def _audited(found: Audit) -> str:
+    """The variant that the tensors are recognised as, their count, and the layers that have another one."""
+    frozen = f" and {found.frozen:,} frozen" if found.frozen else ""
+    counted = f"Audit of {Path(found.target).name}: {found.trainable:,} trainable{frozen} parameters"
+    if found.closest is None:
+        return f"{counted}; the tensors are not recognised as a network of any family."
+    if found.has_its_tensors:
+        return f"{counted}; the tensors are those of {found.closest}, layer by layer."
+    differing = (f"{each.name} {number(each.difference, signed=True).text}" for each in found.layers if each.difference)
+    difference = number(found.difference, signed=True).text
+    layers = ", ".join(differing) or "none by its count"
+    return (
+        f"{counted}; closest to {found.closest} ({found.closest_total:,}), {difference}. Layers that differ: {layers}."
+    )
+
+
 def _about_foreign(result: Evaluation) -> Iterator[str]:
     yield (
-        "The tensors of the file were brought into capsaudit's module of this network. The figure is of the network, not of the code "
-        "that the tensors were trained with, which was not run and may compute something else."
+        "The tensors of the file were brought into capsaudit's module of this network. The test error is that of this network with these "
+        f"weights. {_about_the_code(result.model)}"
     )
     if result.assumed:
         yield f"Assumed as in {result.variant}, because a file does not show it: {', '.join(result.assumed)}."
     if result.left_out:
         yield f"Left out, because the network has no such tensors: {', '.join(result.left_out)}."
+
+
+def _about_the_code(found: Audit | None) -> str:
+    """Whether the code that the weights were trained with computes the same, as far as that was determined."""
+    if found is None:
+        return "The code that they were trained with was not run and may compute something else; --model TARGET compares it."
+    behaviour = found.behaviour
+    if behaviour is None:
+        return f"What {found.target} computes was not determined."
+    if behaviour.verdict == "agrees":
+        return f"{found.target} computes the same as this network; {behaviour.because}."
+    if behaviour.verdict == "differs":
+        return f"It is not that of {found.target}, which computes something else: {behaviour.because}."
+    return f"Whether {found.target} computes the same is not known ({behaviour.verdict}): {behaviour.because}."
 
 
 def _readings(result: Evaluation) -> Iterator[Grid | str]:
@@ -95,12 +127,13 @@ def _readings(result: Evaluation) -> Iterator[Grid | str]:
     if best.error > _MOST:
         yield (
             f"Even this reading gets more than {_MOST:.0%} of these training images wrong: the weights are untrained, or the code that they "
-            "were trained with computes what no reading does. capsaudit audit says it of a model in Python code, with --input."
+            "were trained with computes what no reading does."
         )
     columns = (
         Column("channels of a capsule", wraps=True),
         Column("capsules in W by", wraps=True),
         Column("axes of W", wraps=True),
+        *([Column("ε of batch normalisation", right=True)] if best.epsilon is not None else []),
         Column("error on training images", right=True),
         Column("used"),
     )
@@ -110,7 +143,8 @@ def _readings(result: Evaluation) -> Iterator[Grid | str]:
 def _reading(reading: WeightReading) -> tuple[Cell, ...]:
     names = (reading.channels, reading.capsules, reading.axes)
     used = Cell("yes", "yes", "good") if reading.used else Cell("no", "no")
-    return (*map(word, names), Cell(_percent(reading.error), str(reading.error)), used)
+    epsilon = () if reading.epsilon is None else (word(f"{reading.epsilon:g}"),)
+    return (*map(word, names), *epsilon, Cell(_percent(reading.error), str(reading.error)), used)
 
 
 def _confusion(table: tuple[tuple[int, ...], ...]) -> Grid:

@@ -16,8 +16,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch_file
 
+from capsaudit.catalogue import load_variant
 from capsaudit.errors import CapsauditError, FileError
-from capsaudit.inspection.files.safetensors import read_header
+from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED, TRAINABLE_RECORDED
+from capsaudit.inspection.files.safetensors import read_header, safetensors_contents
+from capsaudit.train.settings import network_of
 
 WEIGHT = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}  # 2·3 values of 4 bytes
 BIAS = {"dtype": "F16", "shape": [2], "data_offsets": [24, 28]}  # 2 values of 2 bytes
@@ -330,3 +333,21 @@ def test_a_huge_header_of_something_else_does_not_become_objects(file: Path) -> 
     (fault,) = caught.value.faults
     assert fault.startswith(f"{file}: its header: Expected ")
     assert peak < 2 * len(header)
+
+
+def test_a_network_in_the_metadata_says_what_was_trained(file: Path) -> None:
+    network = {"network": json.dumps(network_of(load_variant("frozen-logits").spec))}
+    other = WEIGHT | {"data_offsets": [24, 48]}
+    header = {"__metadata__": network, "digit_caps.logits": WEIGHT, "other.logits": other}
+    contents = safetensors_contents(written(file, header, data=48))
+    assert {row.name: row.trainable for row in contents.tensors} == {"digit_caps.logits": False, "other.logits": True}
+    assert contents.notes == (TRAINABLE_RECORDED,)
+
+
+@pytest.mark.parametrize("network", ["", "[]", "[" * 100_000, '{"family": []}', '{"family": "capsnet", "image": 3}'])
+def test_metadata_of_others_says_nothing(network: str, file: Path) -> None:
+    contents = safetensors_contents(
+        written(file, {"__metadata__": {"network": network}, "digit_caps.logits": WEIGHT}, data=24)
+    )
+    assert contents.tensors[0].trainable
+    assert contents.notes == (TRAINABLE_ASSUMED,)

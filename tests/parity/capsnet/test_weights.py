@@ -9,7 +9,8 @@ from torch import Tensor
 from capsaudit import api
 from capsaudit.catalogue import load_variant
 from capsaudit.inspection.files.rows import file_row
-from capsaudit.parity.capsnet.weights import Reading, readings
+from capsaudit.parity.capsnet.weights import readings
+from capsaudit.parity.layouts import Reading
 from capsaudit.recognition.base import RecognisedNetwork
 from tests.train import foreign
 from tests.train.foreign import CLASSES, IN, OUT, PLACES, TYPES

@@ -41,7 +41,14 @@ def test_what_is_said_of_somebody_s_weights() -> None:
     document = evaluate(samples.evaluation())
     text = " ".join(document.sentences)
     assert "Network: paper, with conv1.channels 256 → 128; 8,000,000 parameters." in text
-    assert "The figure is of the network, not of the code" in text
+    assert (
+        "8,426,082 trainable parameters; closest to paper (8,215,568), +210,514. Layers that differ: fc1 +1,610, fc2 "
+        in text
+    )
+    assert (
+        "The test error is that of this network with these weights. The code that they were trained with was not run"
+        in text
+    )
     assert "Assumed as in paper, because a file does not show it: digit_caps.iterations." in text
     assert "Left out, because the network has no such tensors: bn.weight." in text
     assert "the lowest error on the first 1,000 training images was used" in text
@@ -57,3 +64,13 @@ def test_readings_that_decide_nothing_are_said() -> None:
     text = " ".join(evaluate(msgspec.structs.replace(result, readings=alike)).sentences)
     assert "1 of the other readings gave the same error" in text
     assert "Even this reading gets more than 50% of these training images wrong" in text
+
+
+def test_tensors_that_are_those_of_a_variant() -> None:
+    expected = "11,361,808 trainable parameters; the tensors are those of multimnist, layer by layer."
+    assert any(each.endswith(expected) for each in evaluate(samples.evaluated_run()).sentences)
+
+
+def test_tensors_of_no_network() -> None:
+    result = msgspec.structs.replace(samples.evaluation(), audit=samples.unknown_audit())
+    assert "the tensors are not recognised as a network of any family" in " ".join(evaluate(result).sentences)
