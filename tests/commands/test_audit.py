@@ -404,7 +404,8 @@ def test_a_loss_is_compared_with_the_papers(tmp_path: Path, form: str) -> None:
     done = invoke("audit", *arguments, "--format", form, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     shown = re.sub(r"[\s|]+", " ", done.stdout)
-    assert "no stage is known to differ; the margin loss does: “eq. 4, not squared, λ = 1," in shown
+    start = "margin loss::" if form == "github" else "no stage is known to differ; the margin loss does: "
+    assert f"{start}“eq. 4, not squared, λ = 1," in shown
     if form == "json":
         rows = json.loads(done.stdout)["behaviour"]["loss"]
         keys = {"term", "verdict", "reference", "model", "factor", "error", "because"}
@@ -471,7 +472,7 @@ def test_against_a_variant_a_difference_of_behaviour_disagrees(
     arguments = [target, "--input", "1,12,12", "--against", "small.toml", *more]
     done = invoke("audit", *arguments, "--format", "github", cwd=tmp_path)
     assert done.returncode == code, done.stderr
-    assert ("primary_caps.layout is the first stage that differs" in done.stdout) == (code == 1)
+    assert ("::error title=capsaudit primary_caps.layout::“neighbouring pixels" in done.stdout) == (code == 1)
 
 
 def test_properties_of_a_capsule_network_are_shown_and_decide_nothing(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_a_batch_normalisation_that_cannot_be_read(
         (
             "OverInputs",
             "differs",
-            "OverInputs, which computes something else: softmax is the first stage that differs: the model's is over the inputs",
+            "OverInputs, which computes something else: softmax is the first stage that differs: “over the inputs” in the model",
         ),
     ],
 )
