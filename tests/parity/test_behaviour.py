@@ -23,7 +23,7 @@ from tests.parity.networks import (
     UnknownScores,
     UnknownSquash,
 )
-from tests.parity.networks.four_convolutions import Replacing
+from tests.parity.networks.four_convolutions import Replacing, UnknownAgreement
 
 
 def behaviour_of(model: nn.Module) -> Behaviour:
@@ -63,6 +63,22 @@ def test_what_nothing_listed_explains_is_not_guessed() -> None:
     assert verdicts["digit_caps.squash"] == "undetermined"
     assert {verdicts[stage] for stage in ("agreement", "iterations", "output")} == {"not seen"}
     assert {row.model for row in found.stages if row.verdict != "agrees"} == {None}
+
+
+@pytest.mark.parametrize("kind", ["squared distance", "a quarter", "negative", "tanh"])
+def test_an_agreement_that_nothing_listed_explains_is_no_single_iteration(kind: str) -> None:
+    """What comes before it is determined, and so is the squash; nothing is said of what comes after."""
+    found = behaviour_of(UnknownAgreement(kind))
+    assert {row.stage: (row.verdict, row.model) for row in found.stages if row.verdict != "agrees"} == {
+        "agreement": ("undetermined", None),
+        **dict.fromkeys(("iterations", "output", "gradient"), ("not seen", None)),
+    }
+    assert {row.because for row in found.stages if row.verdict == "not seen"} == {
+        "a stage before it could not be determined"
+    }
+    assert next(row for row in found.stages if row.stage == "agreement").because.startswith(
+        "nothing that is known fits"
+    )
 
 
 def test_scores_that_nothing_listed_explains() -> None:

@@ -48,6 +48,7 @@ SINGLE = {"softmax": "over a single value"}
 ALL_ONE = "all coupling coefficients are 1, whatever the logits are"
 OVER_BATCH = "added, averaged over the batch", "added, summed over the batch"
 ALIKE = (
+    Alike({**SINGLE, CLASS: "no squash"}, "agreement", tuple(composed.AGREEMENTS.keys() - {stages.OF_SUMS}), ALL_ONE),
     Alike(SINGLE, "agreement", tuple(composed.AGREEMENTS), ALL_ONE),
     Alike(SINGLE, "iterations", ("1", "2", "3", "4"), ALL_ONE),
     Alike({"iterations": "1"}, "agreement", tuple(composed.AGREEMENTS), "one iteration computes no agreement"),
@@ -100,14 +101,6 @@ FOLLOWS = (
 ONE_FUNCTION = [{"softmax": "over the batch", "iterations": "1"}]
 """Pairs that are another network of the list: a uniform softmax, as with one of `OVER_BATCH`."""
 
-CONFUSED: list[tuple[Choices, str]] = [
-    (
-        {"softmax": "over the batch", "output": ONE_HOT},
-        "sums that stay as they are, as with `OVER_BATCH` and no squash, were recorded in every iteration",
-    ),
-]
-"""What is named wrongly, and why."""
-
 REFERENCE = load_variant("paper")
 
 
@@ -151,7 +144,6 @@ def pairs() -> Iterator[Choices]:
 
 def marked(each: Choices, number: int) -> object:
     marks = [] if number % EVERY == 0 else [pytest.mark.exhaustive]
-    marks += [pytest.mark.xfail(reason=why) for confused, why in CONFUSED if each == confused]
     return pytest.param(each, marks=marks, id=", ".join(f"{stage}: {name}" for stage, name in each.items()))
 
 

@@ -82,19 +82,32 @@ def _ended(live: Sequence[Reading], number: int) -> list[Reading]:
 
 
 def _decided(run: Run, ends: list[Reading], *, seen: bool) -> list[Reading]:
-    """Those that explain what is returned; if none does, those whose capsules were recorded, of the last iteration. The sums are capsules
-    that were not squashed, always: that they are there shows nothing before the next iteration.
+    """Those that explain what is returned; if none does, those whose capsules were recorded, of the last iteration. Before all others come
+    those whose capsules a decoder is given. The sums are capsules that were not squashed, always: that they are there shows nothing
+    before the next iteration.
     """
     sums = {"digit_caps.squash": "no squash", "iterations": "1"}
-    likely = [each for each in ends if not sums.items() <= each.names.items()]
-    return _returned(run, likely) or (_of_first(run, _last(likely)) if seen else []) or _returned(run, ends)
+    bare: list[Reading] = []
+    likely: list[Reading] = []
+    for each in ends:
+        (bare if sums.items() <= each.names.items() else likely).append(each)
+    returned, last = _returned(run, likely), _last(likely) if seen else []
+    recorded = likely if seen else []
+    decoded = (found for each in (returned, last, recorded) if (found := _decoded(run, each)))
+    found = next(decoded, returned or _of_first(last))
+    equal = [each for each in bare if any(_is_equal(each.v, one.v) for one in found)]
+    return [*equal, *found] or _returned(run, ends)
 
 
-def _of_first(run: Run, last: Sequence[Reading]) -> list[Reading]:
-    """The same, without a number of iterations where there is only one and no decoder is given its capsules."""
+def _decoded(run: Run, found: Sequence[Reading]) -> list[Reading]:
+    return [each for each in found if given_to(run, run.recording, each.v)]
+
+
+def _of_first(last: Sequence[Reading]) -> list[Reading]:
+    """The same, without a number of iterations where there is only one: nothing shows that it is the last."""
     return [
         each
-        if "agreement" in each.names or given_to(run, run.recording, each.v)
+        if "agreement" in each.names
         else replace(each, names={stage: name for stage, name in each.names.items() if stage != "iterations"})
         for each in last
     ]

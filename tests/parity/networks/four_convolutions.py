@@ -88,3 +88,25 @@ class UnknownSquash(FourConvolutions):
             b = b + (hat * v[:, None]).sum(-1)
         lengths: Tensor = v.norm(dim=-1)
         return lengths
+
+
+class UnknownAgreement(FourConvolutions):
+    """An agreement that nobody has listed; `kind` says which."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def route(self, hat: Tensor) -> Tensor:
+        b = torch.zeros(len(hat), 16, 10)
+        for _ in range(3):
+            v = squash((b.softmax(2)[..., None] * hat).sum(1))
+            b = b + self.agreed(hat, v[:, None])
+        lengths: Tensor = v.norm(dim=-1)
+        return lengths
+
+    def agreed(self, hat: Tensor, v: Tensor) -> Tensor:
+        if self.kind == "squared distance":
+            return -((hat - v) ** 2).sum(-1)
+        product = (hat * v).sum(-1)
+        return {"a quarter": product / 4, "negative": -product, "tanh": product.tanh()}[self.kind]
