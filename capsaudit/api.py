@@ -312,6 +312,7 @@ def assert_same_function(
         AssertionError: a stage that differs or that could not be determined, or a model that did not run, with the table of stages.
         CapsauditError: its tensors match no such network.
     """
+    __tracebackhide__ = True
     if isinstance(model, str):
         result = audit_target(model, against=variant, inputs=inputs, methods=methods)
     else:
