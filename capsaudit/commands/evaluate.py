@@ -19,6 +19,7 @@ from capsaudit.data.mnist import Progress as FetchProgress
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.families import family_of
 from capsaudit.families.capsnet import CapsNet
+from capsaudit.inspection.files.read import kind_of
 from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED
 from capsaudit.inspection.files.values import read_values
 from capsaudit.inspection.load import load
@@ -50,7 +51,7 @@ READING_IMAGES = 1000
 """So many of the first training images decide how somebody's tensors are read. Test images decide nothing."""
 
 
-_FILES = (".safetensors", ".pt", ".pth", ".bin")
+_FILES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 
 class Images(NamedTuple):
@@ -199,7 +200,7 @@ def _foreign_file(path: Path, inventory: Inventory, images: Images, device: str,
 
 def _is_own(path: Path) -> bool:
     """Whether capsaudit has written the file, which then says which network its weights are of."""
-    if parse_target(str(path)).kind != "safetensors":
+    if kind_of(path).name != "safetensors":
         return False
     try:
         return "family" in network_in(path)

@@ -19,10 +19,8 @@ from typing import BinaryIO, NoReturn
 import msgspec
 
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED
 from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inspection.process import Done, Failed, Message, Reached, Request, Stage, receive, send
-from capsaudit.inspection.targets import Target
 from capsaudit.inventory import Inventory
 from capsaudit.text import valid
 
@@ -98,20 +96,17 @@ def _valid(value: object) -> object:
 def _loaded(request: Request, report: Callable[[Stage], None]) -> Inventory:
     if request.target.kind.startswith("python"):
         return _load_python(request, report)
-    if request.target.kind == "checkpoint":
-        from capsaudit.inspection.files import checkpoint  # imports torch, which is not the file's doing
+    return _load_weights(request, report)
 
-        report("read")
-        contents = checkpoint.checkpoint_contents(Path(request.target.source))
-        return Inventory(target=request.target.text, tensors=contents.tensors, notes=contents.notes)
+
+def _load_weights(request: Request, report: Callable[[Stage], None]) -> Inventory:
+    from capsaudit.inspection.files.read import contents, reader
+
+    path = Path(request.target.source)
+    reader(path)  # may import torch, which is not the file's doing
     report("read")
-    return _load_safetensors(request.target)
-
-
-def _load_safetensors(target: Target) -> Inventory:
-    from capsaudit.inspection.files.safetensors import read_header
-
-    return Inventory(target=target.text, tensors=read_header(Path(target.source)), notes=(TRAINABLE_ASSUMED,))
+    found = contents(path, request.part)
+    return Inventory(target=request.target.text, tensors=found.tensors, notes=found.notes)
 
 
 def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory:

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.inspection.files.archives import LARGEST_PICKLE_BYTES, Pickled, pickled, with_values
-from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED, Contents, file_row
+from capsaudit.inspection.files.parts import Contents, Parts
+from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED, file_row
 from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inspection.memory import dense_parts, own_memory
 from capsaudit.inspection.paths import open_file
@@ -46,6 +47,15 @@ class TensorMemory(Struct, frozen=True):
     bytes: int
     values: int
     same_as: str | None = None
+
+
+def read(path: Path) -> Parts:
+    """Read a checkpoint.
+
+    Raises:
+        CapsauditError: as `read_checkpoint`.
+    """
+    return {"": checkpoint_contents(path)}
 
 
 def read_checkpoint(path: Path) -> tuple[InventoryTensor, ...]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from msgspec import Struct
-
 from capsaudit.arithmetic import Shape
 from capsaudit.inventory import InventoryTensor
 
@@ -15,13 +13,6 @@ TRAINABLE_ASSUMED = (
 
 _STATISTICS = frozenset({"running_mean", "running_var", "num_batches_tracked"})
 """Names of the buffers of torch's batch norms."""
-
-
-class Contents(Struct, frozen=True):
-    """The tensors of a file, and notes on how it was read."""
-
-    tensors: tuple[InventoryTensor, ...]
-    notes: tuple[str, ...]
 
 
 def file_row(

@@ -21,7 +21,8 @@ from msgspec import Meta, Struct
 
 from capsaudit.arithmetic import Shape
 from capsaudit.errors import CapsauditError, FileError
-from capsaudit.inspection.files.rows import file_row
+from capsaudit.inspection.files.parts import Contents, Parts
+from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED, file_row
 from capsaudit.inspection.paths import open_file
 from capsaudit.inventory import InventoryTensor
 from capsaudit.validation import faults_of, nearest, shown
@@ -87,6 +88,15 @@ class _Entry(Struct, frozen=True):
 
 
 _FIELDS = frozenset(_Entry.__struct_fields__)
+
+
+def read(path: Path) -> Parts:
+    """Read a file, which has one network.
+
+    Raises:
+        CapsauditError: as `read_header`.
+    """
+    return {"": Contents(read_header(path), (TRAINABLE_ASSUMED,))}
 
 
 def read_header(path: Path) -> tuple[InventoryTensor, ...]:
