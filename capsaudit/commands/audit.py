@@ -46,9 +46,11 @@ def audit(
 
     Raises:
         CapsauditError: an unknown policy, a claim about what the model does not have, or `against` a variant although the tensors form no
-            network of its family.
+            network of its family or are one shard of several.
     """
     expect_policy(policy)
+    if against is not None and inventory.incomplete:
+        raise CapsauditError(f"{inventory.target}: {inventory.incomplete}; only a whole network is compared")
     found = closest(inventory, (against,) if against else catalogue)
     if against is not None and isinstance(found, NoMatch):
         raise CapsauditError(

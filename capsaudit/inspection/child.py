@@ -70,7 +70,7 @@ def _outcome(request: Request, report: Callable[[Stage], None]) -> Message:
     try:
         return Done(_loaded(request, report))
     except CapsauditError as error:
-        return Failed(error.faults, traceback.format_exc())
+        return Failed(error.faults, traceback.format_exc(), error.choices)
     except MemoryError:
         return Failed((f"{target}: there was not enough memory",), traceback.format_exc())
     except BaseException as error:
@@ -100,13 +100,18 @@ def _loaded(request: Request, report: Callable[[Stage], None]) -> Inventory:
 
 
 def _load_weights(request: Request, report: Callable[[Stage], None]) -> Inventory:
-    from capsaudit.inspection.files.read import contents, reader
+    from capsaudit.inspection.files.read import reader
+    from capsaudit.inspection.files.shards import incompleteness
+    from capsaudit.inspection.files.weights import contents
 
     path = Path(request.target.source)
-    reader(path)  # may import torch, which is not the file's doing
+    if not path.is_dir():
+        reader(path)  # may import torch, which is not the file's doing
     report("read")
     found = contents(path, request.part)
-    return Inventory(target=request.target.text, tensors=found.tensors, notes=found.notes)
+    return Inventory(
+        target=request.target.text, tensors=found.tensors, notes=found.notes, incomplete=incompleteness(path)
+    )
 
 
 def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory:

@@ -24,8 +24,6 @@ class FileKind(Struct, frozen=True):
 
 
 KINDS = (
-    FileKind("GGUF", "gguf", (".gguf",), lambda head: head.startswith(b"GGUF")),
-    FileKind("HDF5", "h5", (".h5", ".hdf5"), lambda head: head.startswith(b"\x89HDF\r\n\x1a\n")),
     FileKind("checkpoint", "checkpoint", (".pt", ".pth", ".bin", ".ckpt"), lambda head: _is_checkpoint(head)),
     FileKind("safetensors", "safetensors", (".safetensors",), lambda head: head[8:9] == b"{"),
     FileKind("index", "index", (".index.json",), lambda head: head.lstrip().startswith(b"{")),
@@ -52,7 +50,7 @@ def kind_by_name(name: str) -> FileKind | None:
 def kind_by_content(head: bytes) -> FileKind | None:
     r"""The kind whose files begin like this.
 
-    >>> [kind.name for kind in map(kind_by_content, (b"GGUF\3\0\0\0", b"PK\3\4", b"\2\0\0\0\0\0\0\0{}")) if kind], kind_by_content(b"net")
-    (['GGUF', 'checkpoint', 'safetensors'], None)
+    >>> [kind.name for kind in map(kind_by_content, (b"PK\3\4", b"\2\0\0\0\0\0\0\0{}")) if kind], kind_by_content(b"net")
+    (['checkpoint', 'safetensors'], None)
     """
     return next((kind for kind in KINDS if kind.begins(head)), None)

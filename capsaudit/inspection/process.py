@@ -67,6 +67,7 @@ class Failed(Struct, frozen=True, tag=True):
 
     faults: tuple[str, ...]
     traceback: str
+    choices: tuple[str, ...] = ()
 
 
 class Done(Struct, frozen=True, tag=True):
@@ -110,7 +111,7 @@ def load_in_child(
             if isinstance(message, Done):
                 return message.inventory
             if isinstance(message, Failed):
-                raise CapsauditError(*message.faults) from TargetError(message.traceback)
+                raise CapsauditError(*message.faults, choices=message.choices) from TargetError(message.traceback)
             if message is None:
                 raise CapsauditError(f"{request.target.text}: {_ending(child, stage)}")
             stage = message.stage

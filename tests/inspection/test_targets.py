@@ -21,8 +21,6 @@ from capsaudit.inspection.targets import FORMS, Kind, Target, find_target, parse
         pytest.param("net.pth", "weights", "net.pth", "", id="pth"),
         pytest.param("pytorch_model.bin", "weights", "pytorch_model.bin", "", id="bin"),
         pytest.param("last.ckpt", "weights", "last.ckpt", "", id="ckpt"),
-        pytest.param("model.gguf", "weights", "model.gguf", "", id="gguf"),
-        pytest.param("weights.h5", "weights", "weights.h5", "", id="h5"),
         pytest.param("a/model.safetensors.index.json", "weights", "a/model.safetensors.index.json", "", id="index"),
         pytest.param("models/llama/", "weights", "models/llama/", "", id="folder"),
     ],

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from capsaudit.errors import CapsauditError
+from capsaudit.errors import CapsauditError, FileError
 from capsaudit.inventory import InventoryTensor
 from capsaudit.validation import nearest, shown
+
+_MAX_FAULTS = 20
 
 
 class Contents(Struct, frozen=True):
@@ -21,7 +23,7 @@ class Contents(Struct, frozen=True):
 
 
 Parts = Mapping[str, Contents]
-"""The networks of a file by their names: the keys at which a checkpoint has them, or the folders of a folder."""
+"""The networks of a file by their names: the keys at which a checkpoint has them, or the files and folders in a folder."""
 
 
 def choose(parts: Parts, part: str | None, path: Path) -> Contents:
@@ -39,6 +41,38 @@ def choose(parts: Parts, part: str | None, path: Path) -> Contents:
     if part in parts:
         return _beside_others(part, parts)
     return _within(part, parts, path)
+
+
+def joined(path: Path, found: Iterable[tuple[str, Contents]]) -> Contents:
+    """One network whose tensors are in several files, each with its name.
+
+    Raises:
+        CapsauditError: two files have a tensor of the same name.
+    """
+    tensors: dict[str, InventoryTensor] = {}
+    notes: dict[str, None] = {}
+    twice: list[str] = []
+    for file, contents in found:
+        twice += [f"{path}: {shown(each.name)} is in {file} too" for each in contents.tensors if each.name in tensors]
+        tensors |= {tensor.name: tensor for tensor in contents.tensors}
+        notes |= dict.fromkeys(contents.notes)
+    refuse(twice)
+    return Contents(tuple(tensors.values()), tuple(notes))
+
+
+def refuse(faults: Sequence[str]) -> None:
+    """Raise an error if there are faults, of which the first are shown.
+
+    Raises:
+        FileError: there are faults.
+    """
+    if faults:
+        raise FileError(*faults[:_MAX_FAULTS], *(["and more"] if len(faults) > _MAX_FAULTS else []))
+
+
+def with_notes(found: Contents, *notes: str) -> Contents:
+    """The same with notes before its own."""
+    return msgspec.structs.replace(found, notes=(*notes, *found.notes))
 
 
 def _are_copies(found: Sequence[Contents]) -> bool:
@@ -59,7 +93,7 @@ def _beside_others(name: str, parts: Parts) -> Contents:
     if not others:
         return parts[name]
     note = f"counted is the network {shown(name)}; --part chooses another one: {', '.join(others)}"
-    return msgspec.structs.replace(parts[name], notes=(note, *parts[name].notes))
+    return with_notes(parts[name], note)
 
 
 def _within(part: str, parts: Parts, path: Path) -> Contents:
@@ -71,4 +105,4 @@ def _within(part: str, parts: Parts, path: Path) -> Contents:
         raise CapsauditError(f"{path}: has no part {part!r}; {nearest(part, names)}")
     left_out = _values(found.tensors) - _values(chosen)
     note = f"counted are the tensors in {shown(part)}; {left_out:,} values outside it are not counted"
-    return msgspec.structs.replace(found, tensors=chosen, notes=(note, *found.notes))
+    return with_notes(msgspec.structs.replace(found, tensors=chosen), note)

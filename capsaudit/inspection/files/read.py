@@ -1,4 +1,4 @@
-"""Somebody's weights: the reader of a file is chosen by what is in the file, by its name only where that does not tell."""
+"""The reader of a file is chosen by what is in the file, by its name only where that does not tell."""
 
 from __future__ import annotations
 
@@ -7,18 +7,9 @@ from importlib import import_module
 from pathlib import Path
 
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.files.parts import Contents, Parts, choose
+from capsaudit.inspection.files.parts import Parts
 from capsaudit.inspection.kinds import HEAD_BYTES, SUFFIXES, FileKind, kind_by_content, kind_by_name
 from capsaudit.inspection.paths import open_file
-
-
-def contents(path: Path, part: str | None = None) -> Contents:
-    """The tensors of a file, or of its network `part`.
-
-    Raises:
-        CapsauditError: it cannot be read, there is no such part, or it has several networks of which none is chosen.
-    """
-    return choose(reader(path)(path), part, path)
 
 
 def reader(path: Path) -> Callable[[Path], Parts]:
