@@ -250,17 +250,24 @@ IMPORTED = "import sys; print(sorted({'torch', 'numpy'} & sys.modules.keys()))"
     ("reading", "imported"),
     [
         pytest.param("from capsaudit.inspection.files.safetensors import read_header as read", "[]", id="a header"),
+        pytest.param("from capsaudit.inspection.files.weights import contents; read = lambda path: contents(path).tensors", "[]", id="a file"),
+        pytest.param("from capsaudit.inspection.files.weights import contents; read = lambda path: contents(path.parent / 'repository').tensors", "[]", id="a folder with an index"),
         pytest.param(
             "from capsaudit.inspection.files.checkpoint import read_checkpoint as read",
             "['numpy', 'torch']",
             id="a checkpoint",
         ),
     ],
-)
+)  # fmt: skip
 def test_a_header_needs_neither_torch_nor_numpy(tmp_path: Path, reading: str, imported: str) -> None:
     """Reading a checkpoint needs both, which shows that this test can fail."""
+    (tmp_path / "repository").mkdir()
     files = {"[]": written(tmp_path / "net.safetensors", LINEAR), "['numpy', 'torch']": tmp_path / "net.pt"}
     torch.save({"fc.weight": torch.zeros(2, 3), "fc.bias": torch.zeros(2)}, tmp_path / "net.pt")
+    shard = written(tmp_path / "repository" / "one.safetensors", LINEAR)
+    (shard.parent / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": dict.fromkeys(LINEAR, shard.name)})
+    )
     code = f"import sys; from pathlib import Path; {reading}; assert len(read(Path(sys.argv[1]))) == 2; {IMPORTED}"
     run = subprocess.run([sys.executable, "-c", code, str(files[imported])], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == imported
