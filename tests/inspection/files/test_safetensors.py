@@ -243,6 +243,7 @@ def test_a_hundred_thousand_tensors_are_read(file: Path) -> None:
     assert sum(row.count for row in read_header(file)) == 600_000  # 10^5 times 2·3
 
 
+WEIGHTS = "from capsaudit.inspection.files.weights import contents; read = lambda path: "
 IMPORTED = "import sys; print(sorted({'torch', 'numpy'} & sys.modules.keys()))"
 
 
@@ -250,8 +251,8 @@ IMPORTED = "import sys; print(sorted({'torch', 'numpy'} & sys.modules.keys()))"
     ("reading", "imported"),
     [
         pytest.param("from capsaudit.inspection.files.safetensors import read_header as read", "[]", id="a header"),
-        pytest.param("from capsaudit.inspection.files.weights import contents; read = lambda path: contents(path).tensors", "[]", id="a file"),
-        pytest.param("from capsaudit.inspection.files.weights import contents; read = lambda path: contents(path.parent / 'repository').tensors", "[]", id="a folder with an index"),
+        pytest.param(WEIGHTS + "contents(path).tensors", "[]", id="a file"),
+        pytest.param(WEIGHTS + "contents(path.parent / 'repository').tensors", "[]", id="a folder with an index"),
         pytest.param(
             "from capsaudit.inspection.files.checkpoint import read_checkpoint as read",
             "['numpy', 'torch']",
