@@ -237,14 +237,15 @@ def audit_target(
     properties: bool = False,
     methods: Sequence[str] = (),
     loss: str | None = None,
+    part: str | None = None,
     watch: Callable[[str, str], None] = lambda *_: None,
 ) -> results.Audit:
-    """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a .safetensors file or a state dict.
+    """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a file of weights, or a folder of them.
 
     A .claims.toml stands for the target that it names, compared with its claims; paths in it are relative to its folder, and arguments
     given here take precedence. `against` may be another target, whose network and forward pass are the reference then. Output of targets
-    goes to standard error. `write_variant` names the file for its variant, `write_claims` a new file for its counts as claims. `watch` is
-    called with a target and what is being done with it.
+    goes to standard error. `part` is the network to count of a file that has several. `write_variant` names the file for its variant,
+    `write_claims` a new file for its counts as claims. `watch` is called with a target and what is being done with it.
 
     Raises:
         CapsauditError: it cannot be loaded, counted or run, a method or the loss does not run, a claim cannot be read, or a file cannot be written.
@@ -262,6 +263,7 @@ def audit_target(
         properties=properties,
         methods=methods,
         loss=loss,
+        part=part,
     )
     return audit_target(
         target, options, against=chosen, claims=claims, write_to=write_variant, claims_to=write_claims, watch=watch

@@ -243,8 +243,8 @@ def audit(
         str | None,
         typer.Argument(
             metavar="[TARGET]",
-            help="package.module:Name or path/file.py:Name (both run that code), a .safetensors file, a .pt or .pth state "
-            "dict, or a .claims.toml that names its target. Without it, the targets that pyproject.toml names.",
+            help="package.module:Name or path/file.py:Name (both run that code), a file of weights, a folder of them, or a "
+            ".claims.toml that names its target. Without it, the targets that pyproject.toml names.",
         ),
     ] = None,
     against: Annotated[
@@ -315,6 +315,14 @@ def audit(
             help="A loss, path.py:function or a method of the model, to compare with the paper's margin and reconstruction losses.",
         ),
     ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which network to count of a file or folder that has several, such as model_ema; or the beginning of the names "
+            "of its tensors.",
+        ),
+    ] = None,
     tensors: Annotated[
         bool,
         typer.Option("--tensors", help="List the tensors too. JSON always has them; CSV has the claims otherwise."),
@@ -352,6 +360,7 @@ def audit(
         properties,
         methods,
         loss,
+        part,
     )
     if target is None:
         if any(options):
@@ -375,6 +384,7 @@ def audit(
             properties=properties,
             methods=methods or (),
             loss=loss,
+            part=part,
             watch=shown,
         )
     _show(msgspec.structs.replace(result, lists_tensors=tensors), written)
@@ -620,7 +630,7 @@ def evaluate(
         str,
         typer.Argument(
             metavar="RUN_OR_CHECKPOINT",
-            help="Directory of a run, or a file of weights (.safetensors, .pt, .pth, .bin), also somebody else's.",
+            help="Directory of a run, or a file of weights (.safetensors, .pt, .pth, .bin, .ckpt), also somebody else's.",
         ),
     ],
     model: Annotated[

@@ -188,6 +188,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
         examples: The shapes of the inputs that it was run on, without the batch.
         notes: Remarks on how the target was read.
         behaviour: What its forward pass computes, if that was asked for.
+        incomplete: That it is a part of a network, and where the whole is; None for whole ones.
     """
 
     target: str
@@ -197,6 +198,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
     examples: tuple[Shape, ...] = ()
     notes: tuple[str, ...] = ()
     behaviour: Behaviour | None = None
+    incomplete: str | None = None
 
     def trainable(self, policy: str = STORED) -> int:
         """The number of trainable values by a policy."""

@@ -34,7 +34,7 @@ class ModelClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ModelClaimsFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """The file as written. `target`: the model that it is about, for those who run it without naming one."""
+    """The file as written. `target`: the model that it is about, for those who run it without naming one; `part`: which network of a file."""
 
     source: str
     claims: tuple[ModelClaimTable, ...]
@@ -42,6 +42,7 @@ class ModelClaimsFile(Struct, frozen=True, forbid_unknown_fields=True):
     input: tuple[str, ...] = ()
     kwargs: dict[str, object] = {}
     policy: str = STORED
+    part: str | None = None
 
 
 class ModelClaim(Struct, frozen=True, kw_only=True):

@@ -46,9 +46,11 @@ def audit(
 
     Raises:
         CapsauditError: an unknown policy, a claim about what the model does not have, or `against` a variant although the tensors form no
-            network of its family.
+            network of its family or are one shard of several.
     """
     expect_policy(policy)
+    if against is not None and inventory.incomplete:
+        raise CapsauditError(f"{inventory.target}: {inventory.incomplete}; only a whole network is compared")
     found = closest(inventory, (against,) if against else catalogue)
     if against is not None and isinstance(found, NoMatch):
         raise CapsauditError(
@@ -141,6 +143,7 @@ class Options(Struct, frozen=True, kw_only=True):
     properties: bool = False
     methods: Sequence[str] = ()
     loss: str | None = None
+    part: str | None = None
 
 
 def audit_target(
@@ -176,6 +179,7 @@ def audit_target(
         timeout=options.timeout,
         folder=folder,
         watch=watch,
+        part=options.part,
         examine=partial(
             behaviour_of,
             against=against,
@@ -195,7 +199,15 @@ def audit_target(
         write_variant(match, inventory, write_to)
     if claims_to is not None:
         kwargs = options.kwargs if isinstance(options.kwargs, Mapping) else parse_kwargs(options.kwargs)
-        write_claims(inventory, claims_to, kwargs=kwargs, inputs=options.inputs, policy=result.policy, folder=folder)
+        write_claims(
+            inventory,
+            claims_to,
+            kwargs=kwargs,
+            inputs=options.inputs,
+            policy=result.policy,
+            part=options.part,
+            folder=folder,
+        )
     return result
 
 
@@ -274,6 +286,7 @@ def _with_file(options: Options, named: ModelClaims) -> Options:
         kwargs=options.kwargs or named.file.kwargs,
         inputs=options.inputs or named.file.input,
         policy=options.policy or named.file.policy,
+        part=options.part or named.file.part,
     )
 
 

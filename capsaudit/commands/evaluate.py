@@ -20,6 +20,7 @@ from capsaudit.data.digits import NAME as DIGITS
 from capsaudit.data.mnist import Progress as FetchProgress
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.families import family_of, spec_of
+from capsaudit.inspection.files.read import kind_of
 from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED
 from capsaudit.inspection.files.values import read_values
 from capsaudit.inspection.load import load
@@ -58,7 +59,7 @@ _READINGS: dict[str, Callable[[RecognisedNetwork, Mapping[str, Tensor]], Iterato
 }
 """By family, how somebody's tensors may be meant."""
 
-_FILES = (".safetensors", ".pt", ".pth", ".bin")
+_FILES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 
 class Images(NamedTuple):
@@ -233,7 +234,7 @@ def _foreign_file(
 
 def _is_own(path: Path) -> bool:
     """Whether capsaudit has written the file, which then says which network its weights are of."""
-    if parse_target(str(path)).kind != "safetensors":
+    if kind_of(path).name != "safetensors":
         return False
     try:
         return "family" in network_in(path)

@@ -100,6 +100,8 @@ def _matches(name: str, pattern: str) -> bool:
 
 def _faults(inventory: Inventory, claim: ModelClaim, roles: Roles) -> Iterator[str]:
     place = f"{claim.file}:{claim.line}" if claim.file else inventory.target
+    if inventory.incomplete and not claim.layers:
+        yield f"{place}: a claim about the whole model; {inventory.target} {inventory.incomplete}"
     patterns = (*claim.layers, *claim.excluded)
     missing = [pattern for pattern in patterns if not select(inventory.tensors, pattern, roles)]
     for pattern in missing:

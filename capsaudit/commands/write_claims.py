@@ -11,7 +11,7 @@ import tomli_w
 from capsaudit.atomic_write import write_atomically
 from capsaudit.commands.model_claims import select
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.targets import parse_target
+from capsaudit.inspection.targets import find_target
 from capsaudit.inventory import STORED, Inventory, InventoryTensor
 from capsaudit.spec import Data
 from capsaudit.text import toml_escaped, valid
@@ -39,6 +39,7 @@ def write_claims(
     inputs: Sequence[str],
     policy: str,
     folder: Path | None,
+    part: str | None = None,
 ) -> None:
     """Write the file. `folder`: the directory that the target was loaded from, the current one by default.
 
@@ -48,6 +49,7 @@ def write_claims(
     expect_new_file(path)
     file: Data = {"source": "measured", "target": _target_beside(path, inventory.target, folder or Path.cwd())}
     file |= {"input": list(inputs)} if inputs else {}
+    file |= {"part": part} if part else {}
     file |= {"policy": policy} if policy != STORED else {}
     file |= {"kwargs": dict(kwargs)} if kwargs else {}
     claims = [f"[[claims]]\n{tomli_w.dumps(claim)}" for claim in _claims(inventory.tensors, policy)]
@@ -56,7 +58,7 @@ def write_claims(
 
 def _target_beside(path: Path, target: str, folder: Path) -> str:
     """The target as the file has to name it: paths in it are relative to its own directory, and imports too."""
-    parsed = parse_target(target)
+    parsed = find_target(target, folder)
     moved = path.parent.resolve() != folder.resolve()
     if parsed.kind == "python module":
         top = parsed.source.partition(".")[0]

@@ -21,7 +21,6 @@ import msgspec
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inspection.process import Done, Failed, Message, Reached, Request, Stage, receive, send
-from capsaudit.inspection.targets import Target
 from capsaudit.inventory import Inventory
 from capsaudit.text import valid
 
@@ -71,7 +70,7 @@ def _outcome(request: Request, report: Callable[[Stage], None]) -> Message:
     try:
         return Done(_loaded(request, report))
     except CapsauditError as error:
-        return Failed(error.faults, traceback.format_exc())
+        return Failed(error.faults, traceback.format_exc(), error.choices)
     except MemoryError:
         return Failed((f"{target}: there was not enough memory",), traceback.format_exc())
     except BaseException as error:
@@ -97,21 +96,22 @@ def _valid(value: object) -> object:
 def _loaded(request: Request, report: Callable[[Stage], None]) -> Inventory:
     if request.target.kind.startswith("python"):
         return _load_python(request, report)
-    if request.target.kind == "checkpoint":
-        from capsaudit.inspection.files import checkpoint  # imports torch, which is not the file's doing
+    return _load_weights(request, report)
 
-        report("read")
-        contents = checkpoint.checkpoint_contents(Path(request.target.source))
-        return Inventory(target=request.target.text, tensors=contents.tensors, notes=contents.notes)
+
+def _load_weights(request: Request, report: Callable[[Stage], None]) -> Inventory:
+    from capsaudit.inspection.files.read import reader
+    from capsaudit.inspection.files.shards import incompleteness
+    from capsaudit.inspection.files.weights import contents
+
+    path = Path(request.target.source)
+    if not path.is_dir():
+        reader(path)  # may import torch, which is not the file's doing
     report("read")
-    return _load_safetensors(request.target)
-
-
-def _load_safetensors(target: Target) -> Inventory:
-    from capsaudit.inspection.files.safetensors import safetensors_contents
-
-    contents = safetensors_contents(Path(target.source))
-    return Inventory(target=target.text, tensors=contents.tensors, notes=contents.notes)
+    found = contents(path, request.part)
+    return Inventory(
+        target=request.target.text, tensors=found.tensors, notes=found.notes, incomplete=incompleteness(path)
+    )
 
 
 def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory:

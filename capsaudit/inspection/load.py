@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.process import Request, Stage, load_in_child
 from capsaudit.inspection.python.arguments import parse_inputs, parse_kwargs
-from capsaudit.inspection.targets import parse_target
+from capsaudit.inspection.targets import find_target
 from capsaudit.inventory import Behaviour, Inventory
 
 if TYPE_CHECKING:
@@ -34,31 +34,34 @@ def load(
     folder: Path | None = None,
     examine: Callable[[nn.Module, Inventory, Arguments], Behaviour] | None = None,
     watch: Watcher = lambda *_: None,
+    part: str | None = None,
 ) -> Inventory:
     """Take the inventory of a target.
 
     Args:
-        target: A dotted module or Python file with a name, a safetensors file, or a checkpoint.
+        target: A dotted module or Python file with a name, a file of weights, or a folder of them.
         kwargs: Arguments to build the model with, as values or as texts `name=value`.
         inputs: Shapes of the inputs to run it on, such as `1,28,28` or `16:int64`.
         timeout: The time limit in seconds for reading a file, or for importing, building and running a model.
         examine: Determines the behaviour of a model that can be run, in the child process.
         watch: Called with the target and what is being done with it, when that begins.
         folder: The directory that paths and imports are relative to; the current directory by default.
+        part: The network to read of a file that has several, or the beginning of the names of its tensors.
 
     Raises:
         CapsauditError: the target cannot be read, imported, built or run, exceeds the time limit, or ends its process.
     """
     if PurePath(target).suffix == ".py":
         raise _no_name(target, folder)
-    parsed = parse_target(target)
+    parsed = find_target(target, folder)
     arguments = dict(kwargs) if isinstance(kwargs, Mapping) else parse_kwargs(kwargs)
     shapes = parse_inputs(inputs)
     if not parsed.kind.startswith("python") and (arguments or shapes):
         raise CapsauditError(f"{target}: is a file; --kwarg and --input apply only to models in Python code")
-    return load_in_child(
-        Request(parsed, arguments, shapes, examine), timeout=timeout, folder=folder, watch=partial(watch, target)
-    )
+    if parsed.kind.startswith("python") and part is not None:
+        raise CapsauditError(f"{target}: is Python code; --part applies only to files of weights")
+    request = Request(parsed, arguments, shapes, examine, part)
+    return load_in_child(request, timeout=timeout, folder=folder, watch=partial(watch, target))
 
 
 def _no_name(target: str, folder: Path | None) -> CapsauditError:

@@ -46,12 +46,14 @@ _HINTS = {
 class Request(Struct, frozen=True):
     """What the child has to load. `inputs`: shapes without the batch, and dtypes. `examine`: a function of a
     module, its inventory and the arguments that it is run with, which determines its behaviour in the child; it is sent by its name.
+    `part`: the network that is read of a file which has several.
     """
 
     target: Target
     kwargs: Mapping[str, object]
     inputs: Sequence[tuple[Shape, str]]
     examine: Callable[[nn.Module, Inventory, Arguments], Behaviour] | None = None
+    part: str | None = None
 
 
 class Reached(Struct, frozen=True, tag=True):
@@ -65,6 +67,7 @@ class Failed(Struct, frozen=True, tag=True):
 
     faults: tuple[str, ...]
     traceback: str
+    choices: tuple[str, ...] = ()
 
 
 class Done(Struct, frozen=True, tag=True):
@@ -108,7 +111,7 @@ def load_in_child(
             if isinstance(message, Done):
                 return message.inventory
             if isinstance(message, Failed):
-                raise CapsauditError(*message.faults) from TargetError(message.traceback)
+                raise CapsauditError(*message.faults, choices=message.choices) from TargetError(message.traceback)
             if message is None:
                 raise CapsauditError(f"{request.target.text}: {_ending(child, stage)}")
             stage = message.stage

@@ -1,30 +1,27 @@
-"""Parsing a target. The text alone decides its kind: no file is opened and nothing is imported."""
+"""Parsing a target: no file is opened and nothing is imported."""
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Literal
 
 from msgspec import Struct
 
 from capsaudit.errors import CapsauditError
+from capsaudit.inspection.kinds import SUFFIXES, kind_by_name
 
-Kind = Literal["python module", "python file", "safetensors", "checkpoint"]
+Kind = Literal["python module", "python file", "weights"]
 
-FORMS = "package.module:Name, path/file.py:Name, a .safetensors file, or a checkpoint (.pt, .pth, .bin)"
-
-_FILES: dict[str, Kind] = {
-    ".safetensors": "safetensors",
-    ".pt": "checkpoint",
-    ".pth": "checkpoint",
-    ".bin": "checkpoint",
-}
+FORMS = f"package.module:Name, path/file.py:Name, a file of weights ({', '.join(SUFFIXES)}), or a folder of them"
 
 _NOTEBOOK = ".ipynb"
 
 
 class Target(Struct, frozen=True):
-    """A parsed target. `source`: a dotted module name or a path. `name`: the dotted name of a model in Python code, or empty."""
+    """A parsed target. `source`: a dotted module name or a path. `name`: the dotted name of a model in Python code, or empty.
+
+    `weights`: a file of weights or a folder of them.
+    """
 
     text: str
     kind: Kind
@@ -33,10 +30,12 @@ class Target(Struct, frozen=True):
 
 
 def parse_target(text: str) -> Target:
-    """Parse a target.
+    """Parse a target. The text alone decides its kind.
 
     >>> parse_target("zoo.models:Net").kind, parse_target("zoo/net.py:make.small").name, parse_target("net.PTH").kind
-    ('python module', 'make.small', 'checkpoint')
+    ('python module', 'make.small', 'weights')
+    >>> parse_target("llama/").kind
+    'weights'
 
     Raises:
         CapsauditError: `text` has none of the forms of a target.
@@ -44,9 +43,30 @@ def parse_target(text: str) -> Target:
     source, _, name = text.rpartition(":")
     if _is_dotted(name) and (kind := _code_kind(source)) is not None:
         return Target(text, kind, source, name)
-    if (kind := _FILES.get(PurePath(text).suffix.lower())) is not None and "\0" not in text:
-        return Target(text, kind, text)
+    if "\0" not in text and (kind_by_name(text) is not None or text.endswith(("/", "\\"))):
+        return Target(text, "weights", text)
     raise CapsauditError(f"{_printable(text)} {_problem(text, source)}; expected {FORMS}")
+
+
+def find_target(text: str, folder: Path | None = None) -> Target:
+    """Parse a target, which may also be a path of another form at which something lies, relative to `folder`: a directory above all.
+
+    Raises:
+        CapsauditError: as `parse_target`.
+    """
+    try:
+        return parse_target(text)
+    except CapsauditError:
+        if _lies_there(text, folder or Path()):
+            return Target(text, "weights", text)
+        raise
+
+
+def _lies_there(text: str, folder: Path) -> bool:
+    try:
+        return bool(text.strip()) and (folder / text).exists()
+    except (OSError, ValueError):  # no path can be made of it
+        return False
 
 
 def is_target(text: str) -> bool:

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.inspection.files.archives import LARGEST_PICKLE_BYTES, Pickled, pickled, with_values
-from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED, Contents, file_row
+from capsaudit.inspection.files.parts import Contents, Parts, choose
+from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED, file_row
 from capsaudit.inspection.foreign_errors import one_line
 from capsaudit.inspection.memory import dense_parts, own_memory
 from capsaudit.inspection.paths import open_file
@@ -22,11 +23,14 @@ from capsaudit.validation import shown
 StateDict = Mapping[object, object]
 """Anything that may be a state dict: keys and values are not checked yet."""
 
-_NESTS = ("state_dict", "model_state_dict", "model", "net")
-"""Keys under which checkpoints keep the state dict, in order of precedence."""
+Keys = tuple[str, ...]
+"""The keys that lead to a state dict."""
+
+_NO_NETWORK = re.compile(r"optim|sched|scaler|rng|random|callback|loops|hparam|hyper_param", re.IGNORECASE)
+"""Keys of what a training run keeps beside its networks: moments of an optimiser are no parameters."""
 
 _MAX_NESTING = 4
-"""State dicts may be nested, and a dict may contain itself."""
+"""State dicts may be nested: `{"model": {"state_dict": …}}`."""
 
 _EXTRA_STATE = "_extra_state"
 """The name under which a module's `get_extra_state` is saved."""
@@ -48,11 +52,24 @@ class TensorMemory(Struct, frozen=True):
     same_as: str | None = None
 
 
+def read(path: Path) -> Parts:
+    """Read every state dict in a checkpoint: `{"model": …, "model_ema": …}` has two.
+
+    Raises:
+        CapsauditError: the file cannot be read, would have to run code, or contains no state dict.
+    """
+    found = _pickled(path)
+    loaded = _loaded(found, path)
+    states = _state_dicts(loaded, path)
+    _expect_complete([tensor for state in states.values() for tensor in _tensors(state).values()], found, path)
+    return {".".join(keys): _contents(loaded, keys, states) for keys in states}
+
+
 def read_checkpoint(path: Path) -> tuple[InventoryTensor, ...]:
     """Read every tensor of the state dict in a checkpoint.
 
     Raises:
-        CapsauditError: the file cannot be read, would have to run code, or contains no state dict.
+        CapsauditError: as `read`, or there are several of which none can be chosen.
     """
     return checkpoint_contents(path).tensors
 
@@ -63,12 +80,18 @@ def checkpoint_contents(path: Path) -> Contents:
     Raises:
         CapsauditError: as `read_checkpoint`.
     """
-    found = _pickled(path)
-    state, notes = _state_dict(_loaded(found, path), path)
-    tensors = {str(name): value for name, value in state.items() if isinstance(value, torch.Tensor)}
-    _expect_complete(tensors, found, path)
+    return choose(read(path), None, path)
+
+
+def _contents(loaded: object, keys: Keys, states: Mapping[Keys, StateDict]) -> Contents:
+    state, tensors = states[keys], _tensors(states[keys])
+    notes = [_nesting_note(keys, _left_out(loaded, keys, states))] if keys else []
     notes += [f"{shown(name)} is not a tensor and is not counted" for name in state if name not in tensors]
     return Contents(tuple(_rows(tensors)), (*notes, TRAINABLE_ASSUMED))
+
+
+def _tensors(state: StateDict) -> dict[str, torch.Tensor]:
+    return {str(name): value for name, value in state.items() if isinstance(value, torch.Tensor)}
 
 
 def checkpoint_values(path: Path) -> dict[str, torch.Tensor]:
@@ -77,7 +100,7 @@ def checkpoint_values(path: Path) -> dict[str, torch.Tensor]:
     Raises:
         CapsauditError: as `read_checkpoint`, or the values cannot be read.
     """
-    checkpoint_contents(path)
+    names = [row.name for row in checkpoint_contents(path).tensors]
     try:
         with open_file(path) as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -86,8 +109,7 @@ def checkpoint_values(path: Path) -> dict[str, torch.Tensor]:
         raise
     except Exception as error:
         raise CapsauditError(f"{path}: {_loading_problem(error)}") from error
-    state, _ = _state_dict(loaded, path)
-    return {str(name): value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    return _tensors(next(state for state in _state_dicts(loaded, path).values() if [*_tensors(state)] == names))
 
 
 def _pickled(path: Path) -> Pickled:
@@ -126,24 +148,42 @@ def _loading_problem(error: Exception) -> str:
     return f"is not a torch checkpoint, or is damaged ({cause.partition('. ')[0]})"
 
 
-def _state_dict(loaded: object, path: Path) -> tuple[StateDict, list[str]]:
-    """The state dict, and a note if it was found in another dict."""
-    state = loaded
-    keys: list[str] = []
+def _state_dicts(loaded: object, path: Path) -> dict[Keys, StateDict]:
+    """The state dicts in a value by the keys at which they are: none for the value itself."""
+    if not isinstance(loaded, Mapping):
+        raise CapsauditError(
+            f"{path}: contains a value of type {type(loaded).__name__}; expected a state dict; {_SAVE}"
+        )
+    if found := dict(_found(loaded, (), set())):
+        return found
+    faults = [name for name, value in loaded.items() if not _is_entry(name, value)]
+    raise FileError(*(f"{path}: {fault}" for fault in _entry_faults(loaded, faults)))
+
+
+def _found(state: StateDict, keys: Keys, seen: set[int]) -> Iterator[tuple[Keys, StateDict]]:
+    """`seen`: the dicts on the way, because a dict may contain itself, and a pickle may have one at a million places."""
+    if id(state) in seen:
+        return
+    seen.add(id(state))
+    if all(_is_entry(name, value) for name, value in state.items()) and (state or not keys):
+        yield keys, state
+        return
+    for key, value in state.items() if len(keys) < _MAX_NESTING else ():
+        if isinstance(key, str) and isinstance(value, Mapping) and not _NO_NETWORK.search(key):
+            yield from _found(value, (*keys, key), seen)
+
+
+def _left_out(loaded: object, keys: Keys, states: Mapping[Keys, StateDict]) -> dict[str, object]:
+    """What lies beside a state dict and contains none."""
     ignored: dict[str, object] = {}
-    while isinstance(state, Mapping) and (key := _nest(state)) is not None and len(keys) < _MAX_NESTING:
-        ignored |= {".".join([*keys, str(name)]): value for name, value in state.items() if name != key}
-        keys.append(key)
-        state = state[key]
-    if not isinstance(state, Mapping):
-        raise CapsauditError(f"{path}: contains a value of type {type(state).__name__}; expected a state dict; {_SAVE}")
-    if faults := [name for name, value in state.items() if not _is_entry(name, value)]:
-        raise FileError(*(f"{path}: {fault}" for fault in _entry_faults(state, faults)))
-    return state, [_nesting_note(keys, ignored)] if keys else []
-
-
-def _nest(state: StateDict) -> str | None:
-    return next((key for key in _NESTS if isinstance(state.get(key), Mapping)), None)
+    for depth, key in enumerate(keys):
+        assert isinstance(loaded, Mapping)
+        for name, value in loaded.items():
+            place = (*keys[:depth], str(name))
+            if name != key and not any(other[: depth + 1] == place for other in states):
+                ignored[".".join(place)] = value
+        loaded = loaded[key]
+    return ignored
 
 
 def _nesting_note(keys: Sequence[str], ignored: Mapping[str, object]) -> str:
@@ -168,7 +208,7 @@ def _entry_faults(state: StateDict, names: Sequence[object]) -> Iterator[str]:
         yield f"{shown(name)} is {_description(state[name])}; a state dict maps names to tensors"
     if len(names) > _MAX_SHOWN:
         yield f"{len(names) - _MAX_SHOWN:,} more entries are not tensors with a name"
-    yield f"expected a state dict at the top level or under one of: {', '.join(_NESTS)}"
+    yield "expected a state dict at the top level or under a key, such as state_dict, model or model_ema"
 
 
 def _description(value: object) -> str:
@@ -179,10 +219,10 @@ def _description(value: object) -> str:
     return shown(value) if isinstance(value, str | int | float) else f"a value of type {type(value).__name__}"
 
 
-def _expect_complete(tensors: Mapping[str, torch.Tensor], found: Pickled, path: Path) -> None:
+def _expect_complete(tensors: Sequence[torch.Tensor], found: Pickled, path: Path) -> None:
     """Check that the file is long enough for its tensors, because loading did not read their values."""
     available, prefix = _space(found, path)
-    parts = [part for tensor in tensors.values() for part in dense_parts(tensor) if not part.is_meta]
+    parts = [part for tensor in tensors for part in dense_parts(tensor) if not part.is_meta]
     storages = {part.untyped_storage()._cdata: part.untyped_storage() for part in parts}
     needed = sum(storage.nbytes() + prefix for storage in storages.values())
     if needed > available:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from msgspec import Struct
-
 from capsaudit.arithmetic import Shape
 from capsaudit.inventory import InventoryTensor
 
@@ -17,13 +15,6 @@ TRAINABLE_RECORDED = "which tensors were trained is as the network in the file's
 
 _STATISTICS = frozenset({"running_mean", "running_var", "num_batches_tracked"})
 """Names of the buffers of torch's batch norms."""
-
-
-class Contents(Struct, frozen=True):
-    """The tensors of a file, and notes on how it was read."""
-
-    tensors: tuple[InventoryTensor, ...]
-    notes: tuple[str, ...]
 
 
 def file_row(

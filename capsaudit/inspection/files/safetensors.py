@@ -22,7 +22,8 @@ from msgspec import Meta, Struct
 from capsaudit.arithmetic import Shape
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.families import layers, spec_of
-from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED, TRAINABLE_RECORDED, Contents, file_row
+from capsaudit.inspection.files.parts import Contents, Parts
+from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED, TRAINABLE_RECORDED, file_row
 from capsaudit.inspection.paths import open_file
 from capsaudit.inventory import InventoryTensor
 from capsaudit.spec import Data
@@ -91,17 +92,8 @@ class _Entry(Struct, frozen=True):
 _FIELDS = frozenset(_Entry.__struct_fields__)
 
 
-def read_header(path: Path) -> tuple[InventoryTensor, ...]:
-    """Read every tensor of a file, in the order of its header.
-
-    Raises:
-        CapsauditError: the file cannot be read, or its header is not valid.
-    """
-    return _read(path)[0]
-
-
-def safetensors_contents(path: Path) -> Contents:
-    """The same, with the tensors that were not trained where capsaudit has written the file, whose metadata then has its network.
+def read(path: Path) -> Parts:
+    """Read a file, which has one network; where capsaudit has written it, its metadata say which, and so what was not trained.
 
     Raises:
         CapsauditError: as `read_header`.
@@ -110,10 +102,19 @@ def safetensors_contents(path: Path) -> Contents:
     try:
         spec = spec_of(msgspec.json.decode(metadata["network"], type=Data))
     except (KeyError, ValueError, RecursionError, FileError):
-        return Contents(rows, (TRAINABLE_ASSUMED,))
+        return {"": Contents(rows, (TRAINABLE_ASSUMED,))}
     frozen = {f"{row.name}.{each.name}" for row in layers(spec) for each in row.parameters if not each.trainable}
     rows = tuple(msgspec.structs.replace(row, trainable=row.trainable and row.name not in frozen) for row in rows)
-    return Contents(rows, (TRAINABLE_RECORDED,))
+    return {"": Contents(rows, (TRAINABLE_RECORDED,))}
+
+
+def read_header(path: Path) -> tuple[InventoryTensor, ...]:
+    """Read every tensor of a file, in the order of its header.
+
+    Raises:
+        CapsauditError: the file cannot be read, or its header is not valid.
+    """
+    return _read(path)[0]
 
 
 def _read(path: Path) -> tuple[tuple[InventoryTensor, ...], _Table]:

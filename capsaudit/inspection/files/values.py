@@ -11,9 +11,9 @@ from torch import Tensor
 
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.files.checkpoint import checkpoint_values
+from capsaudit.inspection.files.read import kind_of
 from capsaudit.inspection.files.safetensors import read_header
 from capsaudit.inspection.foreign_errors import one_line
-from capsaudit.inspection.targets import parse_target
 
 
 def read_values(path: Path, names: Sequence[str]) -> dict[str, Tensor]:
@@ -22,7 +22,7 @@ def read_values(path: Path, names: Sequence[str]) -> dict[str, Tensor]:
     Raises:
         CapsauditError: the file cannot be read, or a tensor is no dense one of finite floating-point numbers.
     """
-    is_checkpoint = parse_target(str(path)).kind == "checkpoint"
+    is_checkpoint = kind_of(path).name == "checkpoint"
     found = checkpoint_values(path) if is_checkpoint else dict(_safetensors(path, names))
     return {name: _finite(found[name], name, path) for name in names}
 

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from capsaudit.errors import CapsauditError, FileError
-from capsaudit.inspection.files.checkpoint import checkpoint_contents, is_countable, read_checkpoint
+from capsaudit.inspection.files.checkpoint import checkpoint_contents, is_countable, read, read_checkpoint
 from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED
+from capsaudit.inspection.files.weights import contents
 from capsaudit.inventory import InventoryTensor
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # torch calls its sparse tensors a beta
@@ -41,7 +42,7 @@ def rows(path: Path) -> dict[str, InventoryTensor]:
 def refusal(path: Path) -> str:
     with pytest.raises(CapsauditError) as caught:
         read_checkpoint(path)
-    assert all(line.startswith(f"{path}: ") for line in str(caught.value).splitlines())
+    assert all(fault.startswith(f"{path}: ") for fault in caught.value.faults)
     return str(caught.value)
 
 
@@ -67,25 +68,75 @@ def test_it_is_noted_that_trainable_is_assumed(saved: Any) -> None:
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict", "net"])
 def test_a_state_dict_beside_other_values_is_found(saved: Any, key: str) -> None:
-    contents = checkpoint_contents(saved({"epoch": 3, key: {"w": torch.zeros(2, 3)}, "optimizer": {"state": {}}}))
-    assert [(row.name, row.count) for row in contents.tensors] == [("w", 6)]  # 2·3
+    found = checkpoint_contents(saved({"epoch": 3, key: {"w": torch.zeros(2, 3)}, "optimizer": {"state": {}}}))
+    assert [(row.name, row.count) for row in found.tensors] == [("w", 6)]  # 2·3
     note = f'the state dict is at "{key}" in the file; not counted: "epoch" (3), "optimizer" (a dict of length 1)'
-    assert contents.notes == (note, TRAINABLE_ASSUMED)
+    assert found.notes == (note, TRAINABLE_ASSUMED)
 
 
 def test_a_state_dict_two_levels_down_is_found(saved: Any) -> None:
     inner = {"state_dict": {"w": torch.zeros(2)}, "name": "net"}
-    contents = checkpoint_contents(saved({"model": inner, "loss": torch.zeros(())}))
-    assert [row.name for row in contents.tensors] == ["w"]
-    assert contents.notes[0] == (
+    found = checkpoint_contents(saved({"model": inner, "loss": torch.zeros(())}))
+    assert [row.name for row in found.tensors] == ["w"]
+    assert found.notes[0] == (
         'the state dict is at "model.state_dict" in the file; not counted: "loss" (a tensor), "model.name" ("net")'
     )
 
 
-def test_of_two_state_dicts_the_other_is_noted(saved: Any) -> None:
-    contents = checkpoint_contents(saved({"net": {"a": torch.zeros(2)}, "state_dict": {"b": torch.zeros(3)}}))
-    assert [row.name for row in contents.tensors] == ["b"]
-    assert 'not counted: "net" (a dict of length 1)' in contents.notes[0]
+NAMES = ("state_dict", "model", "model_ema", "params_ema", "student", "teacher", "generator", "module", "anything")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_at_any_key_is_found(saved: Any, name: str) -> None:
+    path = saved({name: {"w": torch.zeros(2, 3)}, "other": {"v": torch.zeros(2)}, "step": 3})
+    assert {key: [row.count for row in found.tensors] for key, found in read(path).items()} == {name: [6], "other": [2]}
+    assert contents(path, name).notes[1] == f'the state dict is at "{name}" in the file; not counted: "step" (3)'
+
+
+def test_of_several_networks_one_has_to_be_chosen(saved: Any) -> None:
+    path = saved({"net": {"a": torch.zeros(2)}, "state_dict": {"b": torch.zeros(3)}})
+    assert refusal(path).splitlines() == [
+        f"{path}: contains 2 networks; choose one with --part",
+        "--part net (2 values)",
+        "--part state_dict (3 values)",
+    ]
+
+
+@pytest.mark.parametrize("key", ["optimizer", "optimizer_states", "lr_schedulers", "rng_state", "scaler", "callbacks"])
+def test_the_state_of_a_run_is_no_network(saved: Any, key: str) -> None:
+    (found,) = read(saved({"model": {"w": torch.zeros(2)}, key: {"exp_avg": torch.zeros(7)}}))
+    assert found == "model"
+
+
+def test_a_lightning_checkpoint_is_read(saved: Any) -> None:
+    """The keys that Lightning 2 writes."""
+    content = {
+        "epoch": 1,
+        "global_step": 10,
+        "pytorch-lightning_version": "2.5.0",
+        "state_dict": {"model.fc.weight": torch.zeros(2, 3)},
+        "loops": {"fit_loop": {"state_dict": {}}},
+        "callbacks": {"ModelCheckpoint": {"best_model_score": torch.zeros(())}},
+        "optimizer_states": [{"state": {0: {"exp_avg": torch.zeros(2, 3)}}, "param_groups": []}],
+        "lr_schedulers": [],
+    }
+    (row,) = read_checkpoint(saved(content, "last.ckpt"))
+    assert (row.name, row.count) == ("model.fc.weight", 6)  # 2·3
+
+
+def test_an_average_of_weights_is_a_copy(saved: Any) -> None:
+    weights = {"w": torch.zeros(2, 3)}
+    found = checkpoint_contents(saved({"model": weights, "model_ema": {"w": torch.ones(2, 3)}}))
+    assert sum(row.count for row in found.tensors) == 6  # 2·3
+    assert found.notes[0] == 'counted is the network "model"; --part chooses another one: "model_ema" (6 values)'
+
+
+def test_the_same_dict_at_many_places_is_read_once(saved: Any) -> None:
+    """Following each of 30 references 30 times, and again, would be 30^4 visits of the last dict."""
+    inner: dict[str, Any] = {"w": torch.zeros(2), "step": 1}
+    for _ in range(4):
+        inner = {str(n): inner for n in range(30)}
+    assert "a state dict maps names to tensors" in refusal(saved(inner))
 
 
 def test_a_layer_may_be_called_model(saved: Any) -> None:
@@ -102,9 +153,9 @@ def test_a_dict_that_contains_itself_ends(saved: Any) -> None:
 
 
 def test_extra_state_is_left_out_with_a_note(saved: Any) -> None:
-    contents = checkpoint_contents(saved({"w": torch.zeros(2), "norm._extra_state": {"steps": 4}}))
-    assert [row.name for row in contents.tensors] == ["w"]
-    assert contents.notes[0] == '"norm._extra_state" is not a tensor and is not counted'
+    found = checkpoint_contents(saved({"w": torch.zeros(2), "norm._extra_state": {"steps": 4}}))
+    assert [row.name for row in found.tensors] == ["w"]
+    assert found.notes[0] == '"norm._extra_state" is not a tensor and is not counted'
 
 
 def test_values_that_are_not_tensors_are_named(saved: Any) -> None:
@@ -114,7 +165,7 @@ def test_values_that_are_not_tensors_are_named(saved: Any) -> None:
         '"name" is "net"; a state dict maps names to tensors',
         "4 is a tensor; a state dict maps names to tensors",
         '"table" is a dict of length 1; a state dict maps names to tensors',
-        "expected a state dict at the top level or under one of: state_dict, model_state_dict, model, net",
+        "expected a state dict at the top level or under a key, such as state_dict, model or model_ema",
     ]
 
 

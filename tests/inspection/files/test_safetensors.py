@@ -19,7 +19,7 @@ from safetensors.torch import save_file as save_torch_file
 from capsaudit.catalogue import load_variant
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.inspection.files.rows import TRAINABLE_ASSUMED, TRAINABLE_RECORDED
-from capsaudit.inspection.files.safetensors import read_header, safetensors_contents
+from capsaudit.inspection.files.safetensors import read, read_header
 from capsaudit.train.settings import network_of
 
 WEIGHT = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}  # 2·3 values of 4 bytes
@@ -246,6 +246,7 @@ def test_a_hundred_thousand_tensors_are_read(file: Path) -> None:
     assert sum(row.count for row in read_header(file)) == 600_000  # 10^5 times 2·3
 
 
+WEIGHTS = "from capsaudit.inspection.files.weights import contents; read = lambda path: "
 IMPORTED = "import sys; print(sorted({'torch', 'numpy'} & sys.modules.keys()))"
 
 
@@ -253,17 +254,24 @@ IMPORTED = "import sys; print(sorted({'torch', 'numpy'} & sys.modules.keys()))"
     ("reading", "imported"),
     [
         pytest.param("from capsaudit.inspection.files.safetensors import read_header as read", "[]", id="a header"),
+        pytest.param(WEIGHTS + "contents(path).tensors", "[]", id="a file"),
+        pytest.param(WEIGHTS + "contents(path.parent / 'repository').tensors", "[]", id="a folder with an index"),
         pytest.param(
             "from capsaudit.inspection.files.checkpoint import read_checkpoint as read",
             "['numpy', 'torch']",
             id="a checkpoint",
         ),
     ],
-)
+)  # fmt: skip
 def test_a_header_needs_neither_torch_nor_numpy(tmp_path: Path, reading: str, imported: str) -> None:
     """Reading a checkpoint needs both, which shows that this test can fail."""
+    (tmp_path / "repository").mkdir()
     files = {"[]": written(tmp_path / "net.safetensors", LINEAR), "['numpy', 'torch']": tmp_path / "net.pt"}
     torch.save({"fc.weight": torch.zeros(2, 3), "fc.bias": torch.zeros(2)}, tmp_path / "net.pt")
+    shard = written(tmp_path / "repository" / "one.safetensors", LINEAR)
+    (shard.parent / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": dict.fromkeys(LINEAR, shard.name)})
+    )
     code = f"import sys; from pathlib import Path; {reading}; assert len(read(Path(sys.argv[1]))) == 2; {IMPORTED}"
     run = subprocess.run([sys.executable, "-c", code, str(files[imported])], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == imported
@@ -339,15 +347,14 @@ def test_a_network_in_the_metadata_says_what_was_trained(file: Path) -> None:
     network = {"network": json.dumps(network_of(load_variant("frozen-logits").spec))}
     other = WEIGHT | {"data_offsets": [24, 48]}
     header = {"__metadata__": network, "digit_caps.logits": WEIGHT, "other.logits": other}
-    contents = safetensors_contents(written(file, header, data=48))
+    contents = read(written(file, header, data=48))[""]
     assert {row.name: row.trainable for row in contents.tensors} == {"digit_caps.logits": False, "other.logits": True}
     assert contents.notes == (TRAINABLE_RECORDED,)
 
 
 @pytest.mark.parametrize("network", ["", "[]", "[" * 100_000, '{"family": []}', '{"family": "capsnet", "image": 3}'])
 def test_metadata_of_others_says_nothing(network: str, file: Path) -> None:
-    contents = safetensors_contents(
-        written(file, {"__metadata__": {"network": network}, "digit_caps.logits": WEIGHT}, data=24)
-    )
+    header = {"__metadata__": {"network": network}, "digit_caps.logits": WEIGHT}
+    contents = read(written(file, header, data=24))[""]
     assert contents.tensors[0].trainable
     assert contents.notes == (TRAINABLE_ASSUMED,)

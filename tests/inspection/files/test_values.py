@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.files import checkpoint
+from capsaudit.inspection.files.parts import Contents
 from capsaudit.inspection.files.values import read_values
 
 W = torch.arange(6.0).view(2, 3)
@@ -46,7 +47,7 @@ def test_code_in_a_file_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     torch.save({"w": W, "more": _Runs(tmp_path / "made")}, tmp_path / "net.pt")
     with pytest.raises(CapsauditError, match="loading it would run code, so nothing was loaded"):
         read_values(tmp_path / "net.pt", ["w"])
-    monkeypatch.setattr(checkpoint, "checkpoint_contents", lambda _: None)  # the file is another one by now
+    monkeypatch.setattr(checkpoint, "checkpoint_contents", lambda _: Contents(()))  # the file is another one by now
     with pytest.raises(CapsauditError, match="loading it would run code, so nothing was loaded"):
         read_values(tmp_path / "net.pt", ["w"])
     assert not (tmp_path / "made").exists()
