@@ -59,7 +59,7 @@ def train(
     """
     folder = wanted.folder
     with processes(wanted.device) as group:
-        settings = _settings(wanted, group)
+        settings = settings_of(wanted, group)
         parts = splits(settings, wanted.dataset)
         if group.rank == 0:
             with locked(folder):
@@ -74,7 +74,7 @@ def train(
         return msgspec.structs.replace(result_of(finished, parts), pictures=drawn)
 
 
-def _settings(wanted: Wanted, group: Processes) -> RunSettings:
+def settings_of(wanted: Wanted, group: Processes) -> RunSettings:
     """The settings of a run with everything that the images and this machine decide.
 
     Threads that nobody has asked for are those of the run that is in the folder: another number gives other roundings.
@@ -104,7 +104,7 @@ def estimate(wanted: Wanted) -> TrainingEstimate:
         CapsauditError: a setting or the data is not as it must be.
     """
     dataset, protocol, folder = wanted.dataset, wanted.protocol, wanted.folder
-    settings = _settings(wanted, Processes(device=wanted.device))
+    settings = settings_of(wanted, Processes(device=wanted.device))
     parts = splits(settings, dataset)
     measured, per_epoch = cost(settings, parts), steps_of_epoch(parts, protocol.batch_size)
     done = steps_done(folder)
