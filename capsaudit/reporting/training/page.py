@@ -41,7 +41,7 @@ _DIFFERENCES = (
     "A run of a few epochs shows how far a network comes in these epochs, not what it reaches. Its error is not to be compared with these, "
     "which follow long training. Runs on other images than MNIST cannot be compared with them at all.",
     "The paper states means of several trials; a training run is a single trial.",
-    "The paper's network is trained on all 60,000 training images. Where images are held out, a training run has fewer.",
+    "The paper names 60,000 training images, and none that are held out. Where images are held out, a training run has fewer.",
     "The rate of the paper decays exponentially, by the released code to 0.96 of it every 2,000 steps. A rate that decays to its floor over "
     "the run is another protocol: in a short run it decays much faster.",
     "Most open re-implementations state the lowest error on the test images among all epochs, which makes it look lower than it is on "

@@ -23,6 +23,8 @@ from capsaudit.train.settings import RunSettings, read_settings
 FOLDER = "training"
 """Below the report's folder: a folder for each run that is kept."""
 
+_GO_ON = "expected a finished training run; the capsaudit train command that began it goes on with it"
+
 _ErrorRate = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -103,14 +105,17 @@ def added_run(path: Path, folder: Path) -> FinishedRun:
         )
     manifest = manifest_in(path)
     if manifest is None:
-        raise FileError(f"{path}: has no {MANIFEST}; expected the folder of a finished training run")
+        raise FileError(f"{path}: has no {MANIFEST}; {_GO_ON}")
     run = kept_run(path)
-    if extent(run.files[EPOCHS]) != manifest.logs.get(EPOCHS) or run.last.step != manifest.step:
-        raise FileError(f"{path / EPOCHS}: is not as {MANIFEST} says; expected the log that this run has written")
-    for name, content in run.files.items():
-        kept = folder / FOLDER / run.name / name
-        if kept.is_file() and kept.read_bytes() != content:
-            raise FileError(f"{kept.parent}: has another run than {path}; expected a folder with another name")
+    if extent(run.files[EPOCHS]) != manifest.logs.get(EPOCHS):
+        raise FileError(
+            f"{path / EPOCHS}: is not the log that {MANIFEST} describes; expected the one that this run wrote"
+        )
+    if run.last.step != manifest.step:
+        raise FileError(f"{path}: has a checkpoint of step {manifest.step:,} of {run.last.step:,}; {_GO_ON}")
+    kept = folder / FOLDER / run.name
+    if any((kept / name).exists() and _content(kept / name) != content for name, content in run.files.items()):
+        raise FileError(f"{kept}: has another run than {path}; expected a folder with another name")
     return run
 
 
@@ -125,9 +130,7 @@ def kept_run(path: Path) -> FinishedRun:
     epochs = tuple(_epochs(path / EPOCHS, files[EPOCHS]))
     wanted = settings.protocol.epochs
     if len(epochs) < wanted:
-        raise FileError(
-            f"{path}: has {len(epochs):,} of {wanted:,} epochs; expected all of them, which the same capsaudit train command completes"
-        )
+        raise FileError(f"{path}: has {len(epochs):,} of {wanted:,} epochs; {_GO_ON}")
     run = FinishedRun(name=name_of(path), settings=settings, epochs=epochs, files=files)
     if faults := list(_faults(run)):
         raise FileError(*(f"{path / EPOCHS}: {fault}" for fault in faults))
@@ -146,18 +149,15 @@ def name_of(path: Path) -> str:
 def _folders(folder: Path) -> list[Path]:
     """Folders that have something in them: git keeps no others."""
     try:
-        return (
-            sorted(path for path in folder.iterdir() if path.is_dir() and any(path.iterdir()))
-            if folder.is_dir()
-            else []
-        )
+        found = sorted(folder.iterdir()) if folder.is_dir() else []
+        return [path for path in found if path.is_dir() and any(path.iterdir())]
     except OSError as error:
         raise FileError(f"{folder}: cannot be read: {error.strerror}") from error
 
 
 def _content(path: Path) -> bytes:
     if not path.is_file():
-        raise FileError(f"{path}: is missing; expected the log of a finished training run")
+        raise FileError(f"{path}: is missing; {_GO_ON}")
     try:
         return path.read_bytes()
     except OSError as error:
