@@ -37,5 +37,5 @@ def test_the_digits_are_known_by_their_checksum() -> None:
     expect_same(stated_data().data[1], load_digits())
 
 
-def test_mnist_is_known_by_its_checksum(mnist: Path) -> None:
-    expect_same(stated_data().mnist, load_mnist(mnist))
+def test_mnist_is_known_by_its_checksum(mnist_folder: Path) -> None:
+    expect_same(stated_data().mnist, load_mnist(mnist_folder))
