@@ -118,6 +118,8 @@ def test_a_network_of_one_s_own_is_named_by_the_closest_variant(tmp_path: Path) 
     own = settings("article", knobs=("conv1.kernel=7",), more={"variant": "mine"})
     assert network(kept_run(record(tmp_path / "a", own))) == "mine: article with conv1.kernel = 7"
     assert network(kept_run(record(tmp_path / "b", settings("article")))) == "article"
+    article = settings("article", more={"variant": "paper"})
+    assert network(kept_run(record(tmp_path / "d", article))).startswith("paper with digit_caps.")
     same = settings("paper", more={"variant": "mine"})
     assert network(kept_run(record(tmp_path / "c", same))) == "mine: paper"
 
