@@ -329,16 +329,20 @@ def assert_same_function(
         raise AssertionError(f"{because}{result}")
 
 
-def report(folder: str | Path = "reports", *, check: bool = False) -> results.Report:
+def report(folder: str | Path = "reports", *, runs: Sequence[str | Path] = (), check: bool = False) -> results.Report:
     """Write the report into a folder, or with `check` only determine which of its files are out of date.
 
+    `runs`: folders of finished training runs, whose settings and epochs are to be kept in the report.
+
     Raises:
-        CapsauditError: a file cannot be written.
+        CapsauditError: a run is not finished or damaged, or a file cannot be written.
     """
     from capsaudit.reporting.contents import gather
-    from capsaudit.reporting.writing import publish
+    from capsaudit.reporting.training.page import training_files
+    from capsaudit.reporting.writing import publish, written
 
-    return publish(gather(), Path(folder), check=check)
+    training = training_files(Path(folder), [Path(run) for run in runs])
+    return publish(written(gather()) | training, Path(folder), check=check)
 
 
 def train_smoke(

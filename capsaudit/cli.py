@@ -430,15 +430,25 @@ def check(variants: SomeVariants = None, witnesses: Witnesses = None, format: Ga
 @app.command()
 def report(
     folder: Annotated[Path, typer.Option("--output", metavar="DIR", help="Output directory.")] = Path("reports"),
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="Directory of a finished training run to add: its settings and its log by epoch are copied. Repeatable.",
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing. Exit code 1 if a file is missing or out of date.")
     ] = False,
     format: TableOption = "rich",
 ) -> None:
-    """Write the report: Markdown, one HTML page, JSON and pictures. The same variants always give identical files."""
+    """Write the report: Markdown, one HTML page, JSON and pictures, and a page of training runs. The same variants and runs always give
+    identical files.
+    """
     from capsaudit import api
 
-    result = api.report(folder, check=check)
+    result = api.report(folder, runs=runs or (), check=check)
     _print(result, format)
     _exit(agrees=result.agrees)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from capsaudit.render.document import Grid
 from capsaudit.render.markdown import fragments
 from capsaudit.reporting.contents import ReportContents
-from capsaudit.reporting.sections import TITLE, Beside, Notes, Section, answer, sections
+from capsaudit.reporting.sections import TITLE, Beside, Notes, PictureFile, Section, answer, sections
 from capsaudit.reporting.svg import WIDTH, Picture
 from capsaudit.reporting.tables import Table
 
@@ -22,13 +22,17 @@ PAGES = ("audit.md", "audit.html")
 def pages(contents: ReportContents, pictures: dict[str, Picture]) -> dict[str, str]:
     """Both pages by file name. Everything that comes from data is escaped."""
     environment = _environment()
-    values = {
-        "title": TITLE,
-        "answer": answer(contents),
-        "sections": sections(contents, pictures),
-        "width": WIDTH,
-    }
+    values = _values(TITLE, answer(contents), sections(contents, pictures))
     return {name: environment.get_template(f"{name}.j2").render(values) for name in PAGES}
+
+
+def markdown_page(title: str, answer: Sequence[str], sections: Sequence[Section]) -> str:
+    """A page of its own, in the same form."""
+    return _environment().get_template("audit.md.j2").render(_values(title, answer, sections))
+
+
+def _values(title: str, answer: Sequence[str], sections: Sequence[Section]) -> dict[str, object]:
+    return {"title": title, "answer": answer, "sections": sections, "width": WIDTH}
 
 
 def _environment() -> Environment:
@@ -45,7 +49,7 @@ def _environment() -> Environment:
     environment.filters.update(embedded=_embedded, markdown=_markdown, in_order=_in_order)
     environment.tests.update(
         a_table=lambda part: isinstance(part, Table),
-        a_picture=lambda part: isinstance(part, Picture),
+        a_picture=lambda part: isinstance(part, Picture | PictureFile),
         beside=lambda part: isinstance(part, Beside),
         notes=lambda part: isinstance(part, Notes),
     )
@@ -57,7 +61,7 @@ def _embedded(svg: str) -> str:
     return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
 
 
-def _in_order(section: Section) -> Iterator[str | Table | Notes | Picture]:
+def _in_order(section: Section) -> Iterator[str | Table | Notes | Picture | PictureFile]:
     """The parts of a section one below the other."""
     for part in section.parts:
         yield from (part.picture, *part.parts) if isinstance(part, Beside) else (part,)

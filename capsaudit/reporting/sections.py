@@ -46,12 +46,19 @@ class Beside(Struct, frozen=True):
     parts: tuple[Table | Notes, ...]
 
 
+class PictureFile(Struct, frozen=True):
+    """A picture that is there already. `file`: its address relative to the page."""
+
+    file: str
+    description: str
+
+
 class Section(Struct, frozen=True):
     """A heading, and what is below it. `key` is its anchor."""
 
     key: str
     title: str
-    parts: tuple[str | Table | Notes | Beside, ...]
+    parts: tuple[str | Table | Notes | Beside | PictureFile, ...]
 
 
 def answer(contents: ReportContents) -> tuple[str, ...]:

@@ -14,24 +14,24 @@ from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.pages import pages
 from capsaudit.reporting.pictures import pictures
 from capsaudit.results import Report
+from capsaudit.text import valid
 
 FILES = ("audit.md", "audit.html", "audit.json", "waterfall.svg", "layers.svg", "figures.svg")
 
 
-def publish(contents: ReportContents, folder: Path, *, check: bool = False) -> Report:
+def publish(files: Mapping[str, bytes], folder: Path, *, check: bool = False) -> Report:
     """Write the files of the report into a folder, or with `check` only determine which of them are out of date.
 
     Raises:
         CapsauditError: a file cannot be read or written.
     """
-    files = written(contents)
     found = outdated(folder, files)
     if found and not check:
         write(folder, files)
     elif not check:
         for name in files:
             sweep(folder / name)
-    return Report(folder=str(folder), files=tuple(files), outdated=found, checked=check)
+    return Report(folder=str(folder), files=tuple(map(valid, files)), outdated=tuple(map(valid, found)), checked=check)
 
 
 def written(contents: ReportContents) -> dict[str, bytes]:
@@ -69,8 +69,9 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
     Raises:
         CapsauditError: the folder or a file cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CapsauditError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    for place in dict.fromkeys([folder, *((folder / name).parent for name in files)]):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CapsauditError(f"{place}: cannot be written: {error.strerror or error}") from error
     write_together({folder / name: content for name, content in files.items()})

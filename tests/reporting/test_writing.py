@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from capsaudit.errors import CapsauditError
-from capsaudit.reporting.contents import ReportContents
 from capsaudit.reporting.writing import FILES, outdated, publish, write
 
 WRITE = "import sys; from pathlib import Path; from capsaudit.reporting.contents import gather; " + (
-    "from capsaudit.reporting.writing import publish; publish(gather(), Path(sys.argv[1]))"
+    "from capsaudit.reporting.writing import publish, written; publish(written(gather()), Path(sys.argv[1]))"
 )
 
 
@@ -31,17 +30,17 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path, files: dict[str, byt
         assert contents(folder) == files
 
 
-def test_writing_then_checking(tmp_path: Path, gathered: ReportContents, files: dict[str, bytes]) -> None:
+def test_writing_then_checking(tmp_path: Path, files: dict[str, bytes]) -> None:
     folder = tmp_path / "deep" / "reports"
-    checked = publish(gathered, folder, check=True)
+    checked = publish(files, folder, check=True)
     assert (checked.outdated, checked.agrees, checked.checked) == (FILES, False, True)
     assert not folder.exists()
-    first = publish(gathered, folder)
+    first = publish(files, folder)
     assert (first.files, first.outdated, first.agrees) == (FILES, FILES, True)
     assert contents(folder) == files
-    assert publish(gathered, folder, check=True).agrees
+    assert publish(files, folder, check=True).agrees
     before = [(folder / name).stat().st_mtime_ns for name in FILES]
-    assert publish(gathered, folder).outdated == ()
+    assert publish(files, folder).outdated == ()
     assert [(folder / name).stat().st_mtime_ns for name in FILES] == before
 
 
@@ -65,7 +64,10 @@ def test_what_cannot_be_written_is_reported_with_its_path(tmp_path: Path) -> Non
     (tmp_path / "folder" / "b").mkdir(parents=True)
     with pytest.raises(CapsauditError, match=r"b: cannot be written: Is a directory"):
         write(tmp_path / "folder", {"a": b"new", "b": b"new"})
-    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["b"]
+    (tmp_path / "folder" / "c").write_text("a file")
+    with pytest.raises(CapsauditError, match=r"folder/c: cannot be written: File exists"):
+        write(tmp_path / "folder", {"a": b"new", "c/d": b"new"})
+    assert sorted(path.name for path in (tmp_path / "folder").iterdir()) == ["b", "c"]
     with pytest.raises(CapsauditError, match=r"b: cannot be read: Is a directory"):
         outdated(tmp_path / "folder", {"b": b"new"})
 
@@ -96,12 +98,12 @@ def test_a_pipe_is_out_of_date_and_is_not_read(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="what a killed process left is removed on POSIX systems only")
 def test_what_a_killed_process_left_is_removed_where_nothing_is_out_of_date(
-    tmp_path: Path, gathered: ReportContents, files: dict[str, bytes]
+    tmp_path: Path, files: dict[str, bytes]
 ) -> None:
     write(tmp_path, files)
     left = tmp_path / ".audit.md.0123456789abcdef.capsaudit-tmp"
     left.write_bytes(b"half")
-    publish(gathered, tmp_path, check=True)
+    publish(files, tmp_path, check=True)
     assert left.exists(), "--check writes nothing"
-    publish(gathered, tmp_path)
+    publish(files, tmp_path)
     assert not left.exists()
