@@ -22,6 +22,7 @@ def hinges(
     """Equation 4: max(0, m⁺ − |v|)² of each class that is present, and max(0, |v| − m⁻)² of each that is not, each summed over the classes
     [batch, class] of all images. `power` stands for the 2.
 
+    >>> import torch
     >>> hinges(torch.tensor([[0.5, 0.5]]), torch.tensor([[1.0, 0.0]]), 0.75, 0.25)
     (tensor(0.0625), tensor(0.0625))
     """
