@@ -59,7 +59,7 @@ def test_the_command_line_counts_a_group(file: Path, libver: str) -> None:
     assert (whole.trainable, whole.buffers) == (84, 8)  # 76 + gamma and beta; the statistics
 
 
-PUBLISHED = {
+PUBLISHED: dict[str, dict[str, tuple[int, ...]]] = {
     "conv2d_4": {"kernel:0": (7, 7, 2, 32), "bias:0": (32,)},
     "conv2d_5": {"kernel:0": (3, 3, 32, 64), "bias:0": (64,)},
     "conv2d_6": {"kernel:0": (3, 3, 64, 64), "bias:0": (64,)},
