@@ -26,6 +26,8 @@ class FileKind(Struct, frozen=True):
 KINDS = (
     FileKind("checkpoint", "checkpoint", (".pt", ".pth", ".bin", ".ckpt"), lambda head: _is_checkpoint(head)),
     FileKind("safetensors", "safetensors", (".safetensors",), lambda head: head[8:9] == b"{"),
+    FileKind("HDF5", "hdf5", (".h5", ".hdf5"), lambda head: head.startswith(b"\x89HDF\r\n\x1a\n")),
+    FileKind("GGUF", "gguf", (".gguf",), lambda head: head.startswith(b"GGUF")),
     FileKind("index", "index", (".index.json",), lambda head: head.lstrip().startswith(b"{")),
 )
 """In the order in which a file's first bytes are compared."""

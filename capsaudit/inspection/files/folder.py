@@ -19,8 +19,8 @@ from capsaudit.validation import shown
 LARGEST_FOLDER = 100_000
 """How many entries a folder may have."""
 
-_FORMATS = (".safetensors", ".bin", ".pth", ".pt", ".ckpt")
-"""In order of precedence: a repository may have its weights in several formats."""
+_FORMATS = (".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".h5", ".hdf5", ".gguf")
+"""In order of precedence: a repository may have its weights in several formats. Every kind of files with weights has its suffixes here."""
 
 _USUAL = ("adapter_model", "model", "diffusion_pytorch_model", "pytorch_model")
 """Names that libraries look for, in order of precedence, where a format has several files."""

@@ -13,8 +13,8 @@ TRAINABLE_ASSUMED = (
 
 TRAINABLE_RECORDED = "which tensors were trained is as the network in the file's metadata says"
 
-_STATISTICS = frozenset({"running_mean", "running_var", "num_batches_tracked"})
-"""Names of the buffers of torch's batch norms."""
+_STATISTICS = frozenset({"running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance"})
+"""Names of the buffers of torch's batch norms, and of Keras' non-trainable weights of its own, which a file calls `moving_mean:0`."""
 
 
 def file_row(
@@ -22,7 +22,7 @@ def file_row(
 ) -> InventoryTensor:
     """Make the row of a tensor by its full name. `size`: its memory in bytes. `counts`: counts by other policies."""
     layer, _, own = name.rpartition(".")
-    buffer = own in _STATISTICS
+    buffer = own.removesuffix(":0") in _STATISTICS
     return InventoryTensor(
         name=name,
         layer=layer,

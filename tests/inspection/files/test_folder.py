@@ -12,6 +12,7 @@ from capsaudit import api
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.files import folder as folders
 from capsaudit.inspection.files.weights import contents
+from capsaudit.inspection.kinds import KINDS
 from tests.processes import invoke
 
 Save = Callable[..., None]
@@ -53,6 +54,10 @@ def test_what_is_not_counted_is_named(
 ) -> None:
     save(**files)
     assert (count(tmp_path), contents(tmp_path).notes[0]) == (counted, f"not counted, beside it: {others}")
+
+
+def test_every_kind_of_weights_has_its_place_in_a_folder() -> None:
+    assert {suffix for kind in KINDS for suffix in kind.suffixes if kind.name != "index"} == set(folders._FORMATS)
 
 
 def test_the_state_of_a_training_run_is_no_network(tmp_path: Path, save: Save) -> None:
