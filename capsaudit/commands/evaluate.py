@@ -196,8 +196,8 @@ def _own_file(path: Path, inventory: Inventory, images: Images, device: str, wat
 def _foreign_file(
     path: Path, inventory: Inventory, code: str | None, images: Images, device: str, watch: Watcher
 ) -> Evaluation:
-    audited, _ = audit(inventory, load_all())
-    match = _recognised(path, inventory)
+    audited, found = audit(inventory, load_all())
+    match = _recognised(path, inventory, found)
     compared = _compared(code, path, inventory, match) if code is not None else None
     network, variant = match.network, match.variant
     test, dataset = _test_images(path, network.spec, variant, images)
@@ -242,10 +242,12 @@ def _is_own(path: Path) -> bool:
         return False
 
 
-def _recognised(path: Path, inventory: Inventory) -> Match:
-    found = closest(inventory, load_all())
-    if isinstance(found, NoMatch):
-        raise CapsauditError(f"{path}: is not recognised as a capsule network: {found.because}")
+def _recognised(path: Path, inventory: Inventory, found: Match | None) -> Match:
+    """What was found, if somebody's weights of its family can be evaluated."""
+    if found is None:
+        none = closest(inventory, load_all())
+        because = f": {none.because}" if isinstance(none, NoMatch) else ""
+        raise CapsauditError(f"{path}: is not recognised as a capsule network{because}")
     family = family_of(found.network.spec).name
     if family not in _READINGS:
         raise CapsauditError(

@@ -232,7 +232,7 @@ def _zero_primary(trial: Trial) -> Checked:
         return None, "all primary capsules have the same kernels, so none of them alone can be 0"
     chosen = {*range(dimension), *range(0, channels, channels // dimension)}
     zeros = {**_without(trial.known, kernels, chosen), **_without(trial.known, biases, chosen)}
-    what = f"with those {len(chosen)} of {channels} channels of 0 that are one capsule in either order of channels"
+    what = f"with the {len(chosen)} of {channels} channels set to 0 that form one capsule in either order of channels"
     return _finite(variant(trial.known, zeros), trial.batch.rows(trial.rows), what)
 
 

@@ -15,6 +15,7 @@ from capsaudit.inspection.module import inspect_module
 from capsaudit.inventory import BehaviourLoss
 from capsaudit.parity.behaviour import behaviour
 from capsaudit.parity.loss.function import Named
+from capsaudit.parity.loss.terms import MARGINS
 from capsaudit.parity.loss.verdicts import loss_rows
 from capsaudit.parity.prepare import call_of
 from capsaudit.recognition.base import Match
@@ -296,6 +297,18 @@ class WithLoss(LayerByLayer):
 class ScoresAlone(FourConvolutions):
     def criterion(self, v_norm: Tensor, y: Tensor) -> Tensor:
         return margin(down=1)(v_norm, y)
+
+
+@pytest.mark.parametrize(("plus", "minus"), [(0.853, 0.147), (0.75, 0.25)])
+@pytest.mark.parametrize("form", MARGINS)
+def test_thresholds_between_points_of_the_grid_are_followed(form: str, plus: float, minus: float) -> None:
+    """The grid has steps of 0.1, so that both are as far from it as can be."""
+
+    def loss(lengths: Tensor, labels: Tensor) -> Tensor:
+        present, absent = MARGINS[form](lengths, torch.eye(10, dtype=lengths.dtype)[labels], plus, minus)
+        return (present + 0.5 * absent) / len(labels)
+
+    assert f"{form}, m⁺ = {plus}, m⁻ = {minus}, " in str(held(loss)["margin"].model)
 
 
 def test_a_method_that_calls_forward() -> None:

@@ -19,7 +19,9 @@ _MOST, _STARTS, _STEPS = 3, 8, 15
 """How many terms are the best of the grid, how many of their m⁺ and m⁻ are followed, and how far."""
 
 _FAR = 0.2
-"""From the grid's relative error on nothing is followed: a term of eq. 4 whose m⁺ and m⁻ lie between points of the grid is within 0.1."""
+"""A term is not followed if the grid's least relative error is as large: with lengths on both sides of m⁺ and m⁻, one that lies between
+points of the grid has less than half of it.
+"""
 
 
 class Fit(NamedTuple):
