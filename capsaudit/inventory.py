@@ -9,15 +9,16 @@ from msgspec import Struct
 from capsaudit.arithmetic import Shape
 from capsaudit.validation import expect_known
 
-FindingKind = Literal["hidden", "no gradient", "unused", "state changed", "not probed"]
+FindingKind = Literal["hidden", "no gradient", "unused", "state changed", "not probed", "packed"]
 
 Counted = Literal["trainable", "frozen", "parameters", "buffers", "all"]
 """The values that a count is about. `parameters`: trainable and frozen together; `all`: buffers too."""
 
-STORED = "stored"
+STORED, LOGICAL = "stored", "logical"
 
 POLICIES = {
     STORED: "each tensor once, by its shape, including packed quantised weights",
+    LOGICAL: "a packed quantised weight of a file as the values that it stands for, without what unpacks it",
     "parameters": "what parameters() yields: without packed quantised weights",
     "per name": "a tensor under two names counts twice",
     "effective": "a parametrised or pruned weight as its layer uses it",

@@ -110,7 +110,11 @@ def _load_weights(request: Request, report: Callable[[Stage], None]) -> Inventor
     report("read")
     found = contents(path, request.part)
     return Inventory(
-        target=request.target.text, tensors=found.tensors, notes=found.notes, incomplete=incompleteness(path)
+        target=request.target.text,
+        tensors=found.tensors,
+        findings=found.warnings,
+        notes=found.notes,
+        incomplete=incompleteness(path),
     )
 
 

@@ -115,6 +115,16 @@ def _only(parts: Parts, path: Path) -> Contents:
     return next(iter(parts.values()))
 
 
+def quantization(folder: Path) -> dict[str, object]:
+    """What the folder's config.json says of how weights are packed; empty if it says nothing.
+
+    Raises:
+        CapsauditError: the file cannot be read.
+    """
+    stated = _configuration(folder, "config.json").get("quantization_config")
+    return stated if isinstance(stated, dict) else {}
+
+
 def _configuration(folder: Path, name: str) -> dict[str, object]:
     return read_json(folder / name, dict[str, object]) if (folder / name).is_file() else {}
 

@@ -9,17 +9,18 @@ import msgspec
 from msgspec import Struct
 
 from capsaudit.errors import CapsauditError, FileError
-from capsaudit.inventory import InventoryTensor
+from capsaudit.inventory import Finding, InventoryTensor
 from capsaudit.validation import nearest, shown
 
 _MAX_FAULTS = 20
 
 
 class Contents(Struct, frozen=True):
-    """The tensors of a network in a file, and notes on how it was read."""
+    """The tensors of a network in a file, notes on how it was read, and warnings of counts that may not be what is meant."""
 
     tensors: tuple[InventoryTensor, ...]
     notes: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
 
 Parts = Mapping[str, Contents]
