@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from capsaudit import results
 from capsaudit.catalogue import Variant, load_all, load_variant
 from capsaudit.errors import CapsauditError
+from capsaudit.inventory import NONZERO
 from capsaudit.results import *  # noqa: F403
 from capsaudit.train.plan import Plan
 from capsaudit.train.protocol import Protocol
@@ -297,7 +298,7 @@ def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, po
     from capsaudit.inspection.load import inventory_of
     from capsaudit.render.failed_claims import failed_claims
 
-    inventory = inventory_of(model)
+    inventory = inventory_of(model, nonzero=policy == NONZERO)
     if message := failed_claims(judge_counts(inventory, stated, policy), inventory, policy):
         raise AssertionError(message)
 

@@ -15,13 +15,14 @@ Counted = Literal["trainable", "frozen", "parameters", "buffers", "all"]
 """The values that a count is about. `parameters`: trainable and frozen together; `all`: buffers too."""
 
 STORED = "stored"
+NONZERO = "nonzero"
 
 POLICIES = {
     STORED: "each tensor once, by its shape, including packed quantised weights",
     "parameters": "what parameters() yields: without packed quantised weights",
     "per name": "a tensor under two names counts twice",
     "effective": "a parametrised or pruned weight as its layer uses it",
-    "nonzero": "values that are not zero",
+    NONZERO: "values that are not zero, counted where this policy is asked for or torch pruned the model",
     "storage": "values in distinct memory: views of one tensor count once, a sparse tensor by its entries",
     "reals": "a complex value counts as two",
 }

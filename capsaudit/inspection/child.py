@@ -127,7 +127,14 @@ def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory
     if request.inputs:
         example = in_order(loaded.module, example_inputs(loaded.module, request.inputs))
     inputs, kwargs = example or (None, None)
-    inventory = inspect_module(loaded.module, request.target.text, inputs=inputs, kwargs=kwargs, notes=loaded.notes)
+    inventory = inspect_module(
+        loaded.module,
+        request.target.text,
+        inputs=inputs,
+        kwargs=kwargs,
+        notes=loaded.notes,
+        nonzero=request.nonzero,
+    )
     if request.examine is None or example is None:
         return inventory
     report("compared with its reference")

@@ -9,7 +9,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+_PLAIN = (Tensor, Parameter)
+"""Classes of nearly all tensors."""
 
 MAX_RUNS = 10_000
 """A tensor with more contiguous runs than this is assumed not to overlap any other."""
@@ -47,7 +51,7 @@ def _own_memory(tensor: Tensor, parts: Sequence[Tensor], owned: Sequence[int]) -
 
 def is_wrapper(tensor: Tensor) -> bool:
     """Whether it is of a class that has no memory itself but other tensors: sharded over devices (DTensor), quantised (torchao), …"""
-    return is_traceable_wrapper_subclass(tensor)
+    return type(tensor) not in _PLAIN and is_traceable_wrapper_subclass(tensor)
 
 
 def dense_parts(tensor: Tensor) -> tuple[Tensor, ...]:
@@ -84,6 +88,9 @@ def _runs(index: int, tensor: Tensor) -> Iterator[Run]:
         yield Run(("tensor", index), 0, size * length * count, index)
     elif tensor.numel():
         space, base = _address(tensor)
+        if not outer:
+            yield Run(space, base, base + size * length, index)
+            return
         for steps in itertools.product(*(range(0, stride * extent, stride) for stride, extent in outer)):
             start = base + size * sum(steps)
             yield Run(space, start, start + size * length, index)
@@ -93,6 +100,8 @@ def _contiguous(tensor: Tensor) -> tuple[int, list[tuple[int, int]]]:
     """The length of a contiguous run in values, then stride and extent of the other dimensions. Those of stride 0 take no memory."""
     length = 1
     outer: list[tuple[int, int]] = []
+    if tensor.is_contiguous():
+        return tensor.numel(), outer
     for stride, extent in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
         if stride == length and not outer:
             length *= extent

@@ -46,7 +46,7 @@ _HINTS = {
 class Request(Struct, frozen=True):
     """What the child has to load. `inputs`: shapes without the batch, and dtypes. `examine`: a function of a
     module, its inventory and the arguments that it is run with, which determines its behaviour in the child; it is sent by its name.
-    `part`: the network that is read of a file which has several.
+    `part`: the network that is read of a file which has several. `nonzero`: whether values that are not zero are counted.
     """
 
     target: Target
@@ -54,6 +54,7 @@ class Request(Struct, frozen=True):
     inputs: Sequence[tuple[Shape, str]]
     examine: Callable[[nn.Module, Inventory, Arguments], Behaviour] | None = None
     part: str | None = None
+    nonzero: bool = False
 
 
 class Reached(Struct, frozen=True, tag=True):

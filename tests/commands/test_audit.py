@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from capsaudit import api
@@ -549,3 +550,35 @@ def test_a_model_that_is_no_known_network_is_no_reference(tmp_path: Path) -> Non
     done = run("audit", "net.py:SmallClassifier", "--against", "net.py:SmallClassifier", cwd=tmp_path)
     assert done.returncode == 2
     assert "net.py:SmallClassifier: its tensors form no network to compare with: " in done.stderr
+
+
+ZEROS = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1, bias=False))
+"""2·3 + 3 values, of which the bias is zero, and 3."""
+nn.init.zeros_(ZEROS.get_parameter("0.bias"))
+
+
+def test_zeros_are_counted_where_the_policy_or_a_claim_asks_for_it(tmp_path: Path) -> None:
+    """The audit without them has no such policy, and no tensor has a count of it."""
+    plain = api.audit(ZEROS)
+    assert plain.policies == {"stored": 12}
+    assert not any(tensor.counts for tensor in plain.tensors)
+    assert api.audit(ZEROS, policy="nonzero").policies == {"stored": 12, "nonzero": 9}
+    claims = tmp_path / "net.claims.toml"
+    claims.write_text('source = "me"\n[[claims]]\nstated = "9"\npolicy = "nonzero"\n')
+    assert api.audit(ZEROS, claims=[claims]).claims[0].verdict == "agrees"
+    api.assert_counts(ZEROS, {"total": 9}, policy="nonzero")
+
+
+def test_zeros_of_a_target_are_counted_where_they_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("from torch import nn\ndef net(): return nn.LayerNorm(4)\n")  # its bias is zero
+    assert api.audit_target(f"{tmp_path}/net.py:net", policy="nonzero").trainable == 4
+    assert api.audit_target(f"{tmp_path}/net.py:net").policies == {"stored": 8}
+
+
+def test_zeros_of_a_file_are_refused(tmp_path: Path) -> None:
+    """No values are read: to count all of them as not zero would be wrong."""
+    save_file({"weight": torch.zeros(3)}, tmp_path / "net.safetensors")
+    with pytest.raises(
+        api.CapsauditError, match="a file, of which no values are read; the policy nonzero applies only"
+    ):
+        api.audit_target(f"{tmp_path}/net.safetensors", policy="nonzero")

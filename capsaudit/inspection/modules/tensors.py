@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import torch
+from msgspec.structs import replace
 from torch import Tensor, nn
 from torch.jit import ScriptModule
 from torch.nn.utils.parametrize import ParametrizationList, type_before_parametrizations
@@ -41,21 +42,25 @@ class Entry(NamedTuple):
     note: str | None = None
 
 
-def inventory(module: nn.Module) -> tuple[InventoryTensor, ...]:
+def inventory(module: nn.Module, *, nonzero: bool = False) -> tuple[InventoryTensor, ...]:
     """Every tensor, module by module in the order of registration: parameters, packed weights, buffers.
 
-    A tensor counts under its first name. A tensor that is both a parameter and a buffer counts as a parameter.
+    A tensor counts under its first name. A tensor that is both a parameter and a buffer counts as a parameter. With `nonzero` the values of
+    parameters that are not zero are counted too, which reads all of them. Those of a pruned model are always counted.
 
     Raises:
         CapsauditError: a parameter or buffer is lazy.
     """
-    expect_materialised(module)
     entries = [entry for layer, part in walk(module) for entry in _entries(layer, part)]
+    expect_materialised(entry.named for entry in entries)
     first: dict[object, Entry] = {}
     for entry in sorted(entries, key=lambda entry: entry.named.buffer):
         first.setdefault(entry.identity, entry)
     memory = _memory(list(first.values()))
-    return tuple(_row(entry, memory[entry.identity], first[entry.identity].named.path) for entry in entries)
+    rows = [_row(entry, memory[entry.identity], first[entry.identity].named.path) for entry in entries]
+    if nonzero or any(_mask(entry.named) is not None for entry in entries):
+        rows = [_with_nonzero(row, entry.named) for row, entry in zip(rows, entries, strict=True)]
+    return tuple(rows)
 
 
 def _entries(layer: str, module: nn.Module) -> Iterator[Entry]:
@@ -109,15 +114,20 @@ def _kind(module: nn.Module) -> str:
     """The class as written in the source. Scripting and parametrisation derive classes of their own."""
     if isinstance(module, ScriptModule):
         return str(module.original_name)
-    return type_before_parametrizations(module).__name__
+    made = type_before_parametrizations(module) if "parametrizations" in module._modules else type(module)
+    return made.__name__
 
 
 def _counts(entry: Entry, memory: OwnMemory) -> dict[str, int]:
-    """The count by each policy, under the first name. Zeros of buffers are not counted: no policy needs them, and it takes time."""
+    """The count by each policy that needs no values, under the first name."""
     tensor = entry.named.tensor
-    counts = {"storage": memory.values, "reals": tensor.numel() * (1 + tensor.is_complex()), **entry.counts}
-    nonzero = None if entry.named.buffer else _nonzero(entry.named)
-    return counts if nonzero is None else {**counts, "nonzero": nonzero}
+    return {"storage": memory.values, "reals": tensor.numel() * (1 + tensor.is_complex()), **entry.counts}
+
+
+def _with_nonzero(row: InventoryTensor, named: NamedTensor) -> InventoryTensor:
+    """No policy needs the zeros of buffers."""
+    found = None if named.buffer or row.same_as else _nonzero(named)
+    return row if found in (None, row.count) else replace(row, counts={**row.counts, "nonzero": found})
 
 
 def _nonzero(named: NamedTensor) -> int | None:
