@@ -6,6 +6,7 @@ Policies differ for packed quantised weights, parametrised and pruned weights, z
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple, cast
 
 import torch
@@ -57,7 +58,7 @@ def inventory(module: nn.Module, *, nonzero: bool = False) -> tuple[InventoryTen
     for entry in sorted(entries, key=lambda entry: entry.named.buffer):
         first.setdefault(entry.identity, entry)
     memory = _memory(list(first.values()))
-    rows = [_row(entry, memory[entry.identity], first[entry.identity].named.path) for entry in entries]
+    rows = [_row(entry, memory[entry.identity], first[entry.identity]) for entry in entries]
     if nonzero or any(_mask(entry.named) is not None for entry in entries):
         rows = [_with_nonzero(row, entry.named) for row, entry in zip(rows, entries, strict=True)]
     return tuple(rows)
@@ -65,10 +66,12 @@ def inventory(module: nn.Module, *, nonzero: bool = False) -> tuple[InventoryTen
 
 def _entries(layer: str, module: nn.Module) -> Iterator[Entry]:
     """Packed tensors are unpacked anew by every call, so module and name are their identity."""
-    yield from _parameters(layer, module)
+    if module._parameters:
+        yield from _parameters(layer, module)
     for named in _packed(layer, module):
         yield Entry(named, (id(module), named.name), {"parameters": 0}, "packed")
-    yield from (Entry(named, id(named.tensor)) for named in buffers(layer, module))
+    if module._buffers:
+        yield from (Entry(named, id(named.tensor)) for named in buffers(layer, module))
 
 
 def _parameters(layer: str, module: nn.Module) -> Iterator[Entry]:
@@ -89,25 +92,32 @@ def _memory(entries: Sequence[Entry]) -> dict[object, OwnMemory]:
     return found
 
 
-def _row(entry: Entry, memory: OwnMemory, first: str) -> InventoryTensor:
+def _row(entry: Entry, memory: OwnMemory, first: Entry) -> InventoryTensor:
     named, tensor = entry.named, entry.named.tensor
-    repeated = named.path != first
-    count = 0 if repeated else tensor.numel()
-    counts = {"per name": tensor.numel()} if repeated else _counts(entry, memory)
+    path = named.path
+    repeated = first is not entry and path != first.named.path
+    size = tensor.numel()
+    count = 0 if repeated else size
+    counts = {"per name": size} if repeated else _counts(entry, memory)
     return InventoryTensor(
-        name=named.path,
+        name=path,
         layer=named.layer,
         kind=_kind(named.module),
         shape=tuple(tensor.shape),
         count=count,
         trainable=tensor.requires_grad and not named.buffer,
         buffer=named.buffer,
-        dtype=str(tensor.dtype).removeprefix("torch."),
+        dtype=_name(tensor.dtype),
         bytes=0 if repeated else memory.bytes,
-        same_as=first if repeated else None,
+        same_as=first.named.path if repeated else None,
         counts={policy: value for policy, value in counts.items() if value != count},
         note=entry.note,
     )
+
+
+@cache
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _kind(module: nn.Module) -> str:
@@ -168,8 +178,13 @@ def _packed(layer: str, module: nn.Module) -> Iterator[NamedTensor]:
 
 def _is_packed(module: nn.Module) -> bool:
     """Whether it is a quantised module without registered parameters. Reference modules have the same methods but register theirs."""
-    home = type(module).__module__.split(".")
-    return home[0] in ("torch", "torchao") and "quantized" in home and not any(True for _ in module._parameters)
+    return _is_quantised(type(module)) and not any(True for _ in module._parameters)
+
+
+@cache
+def _is_quantised(kind: type[nn.Module]) -> bool:
+    home = kind.__module__.split(".")
+    return home[0] in ("torch", "torchao") and "quantized" in home
 
 
 def _unpacked(unpack: Callable[[], object], name: str) -> Iterator[tuple[str, Tensor]]:
