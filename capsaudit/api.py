@@ -323,8 +323,8 @@ def assert_same_function(
         from capsaudit.inspection.python.build import example_inputs
 
         texts = [each for each in inputs if isinstance(each, str)]
-        made = example_inputs(model, parse_inputs(texts)) if texts else tuple(inputs)
-        result = audit(model, inputs=made, against=variant, methods=methods)
+        made, named = example_inputs(model, parse_inputs(texts)) if texts else (tuple(inputs), None)
+        result = audit(model, inputs=made, kwargs=named, against=variant, methods=methods)
     if result.behaviour is None or result.behaviour.verdict != "agrees":
         because = f"{result.behaviour.because}\n\n" if result.behaviour else ""
         raise AssertionError(f"{because}{result}")

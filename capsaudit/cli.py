@@ -264,7 +264,9 @@ def audit(
     inputs: Annotated[
         list[str] | None,
         typer.Option(
-            "--input", metavar="SHAPE", help="Shape of one input without the batch: 1,28,28, or 16:int64. Repeatable."
+            "--input",
+            metavar="[NAME=]SHAPE[:DTYPE]",
+            help="Shape of one input without the batch: 1,28,28, or by keyword input_ids=16:int64. Repeatable.",
         ),
     ] = None,
     policy: Annotated[

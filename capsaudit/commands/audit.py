@@ -291,7 +291,7 @@ def _with_file(options: Options, named: ModelClaims) -> Options:
     return msgspec.structs.replace(
         options,
         kwargs=options.kwargs or named.file.kwargs,
-        inputs=options.inputs or named.file.input,
+        inputs=options.inputs or named.inputs,
         policy=options.policy or named.file.policy,
         part=options.part or named.file.part,
     )

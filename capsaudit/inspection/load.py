@@ -42,7 +42,7 @@ def load(
     Args:
         target: A dotted module or Python file with a name, a file of weights, or a folder of them.
         kwargs: Arguments to build the model with, as values or as texts `name=value`.
-        inputs: Shapes of the inputs to run it on, such as `1,28,28` or `16:int64`.
+        inputs: Shapes of the inputs to run it on, such as `1,28,28`, `16:int64` or `input_ids=16:int64`.
         timeout: The time limit in seconds for reading a file, or for importing, building and running a model.
         examine: Determines the behaviour of a model that can be run, in the child process.
         watch: Called with the target and what is being done with it, when that begins.

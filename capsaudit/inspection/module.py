@@ -61,7 +61,9 @@ def inspect_module(
         tensors=inventory(module, nonzero=nonzero),
         findings=findings,
         geometry=geometry(module),
-        examples=tuple(tuple(value.shape[1:]) for value in inputs or () if isinstance(value, Tensor)),
+        examples=tuple(
+            tuple(value.shape[1:]) for value in (*(inputs or ()), *(kwargs or {}).values()) if isinstance(value, Tensor)
+        ),
         notes=notes,
     )
 

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import msgspec
 from msgspec import Struct
 
-from capsaudit.arithmetic import Shape
 from capsaudit.errors import CapsauditError
+from capsaudit.inspection.python.arguments import Input
 from capsaudit.inspection.targets import Target
 from capsaudit.inventory import Behaviour, Inventory
 
@@ -44,14 +44,14 @@ _HINTS = {
 
 
 class Request(Struct, frozen=True):
-    """What the child has to load. `inputs`: shapes without the batch, and dtypes. `examine`: a function of a
+    """What the child has to load. `inputs`: what forward takes. `examine`: a function of a
     module, its inventory and the arguments that it is run with, which determines its behaviour in the child; it is sent by its name.
     `part`: the network that is read of a file which has several. `nonzero`: whether values that are not zero are counted.
     """
 
     target: Target
     kwargs: Mapping[str, object]
-    inputs: Sequence[tuple[Shape, str]]
+    inputs: Sequence[Input]
     examine: Callable[[nn.Module, Inventory, Arguments], Behaviour] | None = None
     part: str | None = None
     nonzero: bool = False

@@ -582,3 +582,60 @@ def test_zeros_of_a_file_are_refused(tmp_path: Path) -> None:
         api.CapsauditError, match="a file, of which no values are read; the policy nonzero applies only"
     ):
         api.audit_target(f"{tmp_path}/net.safetensors", policy="nonzero")
+
+
+BY_NAME = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(5, 3)
+        self.head = nn.Linear(3, 2)
+    def forward(self, x=None, *, input_ids, mask):
+        assert input_ids.shape == (2, 16) and str(input_ids.dtype) == "torch.int64"
+        return self.head(self.embedding(input_ids)) * mask[..., None]
+class Batch(Net):
+    def forward(self, batch):
+        return super().forward(**batch)
+def pretrained():
+    net = Net()
+    return net, {"input_ids": __import__("torch").zeros(2, 16, dtype=__import__("torch").int64), "mask": 1 + __import__("torch").zeros(2, 16)}
+"""
+NAMED = ["input_ids=16:int64", "mask=16"]
+
+
+@pytest.fixture
+def by_name(tmp_path: Path) -> Path:
+    (tmp_path / "net.py").write_text(BY_NAME)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [("Net", NAMED), ("Batch", NAMED), ("pretrained", []), ("Net", ["3", *NAMED])],
+    ids=["keywords", "one dict", "from a factory", "one by position too"],
+)
+def test_inputs_by_name_run_the_model(by_name: Path, name: str, inputs: list[str]) -> None:
+    result = api.audit_target(f"{by_name}/net.py:{name}", inputs=inputs)
+    assert result.warnings == ()
+    assert result.trainable == 23  # 5·3 and 3·2 + 2
+
+
+def test_a_missing_keyword_is_said(by_name: Path) -> None:
+    (warning,) = api.audit_target(f"{by_name}/net.py:Net", inputs=["input_ids=16:int64"]).warnings
+    assert "missing 1 required keyword-only argument: 'mask'" in warning.message
+
+
+def test_an_input_by_position_and_by_name_is_refused(by_name: Path) -> None:
+    """The first of those without a name is x, the second input_ids."""
+    with pytest.raises(api.CapsauditError, match="--input: input_ids is given by its name and by its position"):
+        api.audit_target(f"{by_name}/net.py:Net", inputs=["3", "16:int64", "input_ids=16:int64"])
+
+
+def test_a_file_of_claims_has_inputs_by_name_and_is_written_with_them(by_name: Path) -> None:
+    path = by_name / "net.claims.toml"
+    api.audit_target(f"{by_name}/net.py:Net", inputs=["3", *NAMED], write_claims=path)
+    assert 'input = [\n    "3",\n]' in path.read_text()
+    assert '[inputs]\ninput_ids = "16:int64"\nmask = "16"\n' in path.read_text()
+    result = api.audit_target(str(path))
+    assert (result.warnings, result.verdict) == ((), "agrees")

@@ -88,7 +88,9 @@ class AllTensorsSnapshot:
     def keep(self, tensor: Tensor) -> None:
         """Copy the memory of a tensor that is about to be written, if it is the model's. After the last write, only this class looks at it."""
         for part in dense_parts(tensor) if self.written is None else ():
-            with suppress(RuntimeError, NotImplementedError):  # opaque tensors have no storage, and are none of the model's
+            with suppress(
+                RuntimeError, NotImplementedError
+            ):  # opaque tensors have no storage, and are none of the model's
                 if snapshot := self.storages.get(_key(part.untyped_storage())):
                     snapshot.keep()
 
