@@ -9,7 +9,7 @@ from msgspec import Struct
 from capsaudit.arithmetic import Shape
 from capsaudit.validation import expect_known
 
-FindingKind = Literal["hidden", "no gradient", "unused", "state changed", "not probed"]
+FindingKind = Literal["hidden", "no gradient", "unused", "state changed", "uncounted", "not probed"]
 
 Counted = Literal["trainable", "frozen", "parameters", "buffers", "all"]
 """The values that a count is about. `parameters`: trainable and frozen together; `all`: buffers too."""

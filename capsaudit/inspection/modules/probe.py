@@ -43,6 +43,7 @@ class Trace(NamedTuple):
         used: Identities of the tensors passed to torch functions.
         returned: The number of tensors it returned.
         changed: Paths of registered tensors that it changed.
+        made: Parameters that it registered, with their numbers of values.
         lost: Paths of tensors that it changed unseen, so that they cannot be restored.
     """
 
@@ -50,6 +51,7 @@ class Trace(NamedTuple):
     used: set[int]
     returned: int
     changed: list[str]
+    made: Mapping[str, int]
     lost: list[str]
 
 
@@ -69,6 +71,7 @@ def probe(
         *_hidden(call.held, trace),
         *_nameless(call, trace),
         *_registered(module, trace),
+        *(_made(path, count) for path, count in trace.made.items()),
         *(_changed(path, trace.lost) for path in dict.fromkeys((*trace.changed, *trace.lost))),
         *_limits(trace),
     )
@@ -81,7 +84,8 @@ def _trace(call: Call) -> Trace:
             outputs = run_forward(call.module, call.inputs, call.kwargs)
         tensors = snapshot.tensors
         graph = gradient_graph(outputs)
-        return Trace(graph, used.ids, len(tensors_within(outputs)), tensors.changed(), tensors.lost())
+        count = len(tensors_within(outputs))
+        return Trace(graph, used.ids, count, tensors.changed(), tensors.made(), tensors.lost())
 
 
 def _hidden(held: Sequence[HeldObject], trace: Trace) -> Iterator[Finding]:
@@ -182,6 +186,12 @@ def _unused(group: tuple[str, list[NamedTensor]]) -> Finding:
 
 def _finding(kind: FindingKind, named: NamedTensor, what: str) -> Finding:
     return Finding(kind=kind, path=named.path, message=f"{named.path} {what}", count=named.tensor.numel())
+
+
+def _made(path: str, count: int) -> Finding:
+    values = f"{count:,} value{'s' * (count != 1)}"
+    message = f"{path} is made in forward, {values}, which are not counted; make it in __init__, or run forward once before the audit"
+    return Finding(kind="uncounted", path=path, message=message, count=count)
 
 
 def _changed(path: str, lost: Sequence[str]) -> Finding:

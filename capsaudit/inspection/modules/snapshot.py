@@ -102,9 +102,15 @@ class AllTensorsSnapshot:
             storage.restore()
 
     def changed(self) -> list[str]:
-        """Paths of registered tensors that have other values than before, are gone, or are new. Call it after the last write."""
+        """Paths of registered tensors that have other values than before, are gone, or are new buffers. Call it after the last write."""
         now = {named.path: named.tensor for named in registered(self.root)}
-        return [path for path in {**self.by_path, **now} if not self._is_same(path, now.get(path))]
+        paths = [path for path in {**self.by_path, **now} if not self._is_same(path, now.get(path))]
+        return [path for path in paths if path in self.by_path or not isinstance(now[path], nn.Parameter)]
+
+    def made(self) -> dict[str, int]:
+        """Parameters that were registered since, with their numbers of values."""
+        new = [named for named in registered(self.root) if named.path not in self.by_path]
+        return {named.path: named.tensor.numel() for named in new if isinstance(named.tensor, nn.Parameter)}
 
     def lost(self) -> list[str]:
         """Paths of tensors that were written unseen, without a copy: they cannot be restored. Call it after the last write."""
