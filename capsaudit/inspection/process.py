@@ -17,13 +17,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from capsaudit.arithmetic import Shape
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.python.arguments import Input
 from capsaudit.inspection.targets import Target
 from capsaudit.inventory import Behaviour, Inventory
 
@@ -41,6 +41,14 @@ _HINTS = {
     "SIGSEGV": "; native code failed",
     "SIGABRT": "; native code failed",
 }
+
+
+class Input(NamedTuple):
+    """An input of a model: the shape of one example, without the batch, its dtype, and its name in forward; empty for one by position."""
+
+    shape: Shape
+    dtype: str
+    name: str = ""
 
 
 class Request(Struct, frozen=True):

@@ -98,7 +98,8 @@ def scaling() -> None:
     x = torch.ones(1, 1)
     for model in models.values():
         model.forward = functools.partial(_summed, model)
-    for what, run in {"inventory": inventory, "probe": lambda model: probe(model, (x,))}.items():
+    runs: dict[str, Callable[[nn.Module], object]] = {"inventory": inventory, "probe": lambda model: probe(model, (x,))}
+    for what, run in runs.items():
         small, large = (medians({"": functools.partial(run, model)}, rounds=3)[""] for model in models.values())
         print(f"{what} of 10^4 tensors {small:.2f} s, of 10^5 {large:.2f} s: {large / small:.1f} times as long")
 

@@ -210,7 +210,8 @@ class StorageSnapshot:
         self.tensors = tensors
         self.copy = self.memory.clone() if _may_be_written_unseen(storage, tensors) else None
         self.bytes = storage.nbytes()
-        self.versions, self.sample = ([], None) if self.copy is not None else (self._versions(), self._sample())
+        self.versions = self._versions() if self.copy is None else []
+        self.sample = self._sample() if self.copy is None else self.memory[:0]
 
     def keep(self) -> None:
         """Copy the bytes, which are about to be written."""

@@ -178,13 +178,13 @@ def _packed(layer: str, module: nn.Module) -> Iterator[NamedTensor]:
 
 def _is_packed(module: nn.Module) -> bool:
     """Whether it is a quantised module without registered parameters. Reference modules have the same methods but register theirs."""
-    return _is_quantised(type(module)) and not any(True for _ in module._parameters)
+    return _is_quantised(type(module).__module__) and not any(True for _ in module._parameters)
 
 
 @cache
-def _is_quantised(kind: type[nn.Module]) -> bool:
-    home = kind.__module__.split(".")
-    return home[0] in ("torch", "torchao") and "quantized" in home
+def _is_quantised(home: str) -> bool:
+    packages = home.split(".")
+    return packages[0] in ("torch", "torchao") and "quantized" in packages
 
 
 def _unpacked(unpack: Callable[[], object], name: str) -> Iterator[tuple[str, Tensor]]:

@@ -37,7 +37,7 @@ class _Writes(TorchDispatchMode):
     supports_higher_order_operators = True
 
     def __init__(self, announce: Callable[[Tensor], None]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.announce = announce
 
     @classmethod

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from capsaudit.arithmetic import Shape
 from capsaudit.errors import CapsauditError
+from capsaudit.inspection.process import Input
 from capsaudit.knobs import parse_setting
 from capsaudit.validation import nearest
 
@@ -49,14 +49,6 @@ def _kwarg_faults(text: str, before: Iterable[str]) -> Iterator[str]:
         yield f"--kwarg {text}: {name} is given twice"
     elif value in _PYTHON_LITERALS:
         yield f"--kwarg {text}: values are TOML, not Python; {_PYTHON_LITERALS[value]}"
-
-
-class Input(NamedTuple):
-    """An input of a model: the shape of one example, without the batch, its dtype, and its name in forward; empty for one by position."""
-
-    shape: Shape
-    dtype: str
-    name: str = ""
 
 
 def parse_inputs(texts: Iterable[str]) -> list[Input]:

@@ -14,7 +14,8 @@ from torch import nn
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.foreign_errors import translate_errors
 from capsaudit.inspection.modules.forward import Arguments, by_name, in_order, probe_inputs
-from capsaudit.inspection.python.arguments import FLOAT, Input
+from capsaudit.inspection.process import Input
+from capsaudit.inspection.python.arguments import FLOAT
 from capsaudit.inspection.python.importing import import_target
 from capsaudit.inspection.targets import Target
 from capsaudit.validation import nearest

@@ -251,7 +251,7 @@ class Operators(TorchDispatchMode):
     """Records the names of the operators that run."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names: list[str] = []
 
     @classmethod
