@@ -1,6 +1,8 @@
 """Large storages are copied only before they are written: no way to write them goes unseen that torch can show."""
 
 import ctypes
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -218,3 +220,15 @@ def test_a_pointer_from_before_is_noticed_by_a_sample_of_values(start: int, coun
         model(X)
         assert before.tensors.lost() == ["ours.weight"] * noticed
         assert before.tensors.changed() == ["ours.weight"] * noticed
+
+
+def test_the_compiler_is_not_imported() -> None:
+    """Its import takes seconds. A dispatch mode does so by default."""
+    code = """
+import sys, torch
+from torch import nn
+from capsaudit import api
+api.audit(nn.Linear(3, 3), inputs=(torch.ones(1, 3),))
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
