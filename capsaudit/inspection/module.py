@@ -56,11 +56,13 @@ def inspect_module(
             module = materialise(module, inputs or (), kwargs)
             notes = (*notes, "lazy modules were materialised in a copy by one forward pass")
         findings = _probed(module, inputs or (), kwargs)
+    tensors = inventory(module, nonzero=nonzero)
+    has_convolutions = any(len(tensor.shape) == 4 for tensor in tensors)
     return Inventory(
         target=name,
-        tensors=inventory(module, nonzero=nonzero),
+        tensors=tensors,
         findings=findings,
-        geometry=geometry(module),
+        geometry=geometry(module) if has_convolutions else {},
         examples=tuple(
             tuple(value.shape[1:]) for value in (*(inputs or ()), *(kwargs or {}).values()) if isinstance(value, Tensor)
         ),
