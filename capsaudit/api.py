@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from capsaudit import results
 from capsaudit.catalogue import Variant, load_all, load_variant
 from capsaudit.errors import CapsauditError
+from capsaudit.inventory import NONZERO
 from capsaudit.results import *  # noqa: F403
 from capsaudit.train.plan import Plan
 from capsaudit.train.protocol import Protocol
@@ -297,7 +298,7 @@ def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, po
     from capsaudit.inspection.load import inventory_of
     from capsaudit.render.failed_claims import failed_claims
 
-    inventory = inventory_of(model)
+    inventory = inventory_of(model, nonzero=policy == NONZERO)
     if message := failed_claims(judge_counts(inventory, stated, policy), inventory, policy):
         raise AssertionError(message)
 
@@ -322,8 +323,8 @@ def assert_same_function(
         from capsaudit.inspection.python.build import example_inputs
 
         texts = [each for each in inputs if isinstance(each, str)]
-        made = example_inputs(model, parse_inputs(texts)) if texts else tuple(inputs)
-        result = audit(model, inputs=made, against=variant, methods=methods)
+        made, named = example_inputs(model, parse_inputs(texts)) if texts else (tuple(inputs), None)
+        result = audit(model, inputs=made, kwargs=named, against=variant, methods=methods)
     if result.behaviour is None or result.behaviour.verdict != "agrees":
         because = f"{result.behaviour.because}\n\n" if result.behaviour else ""
         raise AssertionError(f"{because}{result}")

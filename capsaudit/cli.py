@@ -264,7 +264,9 @@ def audit(
     inputs: Annotated[
         list[str] | None,
         typer.Option(
-            "--input", metavar="SHAPE", help="Shape of one input without the batch: 1,28,28, or 16:int64. Repeatable."
+            "--input",
+            metavar="[NAME=]SHAPE[:DTYPE]",
+            help="Shape of one input without the batch: 1,28,28, or by keyword input_ids=16:int64. Repeatable.",
         ),
     ] = None,
     policy: Annotated[
@@ -327,6 +329,12 @@ def audit(
         bool,
         typer.Option("--tensors", help="List the tensors too. JSON always has them; CSV has the claims otherwise."),
     ] = False,
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Show N parts of the names of layers. By default as many as there is room for."
+        ),
+    ] = None,
     formats: FormatOptions = None,
     outputs: Annotated[
         list[str] | None,
@@ -387,7 +395,7 @@ def audit(
             part=part,
             watch=shown,
         )
-    _show(msgspec.structs.replace(result, lists_tensors=tensors), written)
+    _show(msgspec.structs.replace(result, lists_tensors=tensors, depth=depth), written)
     if write_claims is not None:
         typer.echo(f"wrote {write_claims}; to compare the model with it: capsaudit audit {write_claims}", err=True)
     _exit(agrees=result.agrees)

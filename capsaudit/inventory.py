@@ -9,12 +9,13 @@ from msgspec import Struct
 from capsaudit.arithmetic import Shape
 from capsaudit.validation import expect_known
 
-FindingKind = Literal["hidden", "no gradient", "unused", "state changed", "not probed", "packed"]
+FindingKind = Literal["hidden", "no gradient", "unused", "state changed", "uncounted", "not probed", "packed"]
 
 Counted = Literal["trainable", "frozen", "parameters", "buffers", "all"]
 """The values that a count is about. `parameters`: trainable and frozen together; `all`: buffers too."""
 
 STORED, LOGICAL = "stored", "logical"
+NONZERO = "nonzero"
 
 POLICIES = {
     STORED: "each tensor once, by its shape, including packed quantised weights",
@@ -22,7 +23,7 @@ POLICIES = {
     "parameters": "what parameters() yields: without packed quantised weights",
     "per name": "a tensor under two names counts twice",
     "effective": "a parametrised or pruned weight as its layer uses it",
-    "nonzero": "values that are not zero",
+    NONZERO: "values that are not zero, counted where this policy is asked for or torch pruned the model",
     "storage": "values in distinct memory: views of one tensor count once, a sparse tensor by its entries",
     "reals": "a complex value counts as two",
 }

@@ -32,12 +32,31 @@ Approximation = Literal["cut", "trailing zeros"]
 Interval = tuple[int, int]
 """The smallest and the largest count, both included."""
 
-_SUFFIXES = {"": 0, "k": 3, "thousand": 3, "m": 6, "million": 6, "g": 9, "b": 9, "billion": 9, "t": 12, "trillion": 12}
+_SUFFIXES = {
+    "": 0,
+    "k": 3,
+    "thousand": 3,
+    "m": 6,
+    "mn": 6,
+    "million": 6,
+    "g": 9,
+    "b": 9,
+    "bn": 9,
+    "billion": 9,
+    "t": 12,
+    "trillion": 12,
+}
 _SEPARATOR = "[,_'’ \u00a0\u2009\u202f]"
 _FIGURE = re.compile(
     rf"(?P<mark>[~≈])?\s*(?P<whole>[0-9]{{1,3}}(?:{_SEPARATOR}[0-9]{{3}})+|[0-9]{{1,40}})(?:\.(?P<decimals>[0-9]{{1,40}}))?"
     rf"(?:[eE]\+?(?P<power>[0-9]{{1,2}})|\s?(?P<suffix>[A-Za-z]+))?"
 )
+
+_NOUN = re.compile(r"\s*\b(?:params?|parameters|weights)\.?$", re.IGNORECASE)
+"""What people count. It may stand behind a figure."""
+
+_BOUND = re.compile(r"[<>≤≥]=?\s*(?P<over>[0-9].*)|(?P<under>[0-9].*?)\s*\+")
+"""Figures that say at most or at least, such as `<1M` and `7B+`."""
 
 _DECIMAL_COMMA = re.compile(r"([0-9]{1,3}),([0-9]{1,2}\s?[A-Za-z]+)")
 
@@ -166,7 +185,13 @@ def parse_figure(text: str, *, rounding: Rounding = "half up", digits: int | Non
         FigureError: it is not a figure, no whole number of parameters is printed like that (`11.36` without its M), or the digits that
             are said not to be significant are not zeros.
     """
-    match = _FIGURE.fullmatch(text.strip())
+    printed = _NOUN.sub("", text.strip())
+    if bound := _BOUND.fullmatch(printed):
+        number = bound["over"] or bound["under"]
+        raise FigureError(
+            f"{text!r} is a bound, which many counts are within; write the figure itself, such as {number!r}"
+        )
+    match = _FIGURE.fullmatch(printed)
     if match is None and (comma := _DECIMAL_COMMA.fullmatch(text.strip())):
         raise FigureError(f"{text!r} is not a figure; did you mean {comma[1]}.{comma[2]}?")
     suffix = (match["suffix"] or "").lower() if match else ""

@@ -38,6 +38,10 @@ PRECISIONS = st.sampled_from(["1", "1K", "1.0K", "1M", "1.00M", "1.0e7", "1B", "
         pytest.param("1.5 billion", 1_450_000_000, 1_549_999_999, id="a word"),
         pytest.param("82 thousand", 81_500, 82_499, id="another word: ±500"),
         pytest.param("0", 0, 0, id="nothing"),
+        pytest.param("124M params", 123_500_000, 124_499_999, id="what is counted, behind the unit: ±500,000"),
+        pytest.param("1.5 billion Parameters.", 1_450_000_000, 1_549_999_999, id="what is counted, in a sentence"),
+        pytest.param("175 Bn", 174_500_000_000, 175_499_999_999, id="Bn: ±500 million"),
+        pytest.param("110mn", 109_500_000, 110_499_999, id="mn: ±500,000"),
     ],
 )
 def test_interval(text: str, low: int, high: int) -> None:
@@ -207,7 +211,7 @@ def test_nothing_stated_is_unstated() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "abc", "11.36", "1,23", "12,3456", "-5", "8.2Q", "1e", "1e999", "٣", "1.2.3", "nan", "8M params", "9" * 41],
+    ["", "abc", "11.36", "1,23", "12,3456", "-5", "8.2Q", "1e", "1e999", "٣", "1.2.3", "nan", "8M layers", "9" * 41],
 )
 def test_what_is_no_figure_is_refused(text: str) -> None:
     with pytest.raises(FigureError):
@@ -295,3 +299,25 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except FigureError:
         return
     assert figure.low <= figure.units * figure.unit <= figure.high
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("7B+", "7B"),
+        ("<1M", "1M"),
+        ("> 1.5 billion parameters", "1.5 billion"),
+        ("≤100K", "100K"),
+        (">=2M params", "2M"),
+    ],
+)
+def test_a_bound_is_refused_with_the_figure_to_write(text: str, instead: str) -> None:
+    with pytest.raises(FigureError, match=f"is a bound, which many counts are within; .* such as {instead!r}$"):
+        parse_figure(text)
+    assert parse_figure(instead)
+
+
+@pytest.mark.parametrize("text", ["params", "124Mparams", "12 weights 3", "+7B"])
+def test_a_noun_or_a_sign_alone_makes_no_figure(text: str) -> None:
+    with pytest.raises(FigureError, match="is not a figure"):
+        parse_figure(text)

@@ -34,12 +34,16 @@ class ModelClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ModelClaimsFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """The file as written. `target`: the model that it is about, for those who run it without naming one; `part`: which network of a file."""
+    """The file as written. `target`: the model that it is about, for those who run it without naming one; `part`: which network of a file.
+
+    `input`: the shapes of its inputs in order; `inputs`: of those that forward takes by keyword.
+    """
 
     source: str
     claims: tuple[ModelClaimTable, ...]
     target: str | None = None
     input: tuple[str, ...] = ()
+    inputs: dict[str, str] = {}
     kwargs: dict[str, object] = {}
     policy: str = STORED
     part: str | None = None
@@ -73,6 +77,11 @@ class ModelClaims(Struct, frozen=True):
     path: Path
     file: ModelClaimsFile
     claims: tuple[ModelClaim, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Inputs as the command line has them."""
+        return (*self.file.input, *(f"{name}={shape}" for name, shape in self.file.inputs.items()))
 
     @property
     def target(self) -> str:

@@ -21,7 +21,7 @@ from capsaudit.families import UNCOUNTED_KNOBS, family_of, layers, total
 from capsaudit.inspection.load import Watcher, load
 from capsaudit.inspection.python.arguments import parse_kwargs
 from capsaudit.inspection.targets import Target, parse_target
-from capsaudit.inventory import POLICIES, STORED, Behaviour, Inventory, InventoryTensor, expect_policy
+from capsaudit.inventory import NONZERO, POLICIES, STORED, Behaviour, Inventory, InventoryTensor, expect_policy
 from capsaudit.parity.behaviour import behaviour as behaviour_of
 from capsaudit.recognition.base import Match, NoMatch
 from capsaudit.recognition.closest import closest
@@ -113,7 +113,8 @@ def audit_module(
     from capsaudit.inspection.module import inspect_module
     from capsaudit.inspection.modules.forward import Arguments
 
-    inventory = inspect_module(model, name, inputs=inputs, kwargs=kwargs)
+    files = [*map(load_model_claims, claims)]
+    inventory = inspect_module(model, name, inputs=inputs, kwargs=kwargs, nonzero=_is_nonzero_asked_for(policy, files))
     if (behaviour or properties) and (inputs is not None or kwargs is not None):
         example = Arguments(tuple(inputs or ()), kwargs or {})
         found = behaviour_of(
@@ -129,7 +130,12 @@ def audit_module(
         inventory = msgspec.structs.replace(inventory, behaviour=found)
     _expect_tried(inventory, properties=properties)
     _expect_behaviour(inventory, methods, loss)
-    return audit(inventory, load_all(), against=against, claims=[*map(load_model_claims, claims)], policy=policy)[0]
+    return audit(inventory, load_all(), against=against, claims=files, policy=policy)[0]
+
+
+def _is_nonzero_asked_for(policy: str | None, files: Sequence[ModelClaims]) -> bool:
+    """By the policy of the audit or of a claim: to count zeros, every value has to be read."""
+    return NONZERO in (policy, *(claim.policy for file in files for claim in file.claims))
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -180,6 +186,7 @@ def audit_target(
         folder=folder,
         watch=watch,
         part=options.part,
+        nonzero=_is_nonzero_asked_for(options.policy, files),
         examine=partial(
             behaviour_of,
             against=against,
@@ -284,7 +291,7 @@ def _with_file(options: Options, named: ModelClaims) -> Options:
     return msgspec.structs.replace(
         options,
         kwargs=options.kwargs or named.file.kwargs,
-        inputs=options.inputs or named.file.input,
+        inputs=options.inputs or named.inputs,
         policy=options.policy or named.file.policy,
         part=options.part or named.file.part,
     )

@@ -55,7 +55,8 @@ def selected_by(tensors: Sequence[InventoryTensor], claim: ModelClaim, roles: Ro
     """The tensors that a claim is about, in the order of the model."""
     chosen = {t.name for pattern in claim.layers or (None,) for t in select(tensors, pattern, roles)}
     left_out = {t.name for pattern in claim.excluded for t in select(tensors, pattern, roles)}
-    return [tensor for tensor in tensors if tensor.name in chosen - left_out]
+    selected = chosen - left_out
+    return [tensor for tensor in tensors if tensor.name in selected]
 
 
 def select(tensors: Sequence[InventoryTensor], pattern: str | None, roles: Roles) -> list[InventoryTensor]:

@@ -48,9 +48,11 @@ def write_claims(
     """
     expect_new_file(path)
     file: Data = {"source": "measured", "target": _target_beside(path, inventory.target, folder or Path.cwd())}
-    file |= {"input": list(inputs)} if inputs else {}
+    named = dict(text.split("=", 1) for text in inputs if "=" in text)
+    file |= {"input": unnamed} if (unnamed := [text for text in inputs if "=" not in text]) else {}
     file |= {"part": part} if part else {}
     file |= {"policy": policy} if policy != STORED else {}
+    file |= {"inputs": named} if named else {}
     file |= {"kwargs": dict(kwargs)} if kwargs else {}
     claims = [f"[[claims]]\n{tomli_w.dumps(claim)}" for claim in _claims(inventory.tensors, policy)]
     write_atomically(path, toml_escaped("\n".join([tomli_w.dumps(file), *claims])).encode())

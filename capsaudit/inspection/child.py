@@ -120,7 +120,6 @@ def _load_weights(request: Request, report: Callable[[Stage], None]) -> Inventor
 
 def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory:
     from capsaudit.inspection.module import inspect_module
-    from capsaudit.inspection.modules.forward import in_order
     from capsaudit.inspection.python.build import example_inputs, load_python
 
     _seed()
@@ -129,9 +128,16 @@ def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory
     report("run")
     example = loaded.example
     if request.inputs:
-        example = in_order(loaded.module, example_inputs(loaded.module, request.inputs))
+        example = example_inputs(loaded.module, request.inputs)
     inputs, kwargs = example or (None, None)
-    inventory = inspect_module(loaded.module, request.target.text, inputs=inputs, kwargs=kwargs, notes=loaded.notes)
+    inventory = inspect_module(
+        loaded.module,
+        request.target.text,
+        inputs=inputs,
+        kwargs=kwargs,
+        notes=loaded.notes,
+        nonzero=request.nonzero,
+    )
     if request.examine is None or example is None:
         return inventory
     report("compared with its reference")

@@ -35,18 +35,21 @@ def load(
     examine: Callable[[nn.Module, Inventory, Arguments], Behaviour] | None = None,
     watch: Watcher = lambda *_: None,
     part: str | None = None,
+    nonzero: bool = False,
 ) -> Inventory:
     """Take the inventory of a target.
 
     Args:
         target: A dotted module or Python file with a name, a file of weights, or a folder of them.
         kwargs: Arguments to build the model with, as values or as texts `name=value`.
-        inputs: Shapes of the inputs to run it on, such as `1,28,28` or `16:int64`.
+        inputs: Shapes of the inputs to run it on, such as `1,28,28`, `16:int64` or `input_ids=16:int64`.
         timeout: The time limit in seconds for reading a file, or for importing, building and running a model.
         examine: Determines the behaviour of a model that can be run, in the child process.
         watch: Called with the target and what is being done with it, when that begins.
         folder: The directory that paths and imports are relative to; the current directory by default.
         part: The network to read of a file that has several, or the beginning of the names of its tensors.
+
+        nonzero: Whether to count the values that are not zero, which reads all of them.
 
     Raises:
         CapsauditError: the target cannot be read, imported, built or run, exceeds the time limit, or ends its process.
@@ -60,7 +63,11 @@ def load(
         raise CapsauditError(f"{target}: is a file; --kwarg and --input apply only to models in Python code")
     if parsed.kind.startswith("python") and part is not None:
         raise CapsauditError(f"{target}: is Python code; --part applies only to files of weights")
-    request = Request(parsed, arguments, shapes, examine, part)
+    if not parsed.kind.startswith("python") and nonzero:
+        raise CapsauditError(
+            f"{target}: is a file, of which no values are read; the policy nonzero applies only to models in Python code"
+        )
+    request = Request(parsed, arguments, shapes, examine, part, nonzero)
     return load_in_child(request, timeout=timeout, folder=folder, watch=partial(watch, target))
 
 
@@ -82,14 +89,14 @@ def _command(target: str, model: Candidate) -> str:
     return " ".join(["capsaudit audit", shlex.quote(f"{target}:{model.name}"), *arguments])
 
 
-def inventory_of(model: nn.Module | str) -> Inventory:
+def inventory_of(model: nn.Module | str, *, nonzero: bool = False) -> Inventory:
     """Take the inventory of a module, or of a target by name, without running it.
 
     Raises:
         CapsauditError: as `load`.
     """
     if isinstance(model, str):
-        return load(model)
+        return load(model, nonzero=nonzero)
     from capsaudit.inspection.module import inspect_module
 
-    return inspect_module(model, type(model).__name__)
+    return inspect_module(model, type(model).__name__, nonzero=nonzero)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+_PLAIN = (Tensor, Parameter)
+"""Classes of nearly all tensors."""
 
 MAX_RUNS = 10_000
 """A tensor with more contiguous runs than this is assumed not to overlap any other."""
@@ -23,12 +27,11 @@ class OwnMemory(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Contiguous bytes of one tensor, from `start` up to `end`. `tensor`: its index. `space`: the address space."""
+    """Contiguous bytes of one tensor, from `start` up to `end`. `tensor`: its index."""
 
-    space: Hashable
     start: int
-    end: int
     tensor: int
+    end: int
 
 
 def own_memory(tensors: Sequence[Tensor]) -> list[OwnMemory]:
@@ -47,11 +50,13 @@ def _own_memory(tensor: Tensor, parts: Sequence[Tensor], owned: Sequence[int]) -
 
 def is_wrapper(tensor: Tensor) -> bool:
     """Whether it is of a class that has no memory itself but other tensors: sharded over devices (DTensor), quantised (torchao), …"""
-    return is_traceable_wrapper_subclass(tensor)
+    return type(tensor) not in _PLAIN and is_traceable_wrapper_subclass(tensor)
 
 
 def dense_parts(tensor: Tensor) -> tuple[Tensor, ...]:
     """The dense tensors that make up a tensor: its values, then the indices of a sparse tensor; those inside a wrapper."""
+    if type(tensor) in _PLAIN and tensor.layout == torch.strided:
+        return (tensor,)
     if is_wrapper(tensor):
         names, _ = tensor.__tensor_flatten__()  # type: ignore[attr-defined]
         inner = (getattr(tensor, name) for name in names)
@@ -66,27 +71,34 @@ def dense_parts(tensor: Tensor) -> tuple[Tensor, ...]:
 
 
 def _owned_bytes(tensors: Sequence[Tensor]) -> list[int]:
-    """Sweep over the addresses. Bytes below `high`, the highest end so far, are attributed already."""
-    owned, space, high = [0] * len(tensors), None, 0
-    runs = [run for index, tensor in enumerate(tensors) for run in _runs(index, tensor)]
-    order = {space: number for number, space in enumerate(dict.fromkeys(run.space for run in runs))}
-    for run in sorted(runs, key=lambda run: (order[run.space], run.start, run.tensor)):
-        high = high if run.space == space else run.start
-        owned[run.tensor] += max(0, run.end - max(run.start, high))
-        space, high = run.space, max(high, run.end)
+    """Sweep over the addresses of each space. Bytes below `high`, the highest end so far, are attributed already."""
+    owned = [0] * len(tensors)
+    spaces: dict[Hashable, list[Run]] = {}
+    for index, tensor in enumerate(tensors):
+        if tensor.numel():
+            space, runs = _runs(index, tensor)
+            spaces.setdefault(space, []).extend(runs)
+    for runs in spaces.values():
+        high = 0
+        for start, index, end in sorted(runs):
+            owned[index] += max(0, end - max(start, high))
+            high = max(high, end)
     return owned
 
 
-def _runs(index: int, tensor: Tensor) -> Iterator[Run]:
+def _runs(index: int, tensor: Tensor) -> tuple[Hashable, list[Run]]:
+    """The address space of a tensor, and its runs."""
+    if tensor.is_contiguous():
+        space, base = _address(tensor)
+        return space, [Run(base, index, base + tensor.nbytes)]
     size, (length, outer) = tensor.element_size(), _contiguous(tensor)
     count = math.prod(extent for _, extent in outer)
     if count > MAX_RUNS:
-        yield Run(("tensor", index), 0, size * length * count, index)
-    elif tensor.numel():
-        space, base = _address(tensor)
-        for steps in itertools.product(*(range(0, stride * extent, stride) for stride, extent in outer)):
-            start = base + size * sum(steps)
-            yield Run(space, start, start + size * length, index)
+        return ("tensor", index), [Run(0, index, size * length * count)]
+    space, base = _address(tensor)
+    steps = itertools.product(*(range(0, stride * extent, stride) for stride, extent in outer))
+    starts = [base + size * sum(step) for step in steps]
+    return space, [Run(start, index, start + size * length) for start in starts]
 
 
 def _contiguous(tensor: Tensor) -> tuple[int, list[tuple[int, int]]]:
@@ -106,6 +118,8 @@ def _address(tensor: Tensor) -> tuple[Hashable, int]:
 
     Addresses are real where there are any, because two storages may share memory. On device meta, each storage is its own space.
     """
+    if type(tensor) in _PLAIN and not tensor.is_meta:
+        return tensor.device, tensor.data_ptr()
     storage, offset = tensor.untyped_storage(), int(tensor.storage_offset()) * tensor.element_size()
     base = storage.data_ptr()
     space: Hashable = tensor.device if base else ("storage", storage._cdata)

@@ -38,10 +38,12 @@ def inspect_module(
     inputs: tuple[object, ...] | None = None,
     kwargs: Mapping[str, object] | None = None,
     notes: tuple[str, ...] = (),
+    nonzero: bool = False,
 ) -> Inventory:
     """Take the inventory of a module, which is left unchanged. A lazy module is materialised in a copy.
 
-    `inputs` and `kwargs` are the arguments of its forward. Without them, the module is not run.
+    `inputs` and `kwargs` are the arguments of its forward. Without them, the module is not run. With `nonzero`, values that are not zero are
+    counted; otherwise no value is read.
 
     Raises:
         CapsauditError: `module` is not an `nn.Module`, or is lazy and has no inputs that give it its shapes.
@@ -54,12 +56,16 @@ def inspect_module(
             module = materialise(module, inputs or (), kwargs)
             notes = (*notes, "lazy modules were materialised in a copy by one forward pass")
         findings = _probed(module, inputs or (), kwargs)
+    tensors = inventory(module, nonzero=nonzero)
+    has_convolutions = any(len(tensor.shape) == 4 for tensor in tensors)
     return Inventory(
         target=name,
-        tensors=inventory(module),
+        tensors=tensors,
         findings=findings,
-        geometry=geometry(module),
-        examples=tuple(tuple(value.shape[1:]) for value in inputs or () if isinstance(value, Tensor)),
+        geometry=geometry(module) if has_convolutions else {},
+        examples=tuple(
+            tuple(value.shape[1:]) for value in (*(inputs or ()), *(kwargs or {}).values()) if isinstance(value, Tensor)
+        ),
         notes=notes,
     )
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -43,17 +43,26 @@ _HINTS = {
 }
 
 
+class Input(NamedTuple):
+    """An input of a model: the shape of one example, without the batch, its dtype, and its name in forward; empty for one by position."""
+
+    shape: Shape
+    dtype: str
+    name: str = ""
+
+
 class Request(Struct, frozen=True):
-    """What the child has to load. `inputs`: shapes without the batch, and dtypes. `examine`: a function of a
+    """What the child has to load. `inputs`: what forward takes. `examine`: a function of a
     module, its inventory and the arguments that it is run with, which determines its behaviour in the child; it is sent by its name.
-    `part`: the network that is read of a file which has several.
+    `part`: the network that is read of a file which has several. `nonzero`: whether values that are not zero are counted.
     """
 
     target: Target
     kwargs: Mapping[str, object]
-    inputs: Sequence[tuple[Shape, str]]
+    inputs: Sequence[Input]
     examine: Callable[[nn.Module, Inventory, Arguments], Behaviour] | None = None
     part: str | None = None
+    nonzero: bool = False
 
 
 class Reached(Struct, frozen=True, tag=True):

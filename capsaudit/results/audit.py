@@ -54,7 +54,8 @@ class Audit(Result, frozen=True, kw_only=True):
     knobs that lead from the variant to the model; `unexplained`: the difference that they do not account for. `beyond`: the model's own
     layers that have no part in the variant; they are the last of `layers`. `assumed`: knobs that cannot be inferred from the tensors.
     `behaviour`: whether it computes what the variant computes, and properties, which decide nothing; null if it was not run.
-    `lists_tensors`: whether its tables list the tensors one by one, as the JSON always does.
+    `lists_tensors`: whether its tables list the tensors one by one, as the JSON always does. `depth`: how many parts of the names of layers
+    its table shows; as many as there is room for if null.
     """
 
     target: str
@@ -81,6 +82,7 @@ class Audit(Result, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     verdict: Literal["agrees", "disagrees", "unstated"]
     lists_tensors: bool = False
+    depth: int | None = None
 
     @property
     def has_its_tensors(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from capsaudit import api
@@ -161,7 +162,8 @@ def test_a_large_model_is_shown_in_groups(tmp_path: Path) -> None:
     write_zeros(tmp_path / "w.safetensors", {name: [2, 3] for name in names})
     printed = invoke("audit", "w.safetensors", cwd=tmp_path).stdout
     assert len(printed.splitlines()) < 20
-    assert "blocks.*" in printed
+    assert "blocks.0 … 1999" in printed
+    assert "2,000 × 12" in printed
     assert "24,000" in printed
 
 
@@ -549,3 +551,92 @@ def test_a_model_that_is_no_known_network_is_no_reference(tmp_path: Path) -> Non
     done = run("audit", "net.py:SmallClassifier", "--against", "net.py:SmallClassifier", cwd=tmp_path)
     assert done.returncode == 2
     assert "net.py:SmallClassifier: its tensors form no network to compare with: " in done.stderr
+
+
+ZEROS = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1, bias=False))
+"""2·3 + 3 values, of which the bias is zero, and 3."""
+nn.init.zeros_(ZEROS.get_parameter("0.bias"))
+
+
+def test_zeros_are_counted_where_the_policy_or_a_claim_asks_for_it(tmp_path: Path) -> None:
+    """The audit without them has no such policy, and no tensor has a count of it."""
+    plain = api.audit(ZEROS)
+    assert plain.policies == {"stored": 12}
+    assert not any(tensor.counts for tensor in plain.tensors)
+    assert api.audit(ZEROS, policy="nonzero").policies == {"stored": 12, "nonzero": 9}
+    claims = tmp_path / "net.claims.toml"
+    claims.write_text('source = "me"\n[[claims]]\nstated = "9"\npolicy = "nonzero"\n')
+    assert api.audit(ZEROS, claims=[claims]).claims[0].verdict == "agrees"
+    api.assert_counts(ZEROS, {"total": 9}, policy="nonzero")
+
+
+def test_zeros_of_a_target_are_counted_where_they_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("from torch import nn\ndef net(): return nn.LayerNorm(4)\n")  # its bias is zero
+    assert api.audit_target(f"{tmp_path}/net.py:net", policy="nonzero").trainable == 4
+    assert api.audit_target(f"{tmp_path}/net.py:net").policies == {"stored": 8}
+
+
+def test_zeros_of_a_file_are_refused(tmp_path: Path) -> None:
+    """No values are read: to count all of them as not zero would be wrong."""
+    save_file({"weight": torch.zeros(3)}, tmp_path / "net.safetensors")
+    with pytest.raises(
+        api.CapsauditError, match="a file, of which no values are read; the policy nonzero applies only"
+    ):
+        api.audit_target(f"{tmp_path}/net.safetensors", policy="nonzero")
+
+
+BY_NAME = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(5, 3)
+        self.head = nn.Linear(3, 2)
+    def forward(self, x=None, *, input_ids, mask):
+        assert input_ids.shape == (2, 16) and str(input_ids.dtype) == "torch.int64"
+        return self.head(self.embedding(input_ids)) * mask[..., None]
+class Batch(Net):
+    def forward(self, batch):
+        return super().forward(**batch)
+def pretrained():
+    net = Net()
+    return net, {"input_ids": __import__("torch").zeros(2, 16, dtype=__import__("torch").int64), "mask": 1 + __import__("torch").zeros(2, 16)}
+"""
+NAMED = ["input_ids=16:int64", "mask=16"]
+
+
+@pytest.fixture
+def by_name(tmp_path: Path) -> Path:
+    (tmp_path / "net.py").write_text(BY_NAME)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [("Net", NAMED), ("Batch", NAMED), ("pretrained", []), ("Net", ["3", *NAMED])],
+    ids=["keywords", "one dict", "from a factory", "one by position too"],
+)
+def test_inputs_by_name_run_the_model(by_name: Path, name: str, inputs: list[str]) -> None:
+    result = api.audit_target(f"{by_name}/net.py:{name}", inputs=inputs)
+    assert result.warnings == ()
+    assert result.trainable == 23  # 5·3 and 3·2 + 2
+
+
+def test_a_missing_keyword_is_said(by_name: Path) -> None:
+    (warning,) = api.audit_target(f"{by_name}/net.py:Net", inputs=["input_ids=16:int64"]).warnings
+    assert "missing 1 required keyword-only argument: 'mask'" in warning.message
+
+
+def test_an_input_by_position_and_by_name_is_refused(by_name: Path) -> None:
+    """The first of those without a name is x, the second input_ids."""
+    with pytest.raises(api.CapsauditError, match="--input: input_ids is given by its name and by its position"):
+        api.audit_target(f"{by_name}/net.py:Net", inputs=["3", "16:int64", "input_ids=16:int64"])
+
+
+def test_a_file_of_claims_has_inputs_by_name_and_is_written_with_them(by_name: Path) -> None:
+    path = by_name / "net.claims.toml"
+    api.audit_target(f"{by_name}/net.py:Net", inputs=["3", *NAMED], write_claims=path)
+    assert 'input = [\n    "3",\n]' in path.read_text()
+    assert '[inputs]\ninput_ids = "16:int64"\nmask = "16"\n' in path.read_text()
+    result = api.audit_target(str(path))
+    assert (result.warnings, result.verdict) == ((), "agrees")

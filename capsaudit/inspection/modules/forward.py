@@ -7,7 +7,7 @@ import inspect
 import itertools
 import random
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.foreign_errors import location, one_line
-from capsaudit.inspection.modules.walk import registered, walk
+from capsaudit.inspection.modules.walk import NamedTensor, registered, walk
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _VARIABLE = inspect.Parameter.VAR_POSITIONAL
@@ -155,12 +155,12 @@ def _copied(module: nn.Module) -> nn.Module:
         raise CapsauditError(f"the model cannot be copied: {type(error).__name__}: {error}") from error
 
 
-def expect_materialised(module: nn.Module) -> None:
+def expect_materialised(tensors: Iterable[NamedTensor]) -> None:
     """Check that every registered tensor has a shape. A lazy tensor has no count.
 
     Raises:
         CapsauditError: a parameter or buffer is lazy.
     """
-    for named in registered(module):
+    for named in tensors:
         if is_lazy(named.tensor):
             raise CapsauditError(f"{named.path} has no shape until a forward pass creates it; pass an input (--input)")

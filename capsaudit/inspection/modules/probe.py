@@ -22,7 +22,7 @@ from capsaudit.inspection.modules.contents import (
 from capsaudit.inspection.modules.forward import expect_materialised, run_forward
 from capsaudit.inspection.modules.snapshot import restored
 from capsaudit.inspection.modules.trace import GradientGraph, UsedTensors, gradient_graph, release
-from capsaudit.inspection.modules.walk import NamedTensor, parameters, walk
+from capsaudit.inspection.modules.walk import NamedTensor, parameters, registered, walk
 from capsaudit.inventory import Finding, FindingKind
 
 
@@ -43,12 +43,16 @@ class Trace(NamedTuple):
         used: Identities of the tensors passed to torch functions.
         returned: The number of tensors it returned.
         changed: Paths of registered tensors that it changed.
+        made: Parameters that it registered, with their numbers of values.
+        lost: Paths of tensors that it changed unseen, so that they cannot be restored.
     """
 
     graph: GradientGraph
     used: set[int]
     returned: int
     changed: list[str]
+    made: Mapping[str, int]
+    lost: list[str]
 
 
 def probe(
@@ -59,7 +63,7 @@ def probe(
     Raises:
         CapsauditError: the module is lazy, or its forward raised an error.
     """
-    expect_materialised(module)
+    expect_materialised(registered(module))
     call = Call(module, held_objects(module), inputs, kwargs or {})
     trace = _trace(call)
     release(trace.graph)
@@ -67,7 +71,8 @@ def probe(
         *_hidden(call.held, trace),
         *_nameless(call, trace),
         *_registered(module, trace),
-        *(_changed(path) for path in trace.changed),
+        *(_made(path, count) for path, count in trace.made.items()),
+        *(_changed(path, trace.lost) for path in dict.fromkeys((*trace.changed, *trace.lost))),
         *_limits(trace),
     )
 
@@ -77,7 +82,10 @@ def _trace(call: Call) -> Trace:
     with restored(call.module, call.held) as snapshot:
         with UsedTensors() as used:
             outputs = run_forward(call.module, call.inputs, call.kwargs)
-        return Trace(gradient_graph(outputs), used.ids, len(tensors_within(outputs)), snapshot.tensors.changed())
+        tensors = snapshot.tensors
+        graph = gradient_graph(outputs)
+        count = len(tensors_within(outputs))
+        return Trace(graph, used.ids, count, tensors.changed(), tensors.made(), tensors.lost())
 
 
 def _hidden(held: Sequence[HeldObject], trace: Trace) -> Iterator[Finding]:
@@ -180,8 +188,17 @@ def _finding(kind: FindingKind, named: NamedTensor, what: str) -> Finding:
     return Finding(kind=kind, path=named.path, message=f"{named.path} {what}", count=named.tensor.numel())
 
 
-def _changed(path: str) -> Finding:
-    return Finding(kind="state changed", path=path, message=f"{path} changes during a forward pass in eval mode")
+def _made(path: str, count: int) -> Finding:
+    values = f"{count:,} value{'s' * (count != 1)}"
+    message = f"{path} is made in forward, {values}, which are not counted; make it in __init__, or run forward once before the audit"
+    return Finding(kind="uncounted", path=path, message=message, count=count)
+
+
+def _changed(path: str, lost: Sequence[str]) -> Finding:
+    message = f"{path} changes during a forward pass in eval mode"
+    if path in lost:
+        message += "; it was not restored: another thread or native code wrote it"
+    return Finding(kind="state changed", path=path, message=message)
 
 
 def _limits(trace: Trace) -> Iterator[Finding]:

@@ -1,14 +1,15 @@
 """A snapshot of a model's state, restored after a forward pass: values, attributes, containers, hooks, training modes, gradients.
 
-Values are copied bit by bit and by storage, so views, expanded and quantised tensors need no special case, and NaN equals NaN.
+Values are copied bit by bit and by storage, so views, expanded and quantised tensors need no special case, and NaN equals NaN. A large
+storage is copied only when something is about to write it: to copy all of a model takes several times as long as a forward pass.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, UntypedStorage, nn
@@ -17,12 +18,19 @@ from capsaudit.inspection.memory import dense_parts
 from capsaudit.inspection.modules.contents import HeldObject, held_objects, is_searched
 from capsaudit.inspection.modules.forward import restored_random_state
 from capsaudit.inspection.modules.walk import registered
+from capsaudit.inspection.modules.writes import announced_writes
 
 Container = dict[Any, Any] | list[Any] | set[Any] | deque[Any]
 _CONTAINERS = (dict, list, set, deque)
 
-StorageKey = tuple[int, int]
-"""The address and the size in bytes of a storage."""
+SMALL = 65_536
+"""Storages of at most so many bytes are copied at once."""
+
+SAMPLE = 1024
+"""How many evenly spaced places of a storage that is not copied are compared."""
+
+StorageKey = int
+"""The identity of a storage: the same one may move to other memory."""
 
 
 @contextmanager
@@ -35,7 +43,8 @@ def restored(root: nn.Module, held: Sequence[HeldObject] | None = None) -> Itera
     with restored_random_state(), torch.inference_mode(False), torch.enable_grad():
         try:
             _set_training([(module, False) for module, _ in snapshot.modes])
-            yield snapshot
+            with announced_writes(snapshot.tensors.keep):
+                yield snapshot
         finally:
             snapshot.restore()
 
@@ -68,29 +77,56 @@ class AllTensorsSnapshot:
 
     def __init__(self, root: nn.Module, held: Sequence[HeldObject]) -> None:
         self.root = root
-        tensors = [one.value for one in held if isinstance(one.value, Tensor)]
+        self.held = [one for one in held if isinstance(one.value, Tensor)]
+        tensors = [cast(Tensor, one.value) for one in self.held]
         self.tensors = {id(tensor): _tensor_snapshot(tensor) for tensor in tensors}
         gradients = [one.gradient for one in self.tensors.values() if one.gradient is not None]
         self.storages = _storage_snapshots([*tensors, *gradients])
         self.by_path = {named.path: named.tensor for named in registered(root)}
-        self.written: set[StorageKey] | None = None
+        self.written: dict[StorageKey, StorageSnapshot] | None = None
+
+    def keep(self, tensor: Tensor) -> None:
+        """Copy the memory of a tensor that is about to be written, if it is the model's. After the last write, only this class looks at it."""
+        for part in dense_parts(tensor) if self.written is None else ():
+            with suppress(
+                RuntimeError, NotImplementedError
+            ):  # opaque tensors have no storage, and are none of the model's
+                if snapshot := self.storages.get(_key(part.untyped_storage())):
+                    snapshot.keep()
 
     def restore(self) -> None:
         """Tensors come first: a tensor that replaced `data` must not be filled with the old values."""
         for tensor in self.tensors.values():
             tensor.restore()
-        for key in self._written():
-            self.storages[key].restore()
+        for storage in self._written().values():
+            storage.restore()
 
     def changed(self) -> list[str]:
-        """Paths of registered tensors that have other values than before, are gone, or are new. Call it after the last write."""
+        """Paths of registered tensors that have other values than before, are gone, or are new buffers. Call it after the last write."""
         now = {named.path: named.tensor for named in registered(self.root)}
-        return [path for path in {**self.by_path, **now} if not self._is_same(path, now.get(path))]
+        paths = [path for path in {**self.by_path, **now} if not self._is_same(path, now.get(path))]
+        return [path for path in paths if path in self.by_path or not isinstance(now[path], nn.Parameter)]
 
-    def _written(self) -> set[StorageKey]:
+    def made(self) -> dict[str, int]:
+        """Parameters that were registered since, with their numbers of values."""
+        new = [named for named in registered(self.root) if named.path not in self.by_path]
+        return {named.path: named.tensor.numel() for named in new if isinstance(named.tensor, nn.Parameter)}
+
+    def lost(self) -> list[str]:
+        """Paths of tensors that were written unseen, without a copy: they cannot be restored. Call it after the last write."""
+        return [one.path for one in self.held if _is_lost(self._writes_to(self.tensors[id(one.value)].alias))]
+
+    def _writes_to(self, before: Tensor) -> list[StorageSnapshot]:
+        """The storages of a tensor that were written."""
+        written = self._written()
+        keys = (_key(part.untyped_storage()) for part in dense_parts(before))
+        return [written[key] for key in keys if key in written]
+
+    def _written(self) -> dict[StorageKey, StorageSnapshot]:
         """Storages that were written. They are compared once, which takes as long as copying them."""
         if self.written is None:
-            self.written = {key for key, storage in self.storages.items() if storage.is_written()}
+            self.written = {}
+            self.written = {key: storage for key, storage in self.storages.items() if storage.is_written()}
         return self.written
 
     def _is_same(self, path: str, now: Tensor | None) -> bool:
@@ -98,8 +134,10 @@ class AllTensorsSnapshot:
         if before is None or now is None:
             return False
         alias = self.tensors[id(before)].alias
-        written = self._written().intersection(_key(part.untyped_storage()) for part in dense_parts(alias))
-        return (not written and _is_same_view(now, alias)) or self._has_values(now, alias)
+        written = self._writes_to(alias)
+        if not written and _is_same_view(now, alias):
+            return True
+        return not _is_lost(written) and self._has_values(now, alias)
 
     def _has_values(self, now: Tensor, before: Tensor) -> bool:
         """Whether a tensor has the values that another had when the snapshot was taken."""
@@ -111,10 +149,15 @@ class AllTensorsSnapshot:
     def _copy_of(self, part: Tensor) -> Tensor:
         """The same view of the copied storage."""
         snapshot = self.storages.get(_key(part.untyped_storage()))
-        if snapshot is None:
+        if snapshot is None or snapshot.copy is None:  # it was not written
             return part
         view = torch.empty(0, dtype=part.dtype, device=part.device)
         return view.set_(snapshot.copy.untyped_storage(), part.storage_offset(), part.shape, part.stride())
+
+
+def _is_lost(written: Iterable[StorageSnapshot]) -> bool:
+    """Whether there is no copy of what was before."""
+    return any(storage.copy is None for storage in written)
 
 
 class TensorSnapshot(NamedTuple):
@@ -154,37 +197,70 @@ def _has_same_bits(one: Tensor, other: Tensor) -> bool:
     return one.is_meta or torch.equal(*(part.detach().reshape(-1).view(torch.uint8) for part in (one, other)))
 
 
-class StorageSnapshot(NamedTuple):
-    """The bytes of a storage, and a copy of them."""
+class StorageSnapshot:
+    """The bytes of a storage: its tensors' version counters and some of its values, and a copy once it may be written.
 
-    memory: Tensor
-    copy: Tensor
+    `memory`: the bytes as 64-bit integers where the size allows, since comparing them is several times as fast.
+    """
+
+    def __init__(self, storage: UntypedStorage, tensors: Sequence[Tensor]) -> None:
+        dtype = torch.uint8 if storage.nbytes() % 8 else torch.int64
+        self.storage = storage
+        self.memory = torch.empty(0, dtype=dtype, device=storage.device).set_(storage)
+        self.tensors = tensors
+        self.copy = self.memory.clone() if _may_be_written_unseen(storage, tensors) else None
+        self.bytes = storage.nbytes()
+        self.versions = self._versions() if self.copy is None else []
+        self.sample = self._sample() if self.copy is None else self.memory[:0]
+
+    def keep(self) -> None:
+        """Copy the bytes, which are about to be written."""
+        if self.copy is None and not self.is_written():
+            self.copy = self.memory.clone()
 
     def is_written(self) -> bool:
-        """Whether the bytes changed."""
-        return not torch.equal(self.memory, self.copy)
+        """Whether the bytes changed. Without a copy, some of them are compared, and the version counters of the tensors."""
+        if self.storage.nbytes() != self.bytes:
+            return True
+        if self.copy is not None:
+            return not torch.equal(self.memory, self.copy)
+        return self._versions() != self.versions or not torch.equal(self._sample(), self.sample)
 
     def restore(self) -> None:
         """Write the copy back. Only for storages that changed: the others may be files mapped into memory."""
-        self.memory.copy_(self.copy)
+        if self.copy is not None:
+            if self.storage.nbytes() != self.bytes:
+                self.storage.resize_(self.bytes)
+            self.memory.copy_(self.copy)
+
+    def _versions(self) -> list[int]:
+        """Operators count their writes, also in threads that are not watched."""
+        return [tensor._version for tensor in self.tensors]
+
+    def _sample(self) -> Tensor:
+        return self.memory[:: max(1, len(self.memory) // SAMPLE)].clone()
+
+
+def _may_be_written_unseen(storage: UntypedStorage, tensors: Sequence[Tensor]) -> bool:
+    """Whether it is copied at once: a small one, memory that others than torch have too, or tensors without a version counter.
+
+    NumPy's memory and mapped files cannot be resized, and neither can what NumPy has a view of.
+    """
+    return storage.nbytes() <= SMALL or not storage.resizable() or any(tensor.is_inference() for tensor in tensors)
 
 
 def _storage_snapshots(tensors: Iterable[Tensor]) -> dict[StorageKey, StorageSnapshot]:
     """Each storage once. Storages on device meta have no values."""
-    storages = [part.untyped_storage() for tensor in tensors for part in dense_parts(tensor)]
-    distinct = {_key(storage): storage for storage in storages if storage.data_ptr()}
-    return {key: _storage_snapshot(storage) for key, storage in distinct.items()}
+    found: dict[StorageKey, tuple[UntypedStorage, list[Tensor]]] = {}
+    for part in (part for tensor in tensors for part in dense_parts(tensor)):
+        storage = part.untyped_storage()
+        if storage.data_ptr():
+            found.setdefault(_key(storage), (storage, []))[1].append(part)
+    return {key: StorageSnapshot(*each) for key, each in found.items()}
 
 
 def _key(storage: UntypedStorage) -> StorageKey:
-    return storage.data_ptr(), storage.nbytes()
-
-
-def _storage_snapshot(storage: UntypedStorage) -> StorageSnapshot:
-    """As 64-bit integers where the size allows: comparing them is several times as fast as comparing bytes."""
-    dtype = torch.uint8 if storage.nbytes() % 8 else torch.int64
-    memory = torch.empty(0, dtype=dtype, device=storage.device).set_(storage)
-    return StorageSnapshot(memory, memory.clone())
+    return int(storage._cdata)
 
 
 class ContainerSnapshot(NamedTuple):

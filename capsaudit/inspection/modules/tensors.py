@@ -6,9 +6,11 @@ Policies differ for packed quantised weights, parametrised and pruned weights, z
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple, cast
 
 import torch
+from msgspec.structs import replace
 from torch import Tensor, nn
 from torch.jit import ScriptModule
 from torch.nn.utils.parametrize import ParametrizationList, type_before_parametrizations
@@ -41,29 +43,35 @@ class Entry(NamedTuple):
     note: str | None = None
 
 
-def inventory(module: nn.Module) -> tuple[InventoryTensor, ...]:
+def inventory(module: nn.Module, *, nonzero: bool = False) -> tuple[InventoryTensor, ...]:
     """Every tensor, module by module in the order of registration: parameters, packed weights, buffers.
 
-    A tensor counts under its first name. A tensor that is both a parameter and a buffer counts as a parameter.
+    A tensor counts under its first name. A tensor that is both a parameter and a buffer counts as a parameter. With `nonzero` the values of
+    parameters that are not zero are counted too, which reads all of them. Those of a pruned model are always counted.
 
     Raises:
         CapsauditError: a parameter or buffer is lazy.
     """
-    expect_materialised(module)
     entries = [entry for layer, part in walk(module) for entry in _entries(layer, part)]
+    expect_materialised(entry.named for entry in entries)
     first: dict[object, Entry] = {}
     for entry in sorted(entries, key=lambda entry: entry.named.buffer):
         first.setdefault(entry.identity, entry)
     memory = _memory(list(first.values()))
-    return tuple(_row(entry, memory[entry.identity], first[entry.identity].named.path) for entry in entries)
+    rows = [_row(entry, memory[entry.identity], first[entry.identity]) for entry in entries]
+    if nonzero or any(_mask(entry.named) is not None for entry in entries):
+        rows = [_with_nonzero(row, entry.named) for row, entry in zip(rows, entries, strict=True)]
+    return tuple(rows)
 
 
 def _entries(layer: str, module: nn.Module) -> Iterator[Entry]:
     """Packed tensors are unpacked anew by every call, so module and name are their identity."""
-    yield from _parameters(layer, module)
+    if module._parameters:
+        yield from _parameters(layer, module)
     for named in _packed(layer, module):
         yield Entry(named, (id(module), named.name), {"parameters": 0}, "packed")
-    yield from (Entry(named, id(named.tensor)) for named in buffers(layer, module))
+    if module._buffers:
+        yield from (Entry(named, id(named.tensor)) for named in buffers(layer, module))
 
 
 def _parameters(layer: str, module: nn.Module) -> Iterator[Entry]:
@@ -84,40 +92,52 @@ def _memory(entries: Sequence[Entry]) -> dict[object, OwnMemory]:
     return found
 
 
-def _row(entry: Entry, memory: OwnMemory, first: str) -> InventoryTensor:
+def _row(entry: Entry, memory: OwnMemory, first: Entry) -> InventoryTensor:
     named, tensor = entry.named, entry.named.tensor
-    repeated = named.path != first
-    count = 0 if repeated else tensor.numel()
-    counts = {"per name": tensor.numel()} if repeated else _counts(entry, memory)
+    path = named.path
+    repeated = first is not entry and path != first.named.path
+    size = tensor.numel()
+    count = 0 if repeated else size
+    counts = {"per name": size} if repeated else _counts(entry, memory)
     return InventoryTensor(
-        name=named.path,
+        name=path,
         layer=named.layer,
         kind=_kind(named.module),
         shape=tuple(tensor.shape),
         count=count,
         trainable=tensor.requires_grad and not named.buffer,
         buffer=named.buffer,
-        dtype=str(tensor.dtype).removeprefix("torch."),
+        dtype=_name(tensor.dtype),
         bytes=0 if repeated else memory.bytes,
-        same_as=first if repeated else None,
+        same_as=first.named.path if repeated else None,
         counts={policy: value for policy, value in counts.items() if value != count},
         note=entry.note,
     )
+
+
+@cache
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _kind(module: nn.Module) -> str:
     """The class as written in the source. Scripting and parametrisation derive classes of their own."""
     if isinstance(module, ScriptModule):
         return str(module.original_name)
-    return type_before_parametrizations(module).__name__
+    made = type_before_parametrizations(module) if "parametrizations" in module._modules else type(module)
+    return made.__name__
 
 
 def _counts(entry: Entry, memory: OwnMemory) -> dict[str, int]:
-    """The count by each policy, under the first name. Zeros of buffers are not counted: no policy needs them, and it takes time."""
+    """The count by each policy that needs no values, under the first name."""
     tensor = entry.named.tensor
-    counts = {"storage": memory.values, "reals": tensor.numel() * (1 + tensor.is_complex()), **entry.counts}
-    nonzero = None if entry.named.buffer else _nonzero(entry.named)
-    return counts if nonzero is None else {**counts, "nonzero": nonzero}
+    return {"storage": memory.values, "reals": tensor.numel() * (1 + tensor.is_complex()), **entry.counts}
+
+
+def _with_nonzero(row: InventoryTensor, named: NamedTensor) -> InventoryTensor:
+    """No policy needs the zeros of buffers."""
+    found = None if named.buffer or row.same_as else _nonzero(named)
+    return row if found in (None, row.count) else replace(row, counts={**row.counts, "nonzero": found})
 
 
 def _nonzero(named: NamedTensor) -> int | None:
@@ -158,8 +178,13 @@ def _packed(layer: str, module: nn.Module) -> Iterator[NamedTensor]:
 
 def _is_packed(module: nn.Module) -> bool:
     """Whether it is a quantised module without registered parameters. Reference modules have the same methods but register theirs."""
-    home = type(module).__module__.split(".")
-    return home[0] in ("torch", "torchao") and "quantized" in home and not any(True for _ in module._parameters)
+    return _is_quantised(type(module).__module__) and not any(True for _ in module._parameters)
+
+
+@cache
+def _is_quantised(home: str) -> bool:
+    packages = home.split(".")
+    return packages[0] in ("torch", "torchao") and "quantized" in packages
 
 
 def _unpacked(unpack: Callable[[], object], name: str) -> Iterator[tuple[str, Tensor]]:

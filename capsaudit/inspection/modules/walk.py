@@ -42,17 +42,19 @@ def walk(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     A module that contains itself is not entered again: it has infinitely many names.
     """
     names: Counter[int] = Counter()
-    ancestors, pending = [root], [_children("", root)]
+    ancestors, pending = [id(root)], [_children("", root)]
     yield "", root
     while pending:
         path, module = next(pending[-1], (None, root))
+        key = id(module)
         if path is None:
             ancestors.pop()
             pending.pop()
-        elif names[id(module)] < MAX_NAMES and not any(module is ancestor for ancestor in ancestors):
-            names[id(module)] += 1
-            ancestors.append(module)
-            pending.append(_children(path, module))
+        elif names[key] < MAX_NAMES and key not in ancestors:
+            names[key] += 1
+            if module._modules:
+                ancestors.append(key)
+                pending.append(_children(path, module))
             yield path, module
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from capsaudit.arithmetic import Shape
 from capsaudit.errors import CapsauditError
+from capsaudit.inspection.process import Input
 from capsaudit.knobs import parse_setting
 from capsaudit.validation import nearest
 
@@ -50,19 +51,31 @@ def _kwarg_faults(text: str, before: Iterable[str]) -> Iterator[str]:
         yield f"--kwarg {text}: values are TOML, not Python; {_PYTHON_LITERALS[value]}"
 
 
-def parse_inputs(texts: Iterable[str]) -> list[tuple[Shape, str]]:
-    """Parse inputs: the shape of one example, without the batch, and optionally a dtype after a colon. `:int64` is a scalar.
+def parse_inputs(texts: Iterable[str]) -> list[Input]:
+    """Parse inputs: the shape of one example, without the batch, and optionally a dtype after a colon, and a name before an equals sign.
 
-    >>> parse_inputs(["1,28,28", "16:int64", ":int64"])
-    [((1, 28, 28), 'float32'), ((16,), 'int64'), ((), 'int64')]
+    >>> parse_inputs(["1,28,28", "mask=16:int64", ":int64"])  # the last one is a scalar
+    [Input(shape=(1, 28, 28), dtype='float32', name=''), Input(shape=(16,), dtype='int64', name='mask'), Input(shape=(), dtype='int64', name='')]
 
     Raises:
-        CapsauditError: with one line for each invalid shape or dtype.
+        CapsauditError: with one line for each invalid name, shape or dtype.
     """
-    parts = [(text, *text.partition(":")) for text in texts]
-    if faults := [fault for text, sizes, colon, dtype in parts for fault in _input_faults(text, sizes, colon + dtype)]:
+    texts = list(texts)
+    named = [(text, *text.rpartition("=")) for text in texts]
+    parts = [(text, name.strip() if equals else None, *rest.partition(":")) for text, name, equals, rest in named]
+    faults = list(_name_faults([(text, name) for text, name, *_ in parts]))
+    faults += [fault for text, _, sizes, colon, dtype in parts for fault in _input_faults(text, sizes, colon + dtype)]
+    if faults:
         raise CapsauditError(*faults)
-    return [(_shape(sizes), dtype.strip() or FLOAT) for _, sizes, _, dtype in parts]
+    return [Input(_shape(sizes), dtype.strip() or FLOAT, name or "") for _, name, sizes, _, dtype in parts]
+
+
+def _name_faults(inputs: Sequence[tuple[str, str | None]]) -> Iterator[str]:
+    for index, (text, name) in enumerate(inputs):
+        if name is not None and not name.isidentifier():
+            yield f"--input {text}: expected the name of an argument of forward before =, such as input_ids=16:int64"
+        elif name is not None and name in (other for _, other in inputs[:index]):
+            yield f"--input {text}: {name} is given twice"
 
 
 def _input_faults(text: str, sizes: str, dtype: str) -> Iterator[str]:

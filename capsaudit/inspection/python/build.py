@@ -9,12 +9,12 @@ from types import ModuleType
 
 import torch
 from msgspec import Struct
-from torch import Tensor, nn
+from torch import nn
 
-from capsaudit.arithmetic import Shape
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.foreign_errors import translate_errors
-from capsaudit.inspection.modules.forward import Arguments, by_name, probe_inputs
+from capsaudit.inspection.modules.forward import Arguments, by_name, in_order, probe_inputs
+from capsaudit.inspection.process import Input
 from capsaudit.inspection.python.arguments import FLOAT
 from capsaudit.inspection.python.importing import import_target
 from capsaudit.inspection.targets import Target
@@ -55,10 +55,24 @@ def load_attribute(target: Target, *, imported: Callable[[], None] = lambda: Non
     return found
 
 
-def example_inputs(module: nn.Module, inputs: Sequence[tuple[Shape, str]]) -> tuple[Tensor, ...]:
-    """Inputs of these shapes, without the batch, and dtypes; the usual dtype stands for the module's own."""
-    dtypes = [None if name == FLOAT else getattr(torch, name) for _, name in inputs]
-    return probe_inputs(module, [shape for shape, _ in inputs], dtypes=dtypes)
+def example_inputs(module: nn.Module, inputs: Sequence[Input]) -> Arguments:
+    """Inputs of these shapes, without the batch, and dtypes; the usual dtype stands for the module's own.
+
+    Those with a name are keyword arguments, or, where all have one and forward has no such parameters, a dict as its one argument.
+
+    Raises:
+        CapsauditError: one by position and one by keyword are for the same parameter.
+    """
+    dtypes = [None if each.dtype == FLOAT else getattr(torch, each.dtype) for each in inputs]
+    made = probe_inputs(module, [each.shape for each in inputs], dtypes=dtypes)
+    named = {each.name: tensor for each, tensor in zip(inputs, made, strict=True) if each.name}
+    unnamed = [tensor for each, tensor in zip(inputs, made, strict=True) if not each.name]
+    if not unnamed and named:
+        return by_name(module, named)
+    positional, keywords = in_order(module, unnamed)
+    if both := sorted(keywords.keys() & named.keys()):
+        raise CapsauditError(f"--input: {both[0]} is given by its name and by its position")
+    return Arguments(positional, {**keywords, **named})
 
 
 def _attribute(holder: object, name: str, target: Target) -> object:

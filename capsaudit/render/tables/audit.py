@@ -12,10 +12,8 @@ from capsaudit.inventory import Behaviour, BehaviourLoss, BehaviourProperty, Beh
 from capsaudit.render.document import Cell, Column, Document, Grid, Waterfall, figure, number, shape, verdict, word
 from capsaudit.render.reasons import because, listed
 from capsaudit.render.tables.base import BLANK, setting
+from capsaudit.render.tables.layers import Group, folded
 from capsaudit.results import Audit, AuditedLayer, Audits, Step
-
-_MANY = 60
-"""How many layers are shown one by one; those of a larger model are grouped. JSON has all."""
 
 _LONG = ("paper", "the model", "because")
 """Columns of the table of the loss that wrap."""
@@ -28,7 +26,7 @@ _ROUNDING = 1e-6
 
 def audit(result: Audit) -> Document:
     """The layers, what differs, the claims; the tensors where they are asked for."""
-    parts: list[Grid | str] = [_layer_grid(result)]
+    parts: list[Grid | str] = [_layer_grid(result), *_folding(result)]
     if result.explanations:
         parts += ["Differences:", _step_grid(result)]
     parts += list(_not_in_the_variant(result))
@@ -90,8 +88,11 @@ def _layer_grid(result: Audit) -> Grid:
         *([Column(_reference(result.closest), right=True), Column("difference", right=True)] if compared else []),
         Column("tensors", wraps=True),
     )
-    shown = result.layers if len(result.layers) <= _MANY else tuple(_grouped(result.layers))
-    rows = [_layer_row(row, frozen=frozen, buffers=buffers, compared=compared) for row in shown]
+    rows = [
+        _layer_row(row, _of_blocks(group, row) or _names(row), frozen=frozen, buffers=buffers, compared=compared)
+        for group in folded(result.layers, result.depth)
+        for row in [_group(group)]
+    ]
     rows.append(
         (
             word("total", tone="total"),
@@ -109,26 +110,23 @@ def _layer_grid(result: Audit) -> Grid:
     return Grid(name="layers", columns=columns, rows=tuple(rows), rules=(len(rows) - 1,))
 
 
-def _grouped(layers: Sequence[AuditedLayer]) -> Iterator[AuditedLayer]:
-    """Layers of a large model grouped by the beginnings of their paths, as deep as there is room for."""
-    paths = [layer.name.split(".") for layer in layers]
-    depths = range(max(map(len, paths)) - 1, 0, -1)
-    depth = next((d for d in depths if len({tuple(path[:d]) for path in paths}) <= _MANY), 1)
-    groups: dict[str, list[AuditedLayer]] = {}
-    for path, layer in zip(paths, layers, strict=True):
-        groups.setdefault(".".join(path[:depth]), []).append(layer)
-    largest = sorted(groups, key=lambda name: -sum(layer.trainable for layer in groups[name]))[:_MANY]
-    for name, found in groups.items():
-        if name in largest:
-            yield _group(f"{name}.*" if len(found) > 1 else name, found)
-    if rest := [layer for name, found in groups.items() if name not in largest for layer in found]:
-        yield _group(f"{len(rest):,} smaller layers", rest)
+def _folding(result: Audit) -> Iterator[str]:
+    """How layers are opened that have no rows of their own."""
+    rows, layers = len(folded(result.layers, result.depth)), result.layers
+    if rows < len(layers):
+        deepest = max(layer.name.count(".") + 1 for layer in layers)
+        opening = f"--depth {deepest} opens them, " if result.depth is None or result.depth < deepest else ""
+        yield f"{len(layers):,} layers in {rows:,} row{'s' * (rows != 1)}; {opening}--tensors lists the tensors."
 
 
-def _group(name: str, layers: Sequence[AuditedLayer]) -> AuditedLayer:
+def _group(group: Group) -> AuditedLayer:
+    """A group as one layer."""
+    layers = group.layers
+    if len(layers) == 1:
+        return layers[0]
     differences = [layer.difference for layer in layers if layer.difference is not None]
     return AuditedLayer(
-        name=name,
+        name=group.name if len(group.blocks) > 1 or group.is_open else f"{group.name}.*",
         kind="",
         tensors=tuple(tensor for layer in layers for tensor in layer.tensors),
         trainable=sum(layer.trainable for layer in layers),
@@ -139,7 +137,16 @@ def _group(name: str, layers: Sequence[AuditedLayer]) -> AuditedLayer:
     )
 
 
-def _layer_row(row: AuditedLayer, *, frozen: bool, buffers: bool, compared: bool) -> tuple[Cell, ...]:
+def _of_blocks(group: Group, row: AuditedLayer) -> str | None:
+    """What one of several equal blocks has: `32 × 202,383,360, 9 tensors each`."""
+    times = len(group.blocks)
+    if times == 1:
+        return None
+    value, tensors = (row.trainable or row.frozen or row.buffers) // times, len(row.tensors) // times
+    return f"{times:,} × {value:,}, {tensors:,} tensor{'s' * (tensors != 1)} each"
+
+
+def _layer_row(row: AuditedLayer, tensors: str, *, frozen: bool, buffers: bool, compared: bool) -> tuple[Cell, ...]:
     return (
         word(row.name or "(the model itself)"),
         number(row.trainable),
@@ -150,7 +157,7 @@ def _layer_row(row: AuditedLayer, *, frozen: bool, buffers: bool, compared: bool
             if compared
             else []
         ),
-        word(_names(row)),
+        word(tensors),
     )
 
 

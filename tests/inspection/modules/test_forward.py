@@ -22,6 +22,7 @@ from capsaudit.inspection.modules.forward import (
     restored_random_state,
     run_forward,
 )
+from capsaudit.inspection.modules.walk import registered
 from tests.inspection.odd_modules import Model, OddCalls, linear
 
 
@@ -149,6 +150,6 @@ def test_a_model_that_cannot_be_copied_is_reported() -> None:
 
 
 def test_a_lazy_tensor_is_reported_by_its_path() -> None:
-    expect_materialised(nn.Sequential(nn.Flatten(), nn.Linear(2, 4)))
+    expect_materialised(registered(nn.Sequential(nn.Flatten(), nn.Linear(2, 4))))
     with pytest.raises(CapsauditError, match=r"^1\.weight has no shape until .*; pass an input \(--input\)$"):
-        expect_materialised(nn.Sequential(nn.Flatten(), nn.LazyLinear(4)))
+        expect_materialised(registered(nn.Sequential(nn.Flatten(), nn.LazyLinear(4))))

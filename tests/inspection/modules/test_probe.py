@@ -246,6 +246,28 @@ def test_changed_state_is_found_and_restored() -> None:
     assert model.calls == 0
 
 
+def test_parameters_that_forward_makes_are_uncounted() -> None:
+    """A linear layer of 3·4 + 4 values, made when it is first run: no state of the model changes."""
+
+    def forward(model: Any, x: Tensor) -> object:
+        if not hasattr(model, "late"):
+            model.late = nn.Linear(3, 4)
+            model.register_buffer("steps", torch.zeros(1))
+        return model.late(model.ours(x))
+
+    model = Model(forward, ours=linear())
+    findings = probe(model, (torch.ones(2, 3),))
+    assert [(finding.kind, finding.path, finding.count) for finding in findings] == [
+        ("uncounted", "late.weight", 12),
+        ("uncounted", "late.bias", 4),
+        ("state changed", "steps", 0),
+    ]
+    assert findings[0].message == (
+        "late.weight is made in forward, 12 values, which are not counted; make it in __init__, or run forward once before the audit"
+    )
+    assert not hasattr(model, "late")
+
+
 def test_an_error_of_forward_is_reported_and_the_model_is_restored() -> None:
     def forward(model: Any, _: Tensor) -> object:
         model.calls += 1

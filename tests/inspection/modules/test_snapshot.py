@@ -13,15 +13,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from capsaudit.inspection.modules import snapshot
 from capsaudit.inspection.modules.snapshot import restored
 from tests.inspection.odd_modules import Model, PlainObject, linear
 
 
+@pytest.fixture(params=["copied at once", "copied before a write"], autouse=True)
+def copies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test with both kinds of storages: the models here are small, large ones have tests of their own below."""
+    if request.param == "copied before a write":
+        monkeypatch.setattr(snapshot, "SMALL", -1)
+
+
 def changed(model: nn.Module) -> list[str]:
     """Run the model on ones, restore it, and return the paths of the tensors that it changed."""
-    with restored(model) as snapshot:
+    with restored(model) as before:
         model(torch.ones(2, 3))
-        return snapshot.tensors.changed()
+        return before.tensors.changed()
 
 
 def state(model: nn.Module) -> list[tuple[object, ...]]:

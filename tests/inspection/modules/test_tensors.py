@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize, prune
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.load import load
@@ -29,7 +30,7 @@ from tests.inspection.odd_modules import (
 
 
 def inventory_of(module: nn.Module) -> Inventory:
-    return Inventory(target="test", tensors=inventory(module))
+    return Inventory(target="test", tensors=inventory(module, nonzero=True))
 
 
 def quietly(make: Callable[[], nn.Module]) -> nn.Module:
@@ -243,13 +244,49 @@ def test_rows_have_dtypes_and_bytes() -> None:
 def test_zeros_are_counted_for_any_dtype(dtype: torch.dtype) -> None:
     module = nn.Module()
     module.weight = nn.Parameter(torch.tensor([0.0, 1, 1]).to(dtype), requires_grad=False)
-    assert inventory(module)[0].counts == {"nonzero": 2}
+    assert inventory(module, nonzero=True)[0].counts == {"nonzero": 2}
+
+
+class Operators(TorchDispatchMode):
+    """Records the names of the operators that run."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: list[str] = []
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
+        self.names.append(func._schema.name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("nonzero", [False, True])
+def test_values_are_read_only_where_zeros_are_asked_for(nonzero: bool) -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    with Operators() as operators:
+        rows = inventory(model, nonzero=nonzero)
+    assert operators.names.count("aten::count_nonzero") == 4 * nonzero  # two weights, two biases
+    assert bool(operators.names) == nonzero
+    assert any("nonzero" in row.counts for row in rows) == nonzero  # a bias of BatchNorm is zero
+
+
+def test_zeros_of_all_parameters_are_counted_where_any_is_pruned() -> None:
+    """9 of 12 weights are left, the bias has one value that is not 0, and the layer without a mask 4 of 5."""
+    layer = nn.Linear(4, 3)
+    layer.bias.data = torch.tensor([0.0, 0, 2])
+    prune.random_unstructured(layer, "weight", amount=3)
+    plain = with_parameters(weight=torch.tensor([0.0, 1, 1, 1, 1]))
+    rows = {row.name: row.by("nonzero") for row in inventory(nn.Sequential(layer, plain)) if not row.buffer}
+    assert rows == {"0.weight_orig": 9, "0.bias": 1, "1.weight": 4}
 
 
 def test_a_small_double_is_not_zero() -> None:
     """1e-300 would be 0 as a 32-bit number."""
     module = with_parameters(weight=torch.tensor([1e-300, 0, 1], dtype=torch.float64))
-    assert inventory(module)[0].counts == {"nonzero": 2}
+    assert inventory(module, nonzero=True)[0].counts == {"nonzero": 2}
 
 
 def test_a_reference_module_registers_its_weight_and_is_not_unpacked() -> None:
@@ -262,7 +299,7 @@ def test_a_reference_module_registers_its_weight_and_is_not_unpacked() -> None:
 
 
 def test_compressed_sparse_tensors_count_entries_too() -> None:
-    (row,) = inventory(quietly(lambda: with_parameters(weight=torch.eye(4).to_sparse_csr())))
+    (row,) = inventory(quietly(lambda: with_parameters(weight=torch.eye(4).to_sparse_csr())), nonzero=True)
     assert row.count == 16  # 4·4 by shape, 4 entries
     assert row.counts == {"storage": 4, "nonzero": 4}
 

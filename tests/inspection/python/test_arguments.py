@@ -51,12 +51,20 @@ def test_all_faulty_kwargs_are_reported_at_once() -> None:
 def test_inputs_have_a_shape_and_a_dtype() -> None:
     assert parse_inputs([]) == []
     assert parse_inputs([" 3 , 32,32", "16:int64", ":bool", "1: float16 "]) == [
-        ((3, 32, 32), "float32"),
-        ((16,), "int64"),
-        ((), "bool"),
-        ((1,), "float16"),
+        ((3, 32, 32), "float32", ""),
+        ((16,), "int64", ""),
+        ((), "bool", ""),
+        ((1,), "float16", ""),
     ]
-    assert parse_inputs(["9" * 18]) == [((10**18 - 1,), "float32")]
+    assert parse_inputs(["9" * 18]) == [((10**18 - 1,), "float32", "")]
+
+
+def test_inputs_may_have_names() -> None:
+    assert parse_inputs(["input_ids=16:int64", "3", " mask = :bool"]) == [
+        ((16,), "int64", "input_ids"),
+        ((3,), "float32", ""),
+        ((), "bool", "mask"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +81,10 @@ def test_inputs_have_a_shape_and_a_dtype() -> None:
         pytest.param("9" * 19, "expected positive sizes", id="beyond 2^63"),
         pytest.param("9" * 5000, "expected positive sizes", id="more digits than int() accepts"),
         pytest.param("16:int46", "unknown dtype 'int46'; did you mean 'int64'?", id="dtype"),
+        pytest.param("=16", "--input =16: expected the name of an argument of forward before =", id="no name"),
+        pytest.param("a.b=16", "expected the name of an argument of forward before =", id="not an identifier"),
+        pytest.param("a=b=16", "expected the name of an argument of forward before =", id="two equals signs"),
+        pytest.param("a=x", "--input a=x: 'x': expected positive sizes", id="named, no size"),
         pytest.param("16:", "unknown dtype ''; expected one of: bfloat16, bool", id="no dtype"),
     ],
 )
@@ -84,5 +96,6 @@ def test_faulty_inputs_are_refused(text: str, message: str) -> None:
 
 def test_all_faulty_inputs_are_reported_at_once() -> None:
     with pytest.raises(CapsauditError) as caught:
-        parse_inputs(["1,x:int46", "3", "0"])
-    assert len(str(caught.value).splitlines()) == 3  # x, int46 and 0
+        parse_inputs(["1,x:int46", "3", "0", "a=1", "a=2"])
+    assert len(str(caught.value).splitlines()) == 4  # a again, x, int46 and 0
+    assert "--input a=2: a is given twice" in str(caught.value)

@@ -150,12 +150,14 @@ def layer(name: str, trainable: int) -> AuditedLayer:
 
 
 def test_layers_of_a_large_model_are_grouped_by_where_they_are() -> None:
-    """Twelve blocks of ten layers are twelve groups; no value is lost."""
-    layers = tuple(layer(f"block.{block}.{n}", 1) for block in range(12) for n in range(10))
+    """Twelve different blocks of ten layers are twelve groups; no value is lost."""
+    layers = tuple(layer(f"block.{block}.{n}", 10 * block + n) for block in range(12) for n in range(10))
     result = msgspec.structs.replace(samples.unknown_audit(), layers=layers)
     table = audit(result).table("layers")
     assert column(table, "layer") == [*(f"block.{n}.*" for n in range(12)), "total"]
-    assert column(table, "trainable")[:-1] == ["10"] * 12
+    assert column(table, "trainable")[:-1] == [
+        f"{100 * block + 45:,}" for block in range(12)
+    ]  # 10·10·block + 0 + … + 9
 
 
 def test_of_very_many_layers_the_smallest_are_one_row() -> None:
