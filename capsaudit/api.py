@@ -473,6 +473,7 @@ def evaluate(
     target: str | Path,
     *,
     model: str | None = None,
+    part: str | None = None,
     data: str | None = None,
     data_dir: str | Path | None = None,
     device: str = "cpu",
@@ -484,8 +485,9 @@ def evaluate(
 
     Somebody's tensors are brought into capsaudit's module of the recognised network; how they are read is decided on training images, and
     the figure is of the variant, not of their code. `model` names that code, `path/file.py:Name`: it is run in a process of its own, and what
-    it computes is compared with the variant. `data` is `mnist` or `digits`, `data_dir` a folder with the IDX files; by default a
-    run is evaluated on what it was trained with, a file on MNIST. `watch` is called with what is evaluated, the images done and their total.
+    it computes is compared with the variant. `part` is the network to read of a checkpoint that has several. `data` is `mnist` or `digits`,
+    `data_dir` a folder with the IDX files; by default a run is evaluated on what it was trained with, a file on MNIST. `watch` is called with
+    what is evaluated, the images done and their total.
 
     Raises:
         CapsauditError: there is no such run or file, it is damaged or not recognised, the images cannot be had or do not fit it, or the
@@ -496,7 +498,7 @@ def evaluate(
 
     prepare(device, threads=threads)
     images = Images(data, Path(data_dir) if data_dir else None, fetching)
-    return evaluate(Path(target), images, model=model, device=device, watch=watch or (lambda *_: None))
+    return evaluate(Path(target), images, model=model, part=part, device=device, watch=watch or (lambda *_: None))
 
 
 def load(path: str | Path, *, device: str = "cpu") -> Network:

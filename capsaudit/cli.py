@@ -91,6 +91,14 @@ SomeVariants = Annotated[
 DataDirectory = Annotated[
     Path | None, typer.Option(metavar="DIR", help="A directory with the IDX files of MNIST, gzipped or not.")
 ]
+Part = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Which network to read of a file or folder that has several, such as model_ema; or the beginning of the names "
+        "of its tensors.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps …")]
 Threads = Annotated[
     int | None, typer.Option(min=1, max=1024, help="Number of CPU threads. Chosen by torch by default.")
@@ -317,14 +325,7 @@ def audit(
             help="A loss, path.py:function or a method of the model, to compare with the paper's margin and reconstruction losses.",
         ),
     ] = None,
-    part: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Which network to count of a file or folder that has several, such as model_ema; or the beginning of the names "
-            "of its tensors.",
-        ),
-    ] = None,
+    part: Part = None,
     tensors: Annotated[
         bool,
         typer.Option("--tensors", help="List the tensors too. JSON always has them; CSV has the claims otherwise."),
@@ -659,6 +660,7 @@ def evaluate(
             "compared with the variant.",
         ),
     ] = None,
+    part: Part = None,
     data: Annotated[
         Literal["digits", "mnist"] | None,
         typer.Option(
@@ -682,6 +684,7 @@ def evaluate(
         result = api.evaluate(
             target,
             model=model,
+            part=part,
             data=data,
             data_dir=data_dir,
             device=device,

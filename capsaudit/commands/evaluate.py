@@ -83,32 +83,35 @@ def evaluate(
     images: Images,
     *,
     model: str | None = None,
+    part: str | None = None,
     device: str = "cpu",
     watch: Watcher = lambda *_: None,
 ) -> Evaluation:
-    """The test error of the weights of a run, or of a file. `model`: the code that somebody's weights belong to, as a target.
+    """The test error of the weights of a run, or of a file. `model`: the code that somebody's weights belong to, as a target. `part`: which
+    network of a file that has several.
 
     Raises:
-        CapsauditError: there is no such file or run, it is damaged, it is no network that is known, or the images do not fit it; or the
+        CapsauditError: there is no such file, run or part, it is damaged, it is no network that is known, or the images do not fit it; or the
             model cannot be loaded, has other parameters, or belongs to weights of capsaudit.
     """
     if target.is_dir():
-        _expect_no_model(target, model)
+        _expect_foreign(target, model, part)
         return _run(target, images, device, watch)
     if target.suffix.lower() not in _FILES or parse_target(str(target)).kind.startswith("python"):
         raise CapsauditError(f"{target}: expected the folder of a run, or a file of weights: {', '.join(_FILES)}")
-    inventory = load(str(target))
     if _is_own(target):
-        _expect_no_model(target, model)
-        return _own_file(target, inventory, images, device, watch)
-    return _foreign_file(target, inventory, model, images, device, watch)
+        _expect_foreign(target, model, part)
+        return _own_file(target, load(str(target)), images, device, watch)
+    inventory = load(str(target), part=part)
+    return _foreign_file(target, inventory, model, part, images, device, watch)
 
 
-def _expect_no_model(target: Path, model: str | None) -> None:
+def _expect_foreign(target: Path, model: str | None, part: str | None) -> None:
+    own = f"{target}: has weights that capsaudit has trained, in its own module"
     if model is not None:
-        raise CapsauditError(
-            f"{target}: has weights that capsaudit has trained, in its own module; --model is the code that somebody else's weights belong to"
-        )
+        raise CapsauditError(f"{own}; --model is the code that somebody else's weights belong to")
+    if part is not None:
+        raise CapsauditError(f"{own}; --part is for somebody else's files with several networks")
 
 
 def _run(folder: Path, images: Images, device: str, watch: Watcher) -> Evaluation:
@@ -194,7 +197,13 @@ def _own_file(path: Path, inventory: Inventory, images: Images, device: str, wat
 
 
 def _foreign_file(
-    path: Path, inventory: Inventory, code: str | None, images: Images, device: str, watch: Watcher
+    path: Path,
+    inventory: Inventory,
+    code: str | None,
+    part: str | None,
+    images: Images,
+    device: str,
+    watch: Watcher,
 ) -> Evaluation:
     audited, found = audit(inventory, load_all())
     match = _recognised(path, inventory, found)
@@ -202,7 +211,7 @@ def _foreign_file(
     network, variant = match.network, match.variant
     test, dataset = _test_images(path, network.spec, variant, images)
     names = [tensor.name for tensors in network.layers.values() for tensor in tensors if tensor.shape]
-    ways = _ways(path, network, read_values(path, names))
+    ways = _ways(path, network, read_values(path, names, part))
     _expect_shapes(path, network.spec, ways)
     model = build(network.spec, device=device)
     few = _batches(network.spec, Split(*(part[:READING_IMAGES] for part in dataset.train)), dataset, variant)

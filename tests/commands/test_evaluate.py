@@ -93,6 +93,26 @@ def test_other_layouts_of_the_same_weights_give_the_same_error(
     assert found.reading_images == 1000
 
 
+def test_one_of_several_networks_in_a_checkpoint(run: Path, own: foreign.State, tmp_path: Path) -> None:
+    """The average has the trained weights; the network beside it has weights of zero, so that all its capsules have length 0."""
+    path = tmp_path / "theirs.pt"
+    state = foreign.one_convolution(own)
+    zero = {name: torch.zeros_like(tensor) for name, tensor in state.items()}
+    torch.save({"model": zero, "model_ema": state, "critic": {"w": torch.ones(3)}}, path)
+    with pytest.raises(api.CapsauditError) as caught:
+        api.evaluate(path, data="digits")
+    assert "choose one with --part" in str(caught.value)
+    trained = api.evaluate(path, part="model_ema", data="digits").test_error.last
+    assert trained == api.evaluate(run).test_error.last
+    assert api.evaluate(path, part="model", data="digits").test_error.last > 0.8
+
+
+def test_part_is_for_somebody_elses_files(run: Path) -> None:
+    for target in (run, run / "last.safetensors"):
+        with pytest.raises(api.CapsauditError, match=r"has weights that capsaudit has trained, .*; --part is for"):
+            api.evaluate(target, part="model", data="digits")
+
+
 def test_the_figure_is_that_of_the_program_with_these_weights(own: foreign.State, tmp_path: Path) -> None:
     """A forward pass that shares nothing with capsaudit finds the same digits."""
     state = foreign.convolution_a_dimension(own)
@@ -211,7 +231,7 @@ def test_code_that_the_weights_do_not_belong_to(efficient_run: Path, efficient: 
     with pytest.raises(CapsauditError, match=r"Wider: has parameters of other shapes than .*theirs\.safetensors"):
         api.evaluate(theirs, data="digits", model=f"{code}:Wider")
     for own in (efficient_run, efficient_run / "last.safetensors"):
-        with pytest.raises(CapsauditError, match="has weights that capsaudit has trained, in its own module"):
+        with pytest.raises(CapsauditError, match=r"has weights that capsaudit has trained, in its own module"):
             api.evaluate(own, data="digits", model=f"{code}:Net")
 
 

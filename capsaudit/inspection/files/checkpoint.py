@@ -94,13 +94,15 @@ def _tensors(state: StateDict) -> dict[str, torch.Tensor]:
     return {str(name): value for name, value in state.items() if isinstance(value, torch.Tensor)}
 
 
-def checkpoint_values(path: Path) -> dict[str, torch.Tensor]:
-    """The same tensors with their values. That the file has as many bytes as they need is checked before.
+def checkpoint_values(path: Path, part: str | None = None) -> dict[str, torch.Tensor]:
+    """The tensors of a state dict with their values. That the file has as many bytes as they need is checked before.
 
     Raises:
-        CapsauditError: as `read_checkpoint`, or the values cannot be read.
+        CapsauditError: as `read_checkpoint`, there is no such part, or the values cannot be read.
     """
-    names = [row.name for row in checkpoint_contents(path).tensors]
+    parts = read(path)
+    choose(parts, part, path)
+    chosen = part if part in parts else next(iter(parts))
     try:
         with open_file(path) as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -109,7 +111,7 @@ def checkpoint_values(path: Path) -> dict[str, torch.Tensor]:
         raise
     except Exception as error:
         raise CapsauditError(f"{path}: {_loading_problem(error)}") from error
-    return _tensors(next(state for state in _state_dicts(loaded, path).values() if [*_tensors(state)] == names))
+    return _tensors(next(state for keys, state in _state_dicts(loaded, path).items() if ".".join(keys) == chosen))
 
 
 def _pickled(path: Path) -> Pickled:

@@ -16,14 +16,14 @@ from capsaudit.inspection.files.safetensors import read_header
 from capsaudit.inspection.foreign_errors import one_line
 
 
-def read_values(path: Path, names: Sequence[str]) -> dict[str, Tensor]:
-    """These tensors of a safetensors file or a checkpoint, in float32.
+def read_values(path: Path, names: Sequence[str], part: str | None = None) -> dict[str, Tensor]:
+    """These tensors of a safetensors file or a checkpoint, in float32. `part`: which network of a checkpoint that has several.
 
     Raises:
         CapsauditError: the file cannot be read, or a tensor is no dense one of finite floating-point numbers.
     """
     is_checkpoint = kind_of(path).name == "checkpoint"
-    found = checkpoint_values(path) if is_checkpoint else dict(_safetensors(path, names))
+    found = checkpoint_values(path, part) if is_checkpoint else dict(_safetensors(path, names))
     return {name: _finite(found[name], name, path) for name in names}
 
 
