@@ -133,7 +133,7 @@ def _configuration_notes(folder: Path) -> Iterator[str]:
     """What the configuration says that the weights are of."""
     config, adapter = _configuration(folder, "config.json"), _configuration(folder, "adapter_config.json")
     if config:
-        yield f"config.json: {_of(config, 'architectures')}, model_type {_of(config, 'model_type')}"
+        yield f"config.json: architectures {_of(config, 'architectures')}, model_type {_of(config, 'model_type')}"
     if adapter:
         of = f"{_of(adapter, 'peft_type')}, r {_of(adapter, 'r')}, of {_of(adapter, 'base_model_name_or_path')}"
         yield f"adapter_config.json: an adapter ({of}), counted without the model that it adapts"

@@ -120,7 +120,7 @@ def test_a_large_folder_is_refused(tmp_path: Path, save: Save, monkeypatch: pyte
 def test_the_configuration_is_named(tmp_path: Path, save: Save) -> None:
     save(**{"model.safetensors": 3})
     (tmp_path / "config.json").write_text('{"architectures": ["LlamaForCausalLM"], "model_type": "llama"}')
-    assert contents(tmp_path).notes[0] == 'config.json: ["LlamaForCausalLM"], model_type "llama"'
+    assert contents(tmp_path).notes[0] == 'config.json: architectures ["LlamaForCausalLM"], model_type "llama"'
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"a":', "[" * 100_000])
