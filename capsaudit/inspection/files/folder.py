@@ -102,11 +102,18 @@ def _read_network(folder: Path, whole: str, files: Sequence[str]) -> Contents:
         return _only(read_index(folder / index), folder / index)
     if len(files) == 1 and shard_of(files[0]) is None:
         return with_notes(read_shard(folder / files[0]), f"counted is {files[0]}")
-    total = max(shard.total for shard in map(shard_of, files) if shard)
-    if len(files) != total:
-        raise CapsauditError(f"{folder}: has {len(files):,} of {total:,} shards of {whole}")
+    shards = [shard for shard in map(shard_of, files) if shard]
+    total = max(shard.total for shard in shards)
+    if missing := sorted({*range(1, total + 1)} - {shard.number for shard in shards}):
+        raise CapsauditError(
+            f"{folder}: has {len(files):,} of {total:,} shards of {whole}; missing: {_numbers(missing)}; to count one alone, name its file"
+        )
     found = joined(folder, ((name, read_shard(folder / name)) for name in files))
     return with_notes(found, f"{total:,} shards of {whole}, which have no index")
+
+
+def _numbers(missing: Sequence[int]) -> str:
+    return ", ".join(map(str, missing[:_MAX_SHOWN])) + ", …" * (len(missing) > _MAX_SHOWN)
 
 
 def _only(parts: Parts, path: Path) -> Contents:

@@ -78,7 +78,7 @@ def test_shards_may_have_no_index(tmp_path: Path, save: Save) -> None:
     found = contents(tmp_path)
     assert (count(tmp_path), found.notes[0]) == (6, "3 shards of model.safetensors, which have no index")  # 1 + 2 + 3
     (tmp_path / "model-00002-of-00003.safetensors").unlink()
-    with pytest.raises(CapsauditError, match=r"has 2 of 3 shards of model\.safetensors"):
+    with pytest.raises(CapsauditError, match=r"has 2 of 3 shards of model\.safetensors; missing: 2; to count"):
         contents(tmp_path)
 
 
