@@ -287,18 +287,23 @@ def audit_targets(
     return audit_targets([*map(str, targets)] or project_targets(), Options(timeout=timeout), watch=watch)
 
 
-def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, policy: str = "stored") -> None:
+def assert_counts(
+    model: nn.Module | str, stated: Mapping[str, str | int | Mapping[str, object]], *, policy: str = "stored"
+) -> None:
     """Assert figures of a module (or target), as printed: `{"total": "8.2M", "conv1": 20992, "decoder.*": "1.4M"}`.
+
+    In place of a figure may stand a table with the keys of a claim in a file: `{"total": {"stated": "85.1M", "except": ["embeddings"]}}`.
 
     Raises:
         AssertionError: a figure that does not agree, with the table of layers.
-        CapsauditError: nothing is stated, or a figure cannot be read.
+        CapsauditError: nothing is stated, a figure cannot be read, or a name matches nothing.
     """
     from capsaudit.commands.model_claims import judge_counts
     from capsaudit.inspection.load import inventory_of
     from capsaudit.render.failed_claims import failed_claims
 
-    inventory = inventory_of(model, nonzero=policy == NONZERO)
+    policies = [each.get("policy") for each in stated.values() if isinstance(each, Mapping)]
+    inventory = inventory_of(model, nonzero=NONZERO in (policy, *policies))
     if message := failed_claims(judge_counts(inventory, stated, policy), inventory, policy):
         raise AssertionError(message)
 

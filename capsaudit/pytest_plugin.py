@@ -4,6 +4,8 @@
     def test_my_network(model):  # a fixture that gives the module
         ...
 
+In place of a figure may stand the keys of a claim in a file: `total={"stated": "85.1M", "except": ["embeddings"]}`.
+
 Nothing of capsaudit is imported before a marker or a file asks for it.
 """
 
@@ -166,8 +168,8 @@ def _expect_known_arguments(marker: pytest.Mark) -> None:
 
 def _judge_marker(
     item: pytest.Item,
-    total: str | int | None = None,
-    layers: dict[str, str | int] | None = None,
+    total: str | int | dict[str, Any] | None = None,
+    layers: dict[str, str | int | dict[str, Any]] | None = None,
     policy: str = "stored",
     same_function: str | None = None,
     inputs: str | Sequence[str] | None = None,

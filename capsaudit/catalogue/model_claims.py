@@ -5,12 +5,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from capsaudit.catalogue.toml_files import read_table
 from capsaudit.catalogue.variant import Digits, RoundingName
 from capsaudit.errors import CapsauditError, FigureError, FileError
 from capsaudit.inventory import POLICIES, STORED, Counted
 from capsaudit.published import Figure, parse_figure
+from capsaudit.selection import Selection, parse_experts
 from capsaudit.validation import faults_of, nearest
 
 
@@ -18,8 +20,8 @@ class ModelClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A figure for a model, as the file has it. `layer`: a layer's or a tensor's name, or a pattern (`encoder.*`); `layers`: several; the
     whole model without either. `except`: those that are left out.
 
-    `count`: which of its values the figure is about. `policy`: how they are counted, where it is not the file's. `rounding` and `digits`:
-    how the figure is printed.
+    `count`: which of its values the figure is about. `policy`: how they are counted, where it is not the file's. `experts`: how many of the
+    experts of a layer are counted, such as `2 of 8`. `rounding` and `digits`: how the figure is printed.
     """
 
     stated: str
@@ -28,6 +30,7 @@ class ModelClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     excluded: tuple[str, ...] = ()
     count: Counted = "trainable"
     policy: str | None = None
+    experts: str | None = None
     source: str | None = None
     rounding: RoundingName = "half up"
     digits: Digits | None = None
@@ -50,24 +53,18 @@ class ModelClaimsFile(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelClaim(Struct, frozen=True, kw_only=True):
-    """A claim about a model, its figure parsed. Without `layers` it is about the whole model. `file` and `line` say where it is made."""
+    """A claim about a model, its figure parsed: what is counted, and where that is stated."""
 
     figure: Figure
-    layers: tuple[str, ...]
-    excluded: tuple[str, ...] = ()
-    count: Counted
-    policy: str
-    source: str
-    file: str
-    line: int
+    selection: Selection
+    source: str = ""
+    file: str = ""
+    line: int = 0
 
     @property
     def about(self) -> str | None:
-        """The layers in one text; None for the whole model."""
-        if not self.layers and not self.excluded:
-            return None
-        chosen = ", ".join(name or "the model itself" for name in self.layers) or "the model"
-        return f"{chosen} except {', '.join(self.excluded)}" if self.excluded else chosen
+        """What is counted in one text; None for the whole model."""
+        return self.selection.about
 
 
 class ModelClaims(Struct, frozen=True):
@@ -122,38 +119,50 @@ def load_model_claims(path: str | Path) -> ModelClaims:
     return ModelClaims(label=label, path=path, file=file, claims=claims)
 
 
-def claims_from(stated: Mapping[str, str | int], policy: str) -> tuple[ModelClaim, ...]:
+Stated = str | int | Mapping[str, object]
+"""A figure, or the keys of a claim in a file: `{"stated": "85.1M", "except": ["embeddings"]}`."""
+
+
+def claims_from(stated: Mapping[str, Stated], policy: str) -> tuple[ModelClaim, ...]:
     """Claims from figures by layer; `total` is the whole model.
 
     Raises:
-        CapsauditError: nothing is stated, or a figure cannot be read.
+        CapsauditError: nothing is stated, a figure cannot be read, or a key of a claim is wrong.
     """
     if not stated:
         raise CapsauditError('nothing is stated; expected figures such as {"total": "8.2M"}')
-    return tuple(
-        ModelClaim(
-            figure=parse_figure(str(figure)),
-            layers=() if name == "total" else (name,),
-            count="trainable",
-            policy=policy,
-            source="",
-            file="",
-            line=0,
-        )
-        for name, figure in stated.items()
-    )
+    return tuple(_claim_from(name, each, policy) for name, each in stated.items())
+
+
+def _claim_from(name: str, stated: Stated, policy: str) -> ModelClaim:
+    table, found = faults_of(dict(stated) if isinstance(stated, Mapping) else {"stated": str(stated)}, ModelClaimTable)
+    faults = [f"{name}: {fault.path} {fault.message}" for fault in found]
+    faults += [f"{name}{fault}" for fault in _claim_faults(table)] if table else []
+    if table is None or faults:
+        raise CapsauditError(*faults)
+    selection = _selection(table, policy)
+    if name != "total" and not selection.layers:
+        selection = replace(selection, layers=(name,))
+    return ModelClaim(figure=_figure(table), selection=selection, source=table.source or "")
 
 
 def _claim(table: ModelClaimTable, file: ModelClaimsFile, label: str, line: int) -> ModelClaim:
     return ModelClaim(
         figure=_figure(table),
-        layers=table.layers if table.layer is None else (table.layer,),
-        excluded=table.excluded,
-        count=table.count,
-        policy=table.policy or file.policy,
+        selection=_selection(table, file.policy),
         source=table.source or file.source,
         file=label,
         line=line,
+    )
+
+
+def _selection(table: ModelClaimTable, policy: str) -> Selection:
+    return Selection(
+        layers=table.layers if table.layer is None else (table.layer,),
+        excluded=table.excluded,
+        count=table.count,
+        policy=table.policy or policy,
+        experts=table.experts,
     )
 
 
@@ -167,14 +176,22 @@ def _faults(file: ModelClaimsFile) -> Iterator[str]:
     if file.policy not in POLICIES:
         yield f"policy is {file.policy!r}; {nearest(file.policy, POLICIES)}"
     for number, claim in enumerate(file.claims, start=1):
-        if claim.policy is not None and claim.policy not in POLICIES:
-            yield f"claims.{number}.policy is {claim.policy!r}; {nearest(claim.policy, POLICIES)}"
-        if claim.layer is not None and claim.layers:
-            yield f"claims.{number} has layer and layers; expected one of them"
-        try:
-            _figure(claim)
-        except FigureError as error:
-            yield f"claims.{number}.stated: {error}"
+        yield from (f"claims.{number}{fault}" for fault in _claim_faults(claim))
+
+
+def _claim_faults(claim: ModelClaimTable) -> Iterator[str]:
+    if claim.policy is not None and claim.policy not in POLICIES:
+        yield f".policy is {claim.policy!r}; {nearest(claim.policy, POLICIES)}"
+    if claim.layer is not None and claim.layers:
+        yield " has layer and layers; expected one of them"
+    try:
+        _figure(claim)
+    except FigureError as error:
+        yield f".stated: {error}"
+    try:
+        parse_experts(claim.experts or "1 of 1")
+    except CapsauditError as error:
+        yield f".{error}"
 
 
 def _lines(text: str, count: int) -> tuple[int, ...]:

@@ -135,7 +135,7 @@ def audit_module(
 
 def _is_nonzero_asked_for(policy: str | None, files: Sequence[ModelClaims]) -> bool:
     """By the policy of the audit or of a claim: to count zeros, every value has to be read."""
-    return NONZERO in (policy, *(claim.policy for file in files for claim in file.claims))
+    return NONZERO in (policy, *(claim.selection.policy for file in files for claim in file.claims))
 
 
 class Options(Struct, frozen=True, kw_only=True):

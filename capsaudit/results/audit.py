@@ -38,6 +38,7 @@ class AuditedClaim(Struct, frozen=True, kw_only=True, rename={"excluded": "excep
     stated: str
     count: Counted
     policy: str
+    experts: str | None
     found: int
     rounds_to: str
     verdict: Verdict

@@ -11,10 +11,11 @@ from junitparser import JUnitXml
 from sarif_pydantic import Sarif
 
 from capsaudit.catalogue.model_claims import ModelClaim
-from capsaudit.commands.model_claims import judge_claims, judge_counts, select
+from capsaudit.commands.model_claims import judge_claims, judge_counts
 from capsaudit.errors import CapsauditError
 from capsaudit.inventory import Counted, Inventory, InventoryTensor
 from capsaudit.published import parse_figure
+from capsaudit.selection import Selection
 from tests.claims import CLAIMS, EXAMPLES, LINE, MODEL, WRONG
 from tests.processes import invoke, run
 
@@ -220,32 +221,8 @@ INVENTORY = Inventory(
 )
 
 
-@pytest.mark.parametrize(
-    ("pattern", "names"),
-    [
-        pytest.param(None, [t.name for t in INVENTORY.tensors], id="the whole model"),
-        pytest.param("head", ["head.weight", "head.bias"], id="a layer"),
-        pytest.param("head.bias", ["head.bias"], id="a tensor"),
-        pytest.param("*.weight", ["body.weight", "body.norm.weight", "head.weight"], id="a pattern"),
-        pytest.param("body", ["body.weight", "body.norm.weight", "body.norm.running_mean"], id="a layer and those in it"),
-        pytest.param("bod", [], id="not the beginning of a name"),
-    ],
-)  # fmt: skip
-def test_what_a_name_selects(pattern: str | None, names: list[str]) -> None:
-    assert [found.name for found in select(INVENTORY.tensors, pattern, {})] == names
-
-
 def claim(layers: tuple[str, ...] = (), excluded: tuple[str, ...] = (), count: Counted = "trainable") -> ModelClaim:
-    return ModelClaim(
-        figure=parse_figure("1"),
-        layers=layers,
-        excluded=excluded,
-        count=count,
-        policy="stored",
-        source="",
-        file="",
-        line=0,
-    )
+    return ModelClaim(figure=parse_figure("1"), selection=Selection(layers=layers, excluded=excluded, count=count))
 
 
 @pytest.mark.parametrize(
