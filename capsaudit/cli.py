@@ -371,11 +371,12 @@ def audit(
         loss,
         part,
     )
-    if target is None:
+    if target is None or _has_several_models(target):
         if any(options):
-            raise CapsauditError("audit: only --timeout, --format and --output apply without TARGET; name the model")
+            what = "without TARGET; name the model" if target is None else "to a file about several models"
+            raise CapsauditError(f"audit: only --timeout, --format and --output apply {what}")
         with stages() as shown:
-            audits = api.audit_targets(timeout=timeout, watch=shown)
+            audits = api.audit_targets(*([] if target is None else [target]), timeout=timeout, watch=shown)
         _show_audits(audits, written)
         return
     with stages() as shown:
@@ -699,6 +700,12 @@ def _shipped() -> list[str]:
     from capsaudit.catalogue import load_all
 
     return [variant.id for variant in load_all()]
+
+
+def _has_several_models(target: str) -> bool:
+    from capsaudit.catalogue.model_claims import load_models
+
+    return target.endswith(".toml") and len(load_models(target)) > 1
 
 
 def _are_about_models(command: str, names: list[str], witnesses: list[str] | None) -> bool:

@@ -36,20 +36,29 @@ class ModelClaimTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     digits: Digits | None = None
 
 
-class ModelClaimsFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """The file as written. `target`: the model that it is about, for those who run it without naming one; `part`: which network of a file.
+class ModelTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model and the claims about it. `target`: the model, for those who run the file without naming one; `part`: which network of a file.
 
-    `input`: the shapes of its inputs in order; `inputs`: of those that forward takes by keyword.
+    `input`: the shapes of its inputs in order; `inputs`: of those that forward takes by keyword. `source`, `policy`: where they are not the
+    file's.
     """
 
-    source: str
-    claims: tuple[ModelClaimTable, ...]
     target: str | None = None
+    claims: tuple[ModelClaimTable, ...] = ()
     input: tuple[str, ...] = ()
     inputs: dict[str, str] = {}
     kwargs: dict[str, object] = {}
-    policy: str = STORED
     part: str | None = None
+    source: str | None = None
+    policy: str | None = None
+
+
+class ModelClaimsFile(ModelTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The file as written: about one model, whose table it is itself, or about several `models`."""
+
+    source: str
+    policy: str = STORED
+    models: tuple[ModelTable, ...] = ()
 
 
 class ModelClaim(Struct, frozen=True, kw_only=True):
@@ -68,17 +77,18 @@ class ModelClaim(Struct, frozen=True, kw_only=True):
 
 
 class ModelClaims(Struct, frozen=True):
-    """Claims as read. `label` is what messages call the file."""
+    """The claims about a model as read. `label` is what messages call the file, `policy` how the model is counted."""
 
     label: str
     path: Path
-    file: ModelClaimsFile
+    model: ModelTable
+    policy: str
     claims: tuple[ModelClaim, ...]
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Inputs as the command line has them."""
-        return (*self.file.input, *(f"{name}={shape}" for name, shape in self.file.inputs.items()))
+        return (*self.model.input, *(f"{name}={shape}" for name, shape in self.model.inputs.items()))
 
     @property
     def target(self) -> str:
@@ -87,26 +97,40 @@ class ModelClaims(Struct, frozen=True):
         Raises:
             CapsauditError: the file names none.
         """
-        if self.file.target is None:
+        if self.model.target is None:
             raise CapsauditError(
                 f'{self.label}: target is missing; say which model the claims are about: target = "models.py:Net"'
             )
-        return self.file.target
+        return self.model.target
 
 
 def is_about_a_model(name: str | Path) -> bool:
-    """Whether it is a file of claims about a model: TOML that names its target."""
+    """Whether it is a file of claims about models: TOML that names its target, or has a table for each of several."""
     try:
-        return str(name).endswith(".toml") and "target" in read_table(str(name), Path(name))
+        return str(name).endswith(".toml") and not {"target", "models"}.isdisjoint(read_table(str(name), Path(name)))
     except FileError:  # those who read it as something else say what is wrong with it
         return False
 
 
 def load_model_claims(path: str | Path) -> ModelClaims:
-    """Read a file of claims about a model.
+    """Read a file of claims about one model.
 
     Raises:
-        FileError: everything that is wrong with it. A file without claims is a fault: a check that compares nothing never passes.
+        FileError: as `load_models`, or it is about several.
+    """
+    found = load_models(path)
+    if len(found) > 1:
+        raise FileError(
+            f"{path}: is about {len(found):,} models, which are audited together, without other options: capsaudit audit {path}"
+        )
+    return found[0]
+
+
+def load_models(path: str | Path) -> tuple[ModelClaims, ...]:
+    """Read a file of claims about one model or several.
+
+    Raises:
+        FileError: everything that is wrong with it. A model without claims is a fault: a check that compares nothing never passes.
     """
     label, path = str(path), Path(path)
     file, found = faults_of(read_table(label, path), ModelClaimsFile)
@@ -114,9 +138,15 @@ def load_model_claims(path: str | Path) -> ModelClaims:
     faults += [f"{label}: {fault}" for fault in _faults(file)] if file else []
     if file is None or faults:
         raise FileError(*faults)
-    lines = _lines(path.read_text(encoding="utf-8"), len(file.claims))
-    claims = tuple(_claim(table, file, label, line) for table, line in zip(file.claims, lines, strict=True))
-    return ModelClaims(label=label, path=path, file=file, claims=claims)
+    models = file.models or (file,)
+    lines = iter(_lines(path.read_text(encoding="utf-8"), sum(len(model.claims) for model in models)))
+    return tuple(_about(model, file, path, label, lines) for model in models)
+
+
+def _about(model: ModelTable, file: ModelClaimsFile, path: Path, label: str, lines: Iterator[int]) -> ModelClaims:
+    source, policy = model.source or file.source, model.policy or file.policy
+    claims = tuple(_claim(table, source, policy, label, next(lines)) for table in model.claims)
+    return ModelClaims(label=label, path=path, model=model, policy=policy, claims=claims)
 
 
 Stated = str | int | Mapping[str, object]
@@ -146,11 +176,11 @@ def _claim_from(name: str, stated: Stated, policy: str) -> ModelClaim:
     return ModelClaim(figure=_figure(table), selection=selection, source=table.source or "")
 
 
-def _claim(table: ModelClaimTable, file: ModelClaimsFile, label: str, line: int) -> ModelClaim:
+def _claim(table: ModelClaimTable, source: str, policy: str, label: str, line: int) -> ModelClaim:
     return ModelClaim(
         figure=_figure(table),
-        selection=_selection(table, file.policy),
-        source=table.source or file.source,
+        selection=_selection(table, policy),
+        source=table.source or source,
         file=label,
         line=line,
     )
@@ -171,12 +201,25 @@ def _figure(table: ModelClaimTable) -> Figure:
 
 
 def _faults(file: ModelClaimsFile) -> Iterator[str]:
-    if not file.claims:
-        yield "claims is empty; expected at least one"
-    if file.policy not in POLICIES:
-        yield f"policy is {file.policy!r}; {nearest(file.policy, POLICIES)}"
-    for number, claim in enumerate(file.claims, start=1):
-        yield from (f"claims.{number}{fault}" for fault in _claim_faults(claim))
+    if not file.models:
+        yield from _model_faults(file, "")
+        return
+    beside = [name for name in ("target", "claims", "input", "inputs", "kwargs", "part") if getattr(file, name)]
+    if beside:
+        yield f"has {', '.join(beside)} beside models; each of the models has its own"
+    for number, model in enumerate(file.models, start=1):
+        if model.target is None:
+            yield f"models.{number}.target is missing; expected the model that its claims are about"
+        yield from _model_faults(model, f"models.{number}.")
+
+
+def _model_faults(model: ModelTable, at: str) -> Iterator[str]:
+    if not model.claims:
+        yield f"{at}claims is missing or empty; expected at least one"
+    if model.policy is not None and model.policy not in POLICIES:
+        yield f"{at}policy is {model.policy!r}; {nearest(model.policy, POLICIES)}"
+    for number, claim in enumerate(model.claims, start=1):
+        yield from (f"{at}claims.{number}{fault}" for fault in _claim_faults(claim))
 
 
 def _claim_faults(claim: ModelClaimTable) -> Iterator[str]:
@@ -195,6 +238,7 @@ def _claim_faults(claim: ModelClaimTable) -> Iterator[str]:
 
 
 def _lines(text: str, count: int) -> tuple[int, ...]:
-    """The line of each `[[claims]]`; claims written in another way all get the first line of the file."""
-    found = [n for n, line in enumerate(text.splitlines(), start=1) if re.match(r"\s*\[\[\s*claims\s*\]\]", line)]
+    """The line of each `[[claims]]`, or `[[models.claims]]`; claims written in another way all get the first line of the file."""
+    head = re.compile(r"\s*\[\[\s*(models\s*\.\s*)?claims\s*\]\]")
+    found = [number for number, line in enumerate(text.splitlines(), start=1) if head.match(line)]
     return tuple(found) if len(found) == count else (1,) * count

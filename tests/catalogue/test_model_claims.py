@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from capsaudit.catalogue.model_claims import ModelClaims, claims_from, load_model_claims
+from capsaudit.catalogue.model_claims import ModelClaims, claims_from, load_model_claims, load_models
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.published import judge
 from capsaudit.selection import Selection
@@ -65,8 +65,8 @@ def test_figures_are_read_as_their_source_prints_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("claims = []\n" + HEAD, "claims is empty; expected at least one"),
-        (HEAD, "claims is missing"),
+        ("claims = []\n" + HEAD, "claims is missing or empty; expected at least one"),
+        (HEAD, "claims is missing or empty"),
         (HEAD + claim('stated = "lots"'), "claims.1.stated: 'lots' is not a figure"),
         (HEAD + claim("stated = 8"), "claims.1.stated is 8; expected a string"),
         (HEAD + claim('stated = "6804K"\ndigits = 2'), "claims.1.stated: '6804K' has more than 2 significant digits"),
@@ -128,3 +128,61 @@ def test_an_assertion_may_have_the_keys_of_a_claim() -> None:
     ]
     with pytest.raises(CapsauditError, match=r"total: excluded is unknown"):
         claims_from({"total": {"stated": "1", "excluded": ["wte"]}}, "stored")
+
+
+MODELS = """
+source = "a readme"
+policy = "per name"
+[[models]]
+target = "models.py:Small"
+input = ["3"]
+source = "a paper"
+[[models.claims]]
+stated = "16"
+[[models]]
+target = "models.py:Large"
+policy = "stored"
+part = "ema"
+[models.inputs]
+ids = "4:int64"
+[[models.claims]]
+stated = "1.6K"
+[[models.claims]]
+layer = "head"
+stated = "40"
+source = "an issue"
+"""
+
+
+def test_a_file_about_several_models(tmp_path: Path) -> None:
+    """What a model's table does not say, the file says."""
+    (tmp_path / "zoo.claims.toml").write_text(MODELS)
+    small, large = load_models(tmp_path / "zoo.claims.toml")
+    assert (small.target, small.inputs, small.policy) == ("models.py:Small", ("3",), "per name")
+    assert (large.target, large.inputs, large.policy) == ("models.py:Large", ("ids=4:int64",), "stored")
+    assert (small.model.part, large.model.part) == (None, "ema")
+    assert [claim.source for each in (small, large) for claim in each.claims] == ["a paper", "a readme", "an issue"]
+    lines = [claim.line for each in (small, large) for claim in each.claims]
+    assert [MODELS.splitlines()[line - 1] for line in lines] == ["[[models.claims]]"] * 3
+    assert [claim.selection.policy for each in (small, large) for claim in each.claims] == [
+        "per name",
+        "stored",
+        "stored",
+    ]
+    with pytest.raises(FileError, match="is about 2 models, which are audited together"):
+        load_model_claims(tmp_path / "zoo.claims.toml")
+
+
+def test_faults_of_several_models_are_reported_together(tmp_path: Path) -> None:
+    text = HEAD + 'part = "ema"\n[[models]]\n[[models.claims]]\nstated = "lots"\n[[models]]\ntarget = "a.py:A"\n'
+    with pytest.raises(FileError) as caught:
+        loaded(tmp_path, text)
+    label = f"{tmp_path}/net.claims.toml"
+    expected = [
+        "has target, part beside models; each of the models has its own",
+        "models.1.target is missing; expected the model that its claims are about",
+        "models.1.claims.1.stated: 'lots' is not a figure",
+        "models.2.claims is missing or empty; expected at least one",
+    ]
+    found = zip(caught.value.faults, expected, strict=True)
+    assert all(fault.startswith(f"{label}: {beginning}") for fault, beginning in found)

@@ -10,6 +10,7 @@ import pytest
 from junitparser import JUnitXml
 from sarif_pydantic import Sarif
 
+from capsaudit import api
 from capsaudit.catalogue.model_claims import ModelClaim
 from capsaudit.commands.model_claims import judge_claims, judge_counts
 from capsaudit.errors import CapsauditError
@@ -128,7 +129,7 @@ def test_several_formats_in_one_run(folder: Path) -> None:
 def test_claims_with_faults(folder: Path) -> None:
     path = folder / "faulty.claims.toml"
     for text, message in (
-        ('source = "me"\nclaims = []\n', "claims is empty; expected at least one"),
+        ('source = "me"\nclaims = []\n', "claims is missing or empty; expected at least one"),
         ('source = "me"\n[[claims]]\nstated = "many"\n', "claims.1.stated: 'many' is not a figure"),
         (
             'source = "me"\n[[claims]]\nstated = "1"\npolicy = "strored"\n',
@@ -269,3 +270,88 @@ def test_figures_that_cannot_be_judged_are_errors() -> None:
     for stated, policy in faulty:
         with pytest.raises(CapsauditError):
             judge_counts(INVENTORY, stated, policy)
+
+
+ZOO = """
+import os, time
+import torch
+from torch import nn
+
+with open("imported", "a") as file:
+    file.write(f"{os.getpid()} ")
+
+def narrow():
+    return nn.Linear(3, 4)
+
+def wide(width=8):
+    torch.set_default_dtype(torch.float64)
+    return nn.Sequential(nn.Linear(3, width), nn.Linear(width, 2))
+
+def leaving():
+    os._exit(3)
+
+def endless():
+    time.sleep(10**6)
+"""
+
+
+def write_zoo(folder: Path, *models: tuple[str, str]) -> Path:
+    """A file of claims about these functions, each with a figure."""
+    (folder / "zoo.py").write_text(ZOO)
+    tables = [
+        f'[[models]]\ntarget = "zoo.py:{name}"\n[[models.claims]]\nstated = "{stated}"\n' for name, stated in models
+    ]
+    path = folder / "zoo.claims.toml"
+    path.write_text('source = "me"\n' + "".join(tables))
+    return path
+
+
+def test_the_models_of_a_file_are_loaded_in_one_process(tmp_path: Path) -> None:
+    """3·4 + 4 = 16 values and (3 + 1)·8 + (8 + 1)·2 = 50. What one model sets, such as the default dtype, is not there for the next."""
+    found = api.audit_targets(write_zoo(tmp_path, ("narrow", "16"), ("wide", "50"), ("narrow", "17")))
+    assert [audit.verdict for audit in found.audits] == ["agrees", "agrees", "disagrees"]
+    assert [audit.bytes for audit in found.audits] == [16 * 4, 50 * 8, 16 * 4]
+    assert not found.faults
+    assert not found.agrees
+    assert len({*(tmp_path / "imported").read_text().split()}) == 1
+
+
+def test_a_model_that_ends_the_process_does_not_hide_the_others(tmp_path: Path) -> None:
+    path = write_zoo(tmp_path, ("narrow", "16"), ("leaving", "1"), ("wide", "50"), ("endless", "1"), ("narrow", "16"))
+    found = api.audit_targets(path, timeout=5)
+    assert [audit.trainable for audit in found.audits] == [16, 50, 16]
+    ended, slow = found.faults
+    assert "zoo.py:leaving: its process ended with exit status 3" in ended
+    assert "zoo.py:endless took longer than 5 s while it was built" in slow
+    assert len({*(tmp_path / "imported").read_text().split()}) == 3
+
+
+def test_code_from_another_folder_has_another_process(tmp_path: Path) -> None:
+    """Both import a module of the same name: 1·1 + 1 = 2 values, 1·9 + 9 = 18."""
+    for folder, width in (("a", 1), ("b", 9)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "sizes.py").write_text(f"WIDTH = {width}\n")
+        code = "from sizes import WIDTH\nfrom torch import nn\ndef net():\n    return nn.Linear(1, WIDTH)\n"
+        (tmp_path / folder / "net.py").write_text(code)
+    path = tmp_path / "zoo.claims.toml"
+    models = [f'[[models]]\ntarget = "{name}/net.py:net"\n[[models.claims]]\nstated = "2"\n' for name in "ab"]
+    path.write_text('source = "me"\n' + "".join(models))
+    assert [audit.trainable for audit in api.audit_targets(path).audits] == [2, 18]
+
+
+def test_the_command_shows_each_model_and_all_in_one_table(tmp_path: Path) -> None:
+    path = write_zoo(tmp_path, ("narrow", "16"), ("wide", "51"), ("leaving", "1"))
+    done = invoke("audit", str(path))
+    assert done.returncode == 2
+    rows = {
+        line.split()[0]: line.split()[1:]
+        for line in done.stdout.partition("Models:")[2].splitlines()
+        if "zoo.py" in line
+    }
+    assert rows["zoo.py:narrow"] == ["16", "1", "of", "1", "agree", "agrees"]
+    assert rows["zoo.py:wide"] == ["50", "0", "of", "1", "agree", "disagrees"]
+    assert "zoo.py:leaving: its process ended" in done.stderr
+    assert invoke("check", str(write_zoo(tmp_path, ("narrow", "16"), ("wide", "51")))).returncode == 1
+    refused = invoke("audit", str(path), "--policy", "nonzero")
+    assert refused.returncode == 2
+    assert "only --timeout, --format and --output apply to a file about several models" in refused.stderr

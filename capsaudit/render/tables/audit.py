@@ -46,7 +46,7 @@ def audit(result: Audit) -> Document:
 
 
 def audits(result: Audits) -> Document:
-    """The documents of the models one after another, then why others could not be audited."""
+    """The documents of the models one after another, then all of them in one table, and why others could not be audited."""
     drawn = [audit(each) for each in result.audits]
     verdicts = Counter(each.verdict for each in result.audits)
     counted = ", ".join(f"{verdicts[name]:,} {name}" for name in ("agrees", "disagrees", "unstated") if verdicts[name])
@@ -54,10 +54,30 @@ def audits(result: Audits) -> Document:
         title=f"{len(drawn):,} model{'s' * (len(drawn) != 1)}: {counted}",
         parts=(
             *(part for number, each in enumerate(drawn, start=1) for part in _numbered(number, each)),
+            *_summary(result.audits),
             *result.faults,
         ),
         data=lambda: _claim_data(result.audits),
     )
+
+
+def _summary(audits: Sequence[Audit]) -> Iterator[Grid | str]:
+    if len(audits) < 2:
+        return
+    columns = (
+        Column("model", wraps=True),
+        Column("trainable", right=True),
+        Column("claims", right=True),
+        Column("verdict"),
+    )
+    yield "Models:"
+    yield Grid(name="models", columns=columns, rows=tuple(map(_model_row, audits)))
+
+
+def _model_row(result: Audit) -> tuple[Cell, ...]:
+    agreeing = sum(claim.verdict == "agrees" for claim in result.claims)
+    of_all = word(f"{agreeing:,} of {len(result.claims):,} agree")
+    return word(result.target), number(result.trainable), of_all, verdict(result.verdict)
 
 
 def _numbered(number: int, drawn: Document) -> Iterator[Grid | Waterfall | str]:
