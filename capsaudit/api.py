@@ -239,13 +239,15 @@ def audit_target(
     methods: Sequence[str] = (),
     loss: str | None = None,
     part: str | None = None,
+    base: str | None = None,
     watch: Callable[[str, str], None] = lambda *_: None,
 ) -> results.Audit:
     """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a file of weights, or a folder of them.
 
     A .claims.toml stands for the target that it names, compared with its claims; paths in it are relative to its folder, and arguments
     given here take precedence. `against` may be another target, whose network and forward pass are the reference then. Output of targets
-    goes to standard error. `part` is the network to count of a file that has several. `write_variant` names the file for its variant,
+    goes to standard error. `part` is the network to count of a file that has several, `base` the model that an adapter
+    belongs to. `write_variant` names the file for its variant,
     `write_claims` a new file for its counts as claims. `watch` is called with a target and what is being done with it.
 
     Raises:
@@ -265,6 +267,7 @@ def audit_target(
         methods=methods,
         loss=loss,
         part=part,
+        base=base,
     )
     return audit_target(
         target, options, against=chosen, claims=claims, write_to=write_variant, claims_to=write_claims, watch=watch

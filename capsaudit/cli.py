@@ -326,6 +326,13 @@ def audit(
         ),
     ] = None,
     part: Part = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="The model that an adapter in a folder belongs to, for the counts of both as PEFT prints them.",
+        ),
+    ] = None,
     tensors: Annotated[
         bool,
         typer.Option("--tensors", help="List the tensors too. JSON always has them; CSV has the claims otherwise."),
@@ -370,6 +377,7 @@ def audit(
         methods,
         loss,
         part,
+        base,
     )
     if target is None or _has_several_models(target):
         if any(options):
@@ -395,6 +403,7 @@ def audit(
             methods=methods or (),
             loss=loss,
             part=part,
+            base=base,
             watch=shown,
         )
     _show(msgspec.structs.replace(result, lists_tensors=tensors, depth=depth), written)

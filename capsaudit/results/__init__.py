@@ -1,6 +1,6 @@
 """What the commands return: frozen values, one file a command."""
 
-from capsaudit.results.audit import Audit, AuditedClaim, AuditedLayer, Audits
+from capsaudit.results.audit import AdaptedModel, Audit, AuditedClaim, AuditedLayer, Audits
 from capsaudit.results.base import Reason, Result
 from capsaudit.results.check import Check, Failure
 from capsaudit.results.claims import Claims, ClaimVerdict, JudgedClaim
@@ -31,6 +31,7 @@ from capsaudit.results.train_smoke import (
 )
 
 __all__ = [
+    "AdaptedModel",
     "Audit",
     "AuditedClaim",
     "AuditedLayer",

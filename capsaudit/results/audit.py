@@ -48,6 +48,15 @@ class AuditedClaim(Struct, frozen=True, kw_only=True, rename={"excluded": "excep
     reasons: tuple[Reason, ...]
 
 
+class AdaptedModel(Struct, frozen=True, kw_only=True):
+    """The model that an adapter belongs to. `parameters`: its own; `trainable`: those of the adapter; `all`: those of both together."""
+
+    target: str
+    parameters: int
+    trainable: int
+    all: int
+
+
 class Audit(Result, frozen=True, kw_only=True):
     """Somebody's model: what it contains, the variant that it is closest to, and what differs.
 
@@ -55,8 +64,8 @@ class Audit(Result, frozen=True, kw_only=True):
     knobs that lead from the variant to the model; `unexplained`: the difference that they do not account for. `beyond`: the model's own
     layers that have no part in the variant; they are the last of `layers`. `assumed`: knobs that cannot be inferred from the tensors.
     `behaviour`: whether it computes what the variant computes, and properties, which decide nothing; null if it was not run.
-    `lists_tensors`: whether its tables list the tensors one by one, as the JSON always does. `depth`: how many parts of the names of layers
-    its table shows; as many as there is room for if null.
+    `base`: the model that an adapter belongs to, if it was named. `lists_tensors`: whether its tables list the tensors one by one, as the
+    JSON always does. `depth`: how many parts of the names of layers its table shows; as many as there is room for if null.
     """
 
     target: str
@@ -82,6 +91,7 @@ class Audit(Result, frozen=True, kw_only=True):
     claims: tuple[AuditedClaim, ...]
     notes: tuple[str, ...]
     verdict: Literal["agrees", "disagrees", "unstated"]
+    base: AdaptedModel | None = None
     lists_tensors: bool = False
     depth: int | None = None
 

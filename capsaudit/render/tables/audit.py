@@ -13,7 +13,7 @@ from capsaudit.render.document import Cell, Column, Document, Grid, Waterfall, f
 from capsaudit.render.reasons import because, listed
 from capsaudit.render.tables.base import BLANK, setting
 from capsaudit.render.tables.layers import Group, folded
-from capsaudit.results import Audit, AuditedLayer, Audits, Step
+from capsaudit.results import AdaptedModel, Audit, AuditedLayer, Audits, Step
 
 _LONG = ("paper", "the model", "because")
 """Columns of the table of the loss that wrap."""
@@ -328,9 +328,18 @@ def _sentences(result: Audit) -> Iterator[str]:
     if len(result.policies) > 1:
         counts = " · ".join(f"{name} {count:,}" for name, count in result.policies.items())
         yield f"All parameters by policy: {counts}. Used here: {result.policy}."
+    if result.base is not None:
+        yield from _of_both(result.base)
     yield f"{_size(result.bytes)} in total."
     yield from (f"Warning ({finding.kind}): {finding.message}" for finding in result.warnings)
     yield from result.notes
+
+
+def _of_both(base: AdaptedModel) -> Iterator[str]:
+    """The last line is as PEFT prints it."""
+    yield f"With its base {base.target}, which has {base.parameters:,} parameters, PEFT prints:"
+    share = 100 * base.trainable / base.all if base.all else 0
+    yield f"trainable params: {base.trainable:,} || all params: {base.all:,} || trainable%: {share:.4f}"
 
 
 def _assumed(result: Audit) -> list[str]:
