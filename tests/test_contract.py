@@ -13,6 +13,7 @@ from capsaudit import api
 from capsaudit.render.json import as_json, schemas
 from capsaudit.reporting.contents import ReportContents
 from tests import schemas as shipped
+from tests.commands import test_adapted as adapted
 from tests.processes import invoke
 from tests.render import samples
 from tests.train import foreign
@@ -114,6 +115,7 @@ OUTPUTS: dict[str, list[str]] = {
         "audit classifier.claims.toml",
         "audit capsnets.py:OtherWidths --input 1,28,28 --loss losses.py:loss",
         "audit WRONG_CLAIMS",
+        "audit ADAPTER --base BASE",
     ],
     "audits": ["check OTHER_CLAIMS classifier.claims.toml", "claims WRONG_CLAIMS"],
     "train": ["train SMALL --data digits --epochs 1 --output RUN --pictures PICTURES"],
@@ -142,7 +144,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         f'source = "me"\ntarget = "{(EXAMPLES / "classifier.py").as_posix()}:SmallClassifier"\n'
         '[[claims]]\nlayer = "head"\nstated = "1"\n[[claims]]\nstated = "27,000"\n'
     )
+    adapter = adapted.saved(folder, adapted.LORA)
     return {
+        "ADAPTER": adapter,
+        "BASE": str(folder / "base.safetensors"),
         "TINY": str(write_tiny(folder, "article")),
         "SMALL": str(write_small(folder)),
         "RUN": str(folder / "run"),
@@ -255,7 +260,7 @@ def test_a_document_that_is_wrong_anywhere_is_refused(name: str, documents: dict
             del found["unknown"]
             assert checked.is_valid(document)
     elsewhere = {
-        "audits": {"BehaviourLoss"},  # a loss is named for one model at a time
+        "audits": {"BehaviourLoss", "AdaptedModel"},  # a loss, or a base, is named for one model at a time
         "evaluate": validator("audit").schema["$defs"].keys(),  # its audit is a whole audit
     }
     assert seen | (elsewhere.get(name, set()) & definitions.keys()) == definitions.keys()
