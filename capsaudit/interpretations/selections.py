@@ -93,15 +93,15 @@ def explain_by_selections(
 def _fitting(
     countings: Sequence[Counting], readings: Sequence[Reading], limit: int
 ) -> list[tuple[Counting, tuple[KnobChange, ...]]]:
-    """Countings with all changes that they make, fewest changes first; of several readings the first that fits."""
-    found = []
+    """Countings with all changes that they make, fewest first, then rounded figures; of several readings the first that fits."""
+    found: list[tuple[Counting, tuple[KnobChange, ...]]] = []
     for counting in countings:
         made = tuple(convention.change for convention in counting.conventions)
         fitting = (each.changes for each in readings if each.interval[0] <= counting.total <= each.interval[1])
         reading = next(fitting, None)
         if reading is not None and len(made) + len(reading) <= limit:
             found.append((counting, made + reading))
-    return sorted(found, key=lambda each: len(each[1]))
+    return sorted(found, key=lambda each: (len(each[1]), len(each[1]) - len(each[0].conventions)))
 
 
 def _readings(figure: Figure) -> Iterator[Reading]:

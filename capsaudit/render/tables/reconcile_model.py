@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
+from msgspec import to_builtins
+
+from capsaudit.published import parse_figure
 from capsaudit.render.document import Cell, Column, Document, Grid, number, separated, word
 from capsaudit.render.selections import chance, counted_as, explanation_text
 from capsaudit.render.tables.reconcile import TONES
 from capsaudit.results import ModelExplanation, ModelReconciliation
-from capsaudit.selection import Selection
 
 
 def reconcile_model(result: ModelReconciliation) -> Document:
@@ -48,25 +51,20 @@ def _sentences(result: ModelReconciliation) -> Iterator[str]:
         yield f"{len(result.explanations):,} of {result.found:,} are listed; --top lists more."
     if result.explanations:
         yield f"{result.examined:,} tried, with at most {result.changes_at_most} changes."
-        first = result.explanations[0].selection
-        if first is not None and first != Selection():
-            yield f"The first as keys of a claim: {_as_toml(first)}"
+        yield from _as_claim(result.figure, result.explanations[0])
     yield from result.notes
 
 
-def _as_toml(selection: Selection) -> str:
-    """Keys and values as TOML has them, on one line."""
-    keys = {"layers": selection.layers, "except": selection.excluded} | {
-        name: value
-        for name, value in (("count", selection.count), ("policy", selection.policy))
-        if value != getattr(Selection(), name)
-    }
-    keys |= {"experts": selection.experts} if selection.experts else {}
-    return "; ".join(f"{key} = {_value(value)}" for key, value in keys.items() if value)
-
-
-def _value(value: str | tuple[str, ...]) -> str:
-    return f'"{value}"' if isinstance(value, str) else f"[{', '.join(map(_value, value))}]"
+def _as_claim(figure: str, explanation: ModelExplanation) -> Iterator[str]:
+    """The first explanation as a file of claims would state it, if that has keys for it."""
+    keys = {"stated": figure} | to_builtins(explanation.selection)
+    readings = {change.knob for change in explanation.changes}
+    if "counting.rounding" in readings:
+        keys["rounding"] = "cut"
+    elif "counting.trailing_zeros" in readings:
+        keys["digits"] = max(2, len(str(parse_figure(figure).value).rstrip("0")))
+    if explanation.selection is not None and "counting.thousands" not in readings:
+        yield f"As a claim: {{ {', '.join(f'{key} = {json.dumps(value, ensure_ascii=False)}' for key, value in keys.items())} }}."
 
 
 def _data(result: ModelReconciliation) -> Grid:
