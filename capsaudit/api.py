@@ -50,7 +50,7 @@ __all__ += [
     "explain",
     "load_variant",
 ]
-__all__ += ["reconcile", "reconcile_jointly", "report"]
+__all__ += ["reconcile", "reconcile_jointly", "reconcile_model", "report"]
 __all__ += ["train", "train_smoke", "variants", *results.__all__]
 
 AnyVariant = Variant | str | Path
@@ -148,6 +148,39 @@ def reconcile(
         confirm=confirm,
         watch=watch,
     )
+
+
+def reconcile_model(
+    figure: str,
+    model: nn.Module | str,
+    *,
+    kwargs: Sequence[str] = (),
+    inputs: Sequence[str] = (),
+    changes_at_most: int | None = None,
+    top: int = 10,
+    timeout: float = 300,
+    part: str | None = None,
+    watch: Callable[[str, str], None] = lambda *_: None,
+) -> results.ModelReconciliation:
+    """The ways to count a module (or target) that have a figure, fewest changes first: without embeddings, with buffers, one submodule alone.
+
+    At most two changes are tried by default. `kwargs`, `inputs` and `part` are those of `audit_target`, for targets only: with inputs the
+    model is run, which shows what a forward pass does not use.
+
+    Raises:
+        CapsauditError: the figure cannot be read, the target cannot be loaded or run, or there are too many ways to count it.
+    """
+    from capsaudit.commands.reconcile_model import reconcile_model
+    from capsaudit.inspection.load import inventory_of, load
+    from capsaudit.published import parse_positive
+
+    parsed = parse_positive(figure)
+    inventory = (
+        load(model, kwargs=kwargs, inputs=inputs, timeout=timeout, part=part, watch=watch)
+        if isinstance(model, str)
+        else inventory_of(model)
+    )
+    return reconcile_model(parsed, inventory, changes_at_most=changes_at_most, top=top)
 
 
 def reconcile_jointly(*sources: str | Path, space: str | Path | None = None) -> results.Joint:

@@ -19,7 +19,7 @@ from capsaudit.text import escaped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from capsaudit.results import Audits, Joint, Reconciliation, Result
+    from capsaudit.results import Audits, Joint, ModelReconciliation, Reconciliation, Result
 
 INTERRUPTED = 130
 
@@ -207,6 +207,27 @@ def reconcile(
             "--joint", help="Use all of the paper's figures together, and report which values of each knob they allow."
         ),
     ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="TARGET",
+            help="Search the ways to count this model instead, as audit takes it; at most 2 changes by default.",
+        ),
+    ] = None,
+    kwargs: Annotated[
+        list[str] | None,
+        typer.Option("--kwarg", metavar="NAME=VALUE", help="An argument of the model's class or factory. Repeatable."),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input", metavar="[NAME=]SHAPE[:DTYPE]", help="Shape of one input of the model, to run it. Repeatable."
+        ),
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The network of the model's file, if that has several.")
+    ] = None,
     witnesses: Witnesses = None,
     format: TableOption = "rich",
 ) -> None:
@@ -220,7 +241,7 @@ def reconcile(
     Cost: the assumption cost, a sum over the changes: 0 if the paper states the value, 1 if another source does, 2 if nobody does.
     """
     from capsaudit import api
-    from capsaudit.render.progress import bars
+    from capsaudit.render.progress import bars, stages
 
     if joint == (figure is not None):
         raise CapsauditError("reconcile: expected either a FIGURE, for example 11.36M, or --joint")
@@ -228,10 +249,26 @@ def reconcile(
         raise CapsauditError(
             "reconcile: --from and --changes need a FIGURE; --joint starts from the network of each figure"
         )
-    if figure is None:
-        result: "Joint | Reconciliation" = api.reconcile_jointly(space=space)
+    if model is None and (kwargs or inputs or part):
+        raise CapsauditError("reconcile: --kwarg, --input and --part need --model")
+    if model is not None and (joint or start is not None or space is not None or witnesses):
+        raise CapsauditError("reconcile: --model takes no --joint, --from, --space or --witness")
+    if model is not None and figure is not None:
+        with stages() as shown:
+            result: "Joint | ModelReconciliation | Reconciliation" = api.reconcile_model(
+                figure,
+                model,
+                kwargs=kwargs or (),
+                inputs=inputs or (),
+                changes_at_most=changes,
+                top=top,
+                part=part,
+                watch=shown,
+            )
+    elif figure is None:
+        result = api.reconcile_jointly(space=space)
     else:
-        with bars() as shown:
+        with bars() as searching:
             result = api.reconcile(
                 figure,
                 start=start,
@@ -239,7 +276,7 @@ def reconcile(
                 changes_at_most=changes,
                 top=top,
                 witnesses=witnesses,
-                watch=shown.searching,
+                watch=searching.searching,
             )
     _print(result, format)
     _exit(agrees=result.agrees)

@@ -65,6 +65,8 @@ CONTRACT: dict[str, Keys] = {
     "explain": {"from": None, "to": None, "steps": [STEP], "difference": None},
     "reconcile": dict.fromkeys(("figure", "interval", "from", "examined", "complete"))
     | {"explanations": [EXPLANATION]},
+    "reconcile-model": dict.fromkeys(("figure", "interval", "target", "total", "examined"))
+    | {"explanations": [dict.fromkeys(("total", "evidence", "selection")) | {"changes": [CHANGE]}]},
     "joint": {
         "claims": None,
         "satisfied": None,
@@ -102,6 +104,10 @@ OUTPUTS: dict[str, list[str]] = {
         "explain paper paper",
     ],
     "reconcile": ["reconcile 11.36M", "reconcile 12.00M --changes 1", "reconcile 22.48M --witness formula --top 2"],
+    "reconcile-model": [
+        "reconcile 27,050 --model classifier.py:SmallClassifier",
+        "reconcile 5M --model classifier.py:SmallClassifier",
+    ],
     "joint": ["reconcile --joint"],
     "claims": ["claims", "claims article --witness formula"],
     "check": ["check WRONG", "check"],
@@ -142,7 +148,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     wrong.write_text('extends = "paper"\nsummary = "mine"\n[stated]\nsource = "me"\ntotal = "11.36M"\n')
     claims.write_text(
         f'source = "me"\ntarget = "{(EXAMPLES / "classifier.py").as_posix()}:SmallClassifier"\n'
-        '[[claims]]\nlayer = "head"\nstated = "1"\n[[claims]]\nstated = "27,000"\n'
+        '[[claims]]\nlayer = "head"\nstated = "27,040"\n[[claims]]\nstated = "27,000"\n'
     )
     adapter = adapted.saved(folder, adapted.LORA)
     return {

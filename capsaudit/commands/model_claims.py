@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec import to_builtins
+from msgspec.structs import replace
+
 from capsaudit.catalogue import load_all
 from capsaudit.catalogue.model_claims import ModelClaim, Stated, claims_from
 from capsaudit.commands.count import mismatch
 from capsaudit.errors import CapsauditError
-from capsaudit.inventory import Inventory, InventoryTensor, expect_policy
+from capsaudit.interpretations.selections import explain_by_selections
+from capsaudit.inventory import Inventory, expect_policy
 from capsaudit.published import judge
 from capsaudit.recognition.base import Match
 from capsaudit.recognition.closest import closest
@@ -26,7 +30,7 @@ def judge_claims(inventory: Inventory, claims: Sequence[ModelClaim], roles: Role
     """
     if faults := [fault for claim in claims for fault in _faults(inventory, claim, roles)]:
         raise CapsauditError(*faults)
-    return tuple(_judge(claim, inventory.tensors, roles) for claim in claims)
+    return tuple(_judge(claim, inventory, roles) for claim in claims)
 
 
 def judge_counts(inventory: Inventory, stated: Mapping[str, Stated], policy: str) -> tuple[AuditedClaim, ...]:
@@ -40,11 +44,11 @@ def judge_counts(inventory: Inventory, stated: Mapping[str, Stated], policy: str
     return judge_claims(inventory, claims, found.network.layers if isinstance(found, Match) else {})
 
 
-def _judge(claim: ModelClaim, tensors: Sequence[InventoryTensor], roles: Roles) -> AuditedClaim:
+def _judge(claim: ModelClaim, inventory: Inventory, roles: Roles) -> AuditedClaim:
     selection, what = claim.selection, claim.about or "the model"
-    found = selection.total(tensors, selection.tensors(tensors, roles))
+    found = selection.total(inventory.tensors, selection.tensors(inventory.tensors, roles))
     selected = (reason("selected", what=what, found=found, count=selection.count),)
-    return AuditedClaim(
+    judged = AuditedClaim(
         layer=claim.about,
         layers=selection.layers,
         excluded=selection.excluded,
@@ -60,6 +64,19 @@ def _judge(claim: ModelClaim, tensors: Sequence[InventoryTensor], roles: Roles) 
         line=claim.line,
         reasons=mismatch(what, claim.figure, found, count=selection.count) or selected,
     )
+    return _explained(judged, claim, inventory, roles) if judged.verdict == "disagrees" else judged
+
+
+def _explained(judged: AuditedClaim, claim: ModelClaim, inventory: Inventory, roles: Roles) -> AuditedClaim:
+    """A claim that disagrees, with the ways to count that have its figure: those with the fewest changes."""
+    search = explain_by_selections(claim.figure, inventory, claim.selection, roles)
+    fewest = [each for each in search.explanations if len(each.changes) == len(search.explanations[0].changes)]
+    why = (
+        reason("explained", stated=judged.stated, explanation=to_builtins(fewest[0]), others=len(fewest) - 1)
+        if fewest
+        else reason("not explained", stated=judged.stated, examined=search.examined)
+    )
+    return replace(judged, reasons=(*judged.reasons, why), explanations=tuple(fewest), examined=search.examined)
 
 
 def _faults(inventory: Inventory, claim: ModelClaim, roles: Roles) -> Iterator[str]:

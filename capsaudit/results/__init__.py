@@ -17,6 +17,7 @@ from capsaudit.results.reconcile import (
     Reading,
     Reconciliation,
 )
+from capsaudit.results.reconcile_model import ModelExplanation, ModelReconciliation, SelectionSearch
 from capsaudit.results.report import Report
 from capsaudit.results.train import TestError, TrainingEstimate, TrainingRun
 from capsaudit.results.train_smoke import (
@@ -58,6 +59,8 @@ __all__ = [
     "Layer",
     "LayerDifference",
     "Ledger",
+    "ModelExplanation",
+    "ModelReconciliation",
     "Question",
     "Reading",
     "Reason",
@@ -68,6 +71,7 @@ __all__ = [
     "RunPicture",
     "RunVerdict",
     "Runs",
+    "SelectionSearch",
     "StatedFigure",
     "Step",
     "TestError",

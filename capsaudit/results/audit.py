@@ -10,6 +10,7 @@ from capsaudit.inventory import Behaviour, Counted, Finding, InventoryTensor
 from capsaudit.published import Verdict
 from capsaudit.results.base import Reason, Result
 from capsaudit.results.explain import Step
+from capsaudit.results.reconcile_model import ModelExplanation
 
 
 class AuditedLayer(Struct, frozen=True, kw_only=True):
@@ -29,7 +30,8 @@ class AuditedLayer(Struct, frozen=True, kw_only=True):
 
 class AuditedClaim(Struct, frozen=True, kw_only=True, rename={"excluded": "except"}):
     """A claim about a model with its verdict. `layer`: what it is about in one text, null for the whole model; `layers` and `except`: the
-    patterns, as stated. `file` and `line` say where it is made.
+    patterns, as stated. `file` and `line` say where it is made. `explanations`: of a claim that disagrees, the ways to count the model that
+    have its figure, with the fewest changes; `examined`: how many ways were tried, null where none was.
     """
 
     layer: str | None
@@ -46,6 +48,8 @@ class AuditedClaim(Struct, frozen=True, kw_only=True, rename={"excluded": "excep
     file: str
     line: int
     reasons: tuple[Reason, ...]
+    explanations: tuple[ModelExplanation, ...] = ()
+    examined: int | None = None
 
 
 class AdaptedModel(Struct, frozen=True, kw_only=True):

@@ -58,9 +58,51 @@ def test_verdicts(folder: Path) -> None:
         ("27,051", 27_050, "disagrees"),
     ]
     assert claims[3]["line"] == LINE
-    assert claims[3]["because"] == "head has 27,050 trainable parameters, not 27,051"
+    assert claims[3]["because"] == (
+        "head has 27,050 trainable parameters, not 27,051; no interpretation rounds to 27,051 (2 tried)"
+    )  # as it is, and without its ten biases
+    assert (claims[3]["examined"], claims[3]["explanations"]) == (2, [])
+    assert [c["examined"] for c in claims[:3]] == [None] * 3
     assert claims[0]["because"] == "the model has 27,098 trainable parameters"
     assert claims[2]["because"] == "body.1 has 9 values in buffers"
+
+
+def test_a_claim_that_disagrees_is_explained(folder: Path) -> None:
+    """27,098 − 48 = 27,050; 4·26·26·10 = 27,040 are the head's without its ten biases."""
+    (folder / "head.claims.toml").write_text(
+        'source = "me"\ntarget = "net.py:SmallClassifier"\n'
+        '[[claims]]\nstated = "27,050"\n[[claims]]\nlayer = "head"\nstated = "27,040"\n[[claims]]\nstated = "5M"\n'
+    )
+    code, printed = audited(folder, "head.claims.toml", "--format", "json")
+    body, head, nothing = json.loads(printed)["claims"]
+    assert code == 1
+    assert "; 27,050 = only head, exact (" in body["because"]
+    assert "; 27,040 = without biases, exact (" in head["because"]
+    assert "; no interpretation rounds to 5M (" in nothing["because"]
+    assert (body["explanations"][0]["selection"]["layers"], body["examined"] > 10) == (["head"], True)
+    assert head["explanations"][0]["selection"]["except"] == ["head.bias"]
+
+
+def test_a_claim_that_agrees_approximately_fails_and_says_how(folder: Path) -> None:
+    """27,098 is 27.1K, and 27.0K only when cut; 27,100 only if its zeros are not significant."""
+    text = (
+        'source = "me"\ntarget = "net.py:SmallClassifier"\n[[claims]]\nstated = "27.0K"\n[[claims]]\nstated = "27100"\n'
+    )
+    (folder / "near.claims.toml").write_text(text)
+    code, printed = audited(folder, "near.claims.toml", "--format", "json")
+    cut, zeros = json.loads(printed)["claims"]
+    assert (code, cut["verdict"], zeros["verdict"]) == (1, "approximate", "approximate")
+    assert cut["because"].endswith("it agrees with 27.0K only when cut instead of rounded")
+    assert zeros["because"].endswith("it agrees with 27,100 only if trailing zeros are not significant")
+    assert cut["explanations"] == zeros["explanations"] == []
+    meant = text.replace('"27.0K"', '"27.0K"\nrounding = "cut"').replace('"27100"', '"27100"\ndigits = 3')
+    (folder / "near.claims.toml").write_text(meant)
+    assert audited(folder, "near.claims.toml")[0] == 0
+    (folder / "near.claims.toml").write_text(text)
+    for form in ("github", "junit", "sarif", "markdown", "rich"):
+        code, printed = audited(folder, "near.claims.toml", "--format", form)
+        assert code == 1
+        assert "cut" in printed
 
 
 def test_options_take_precedence_over_the_file(folder: Path) -> None:
