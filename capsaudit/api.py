@@ -50,7 +50,7 @@ __all__ += [
     "explain",
     "load_variant",
 ]
-__all__ += ["reconcile", "reconcile_jointly", "report"]
+__all__ += ["reconcile", "reconcile_jointly", "reconcile_model", "report"]
 __all__ += ["train", "train_smoke", "variants", *results.__all__]
 
 AnyVariant = Variant | str | Path
@@ -150,6 +150,39 @@ def reconcile(
     )
 
 
+def reconcile_model(
+    figure: str,
+    model: nn.Module | str,
+    *,
+    kwargs: Sequence[str] = (),
+    inputs: Sequence[str] = (),
+    changes_at_most: int | None = None,
+    top: int = 10,
+    timeout: float = 300,
+    part: str | None = None,
+    watch: Callable[[str, str], None] = lambda *_: None,
+) -> results.ModelReconciliation:
+    """The ways to count a module (or target) that have a figure, fewest changes first: without embeddings, with buffers, one submodule alone.
+
+    At most two changes are tried by default. `kwargs`, `inputs` and `part` are those of `audit_target`, for targets only: with inputs the
+    model is run, which shows what a forward pass does not use.
+
+    Raises:
+        CapsauditError: the figure cannot be read, the target cannot be loaded or run, or there are too many ways to count it.
+    """
+    from capsaudit.commands.reconcile_model import reconcile_model
+    from capsaudit.inspection.load import inventory_of, load
+    from capsaudit.published import parse_positive
+
+    parsed = parse_positive(figure)
+    inventory = (
+        load(model, kwargs=kwargs, inputs=inputs, timeout=timeout, part=part, watch=watch)
+        if isinstance(model, str)
+        else inventory_of(model)
+    )
+    return reconcile_model(parsed, inventory, changes_at_most=changes_at_most, top=top)
+
+
 def reconcile_jointly(*sources: str | Path, space: str | Path | None = None) -> results.Joint:
     """What the figures of these sources, of all shipped ones without arguments, decide together about the questions that texts leave open.
 
@@ -239,13 +272,15 @@ def audit_target(
     methods: Sequence[str] = (),
     loss: str | None = None,
     part: str | None = None,
+    base: str | None = None,
     watch: Callable[[str, str], None] = lambda *_: None,
 ) -> results.Audit:
     """The same for a target by name: `package.module:Name`, `path/file.py:Name` (both run that code), a file of weights, or a folder of them.
 
     A .claims.toml stands for the target that it names, compared with its claims; paths in it are relative to its folder, and arguments
     given here take precedence. `against` may be another target, whose network and forward pass are the reference then. Output of targets
-    goes to standard error. `part` is the network to count of a file that has several. `write_variant` names the file for its variant,
+    goes to standard error. `part` is the network to count of a file that has several, `base` the model that an adapter
+    belongs to. `write_variant` names the file for its variant,
     `write_claims` a new file for its counts as claims. `watch` is called with a target and what is being done with it.
 
     Raises:
@@ -265,6 +300,7 @@ def audit_target(
         methods=methods,
         loss=loss,
         part=part,
+        base=base,
     )
     return audit_target(
         target, options, against=chosen, claims=claims, write_to=write_variant, claims_to=write_claims, watch=watch
@@ -287,18 +323,23 @@ def audit_targets(
     return audit_targets([*map(str, targets)] or project_targets(), Options(timeout=timeout), watch=watch)
 
 
-def assert_counts(model: nn.Module | str, stated: Mapping[str, str | int], *, policy: str = "stored") -> None:
+def assert_counts(
+    model: nn.Module | str, stated: Mapping[str, str | int | Mapping[str, object]], *, policy: str = "stored"
+) -> None:
     """Assert figures of a module (or target), as printed: `{"total": "8.2M", "conv1": 20992, "decoder.*": "1.4M"}`.
+
+    In place of a figure may stand a table with the keys of a claim in a file: `{"total": {"stated": "85.1M", "except": ["embeddings"]}}`.
 
     Raises:
         AssertionError: a figure that does not agree, with the table of layers.
-        CapsauditError: nothing is stated, or a figure cannot be read.
+        CapsauditError: nothing is stated, a figure cannot be read, or a name matches nothing.
     """
     from capsaudit.commands.model_claims import judge_counts
     from capsaudit.inspection.load import inventory_of
     from capsaudit.render.failed_claims import failed_claims
 
-    inventory = inventory_of(model, nonzero=policy == NONZERO)
+    policies = [each.get("policy") for each in stated.values() if isinstance(each, Mapping)]
+    inventory = inventory_of(model, nonzero=NONZERO in (policy, *policies))
     if message := failed_claims(judge_counts(inventory, stated, policy), inventory, policy):
         raise AssertionError(message)
 

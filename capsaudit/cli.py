@@ -19,7 +19,7 @@ from capsaudit.text import escaped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from capsaudit.results import Audits, Joint, Reconciliation, Result
+    from capsaudit.results import Audits, Joint, ModelReconciliation, Reconciliation, Result
 
 INTERRUPTED = 130
 
@@ -207,6 +207,27 @@ def reconcile(
             "--joint", help="Use all of the paper's figures together, and report which values of each knob they allow."
         ),
     ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="TARGET",
+            help="Search the ways to count this model instead, as audit takes it; at most 2 changes by default.",
+        ),
+    ] = None,
+    kwargs: Annotated[
+        list[str] | None,
+        typer.Option("--kwarg", metavar="NAME=VALUE", help="An argument of the model's class or factory. Repeatable."),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input", metavar="[NAME=]SHAPE[:DTYPE]", help="Shape of one input of the model, to run it. Repeatable."
+        ),
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The network of the model's file, if that has several.")
+    ] = None,
     witnesses: Witnesses = None,
     format: TableOption = "rich",
 ) -> None:
@@ -220,7 +241,7 @@ def reconcile(
     Cost: the assumption cost, a sum over the changes: 0 if the paper states the value, 1 if another source does, 2 if nobody does.
     """
     from capsaudit import api
-    from capsaudit.render.progress import bars
+    from capsaudit.render.progress import bars, stages
 
     if joint == (figure is not None):
         raise CapsauditError("reconcile: expected either a FIGURE, for example 11.36M, or --joint")
@@ -228,10 +249,26 @@ def reconcile(
         raise CapsauditError(
             "reconcile: --from and --changes need a FIGURE; --joint starts from the network of each figure"
         )
-    if figure is None:
-        result: "Joint | Reconciliation" = api.reconcile_jointly(space=space)
+    if model is None and (kwargs or inputs or part):
+        raise CapsauditError("reconcile: --kwarg, --input and --part need --model")
+    if model is not None and (joint or start is not None or space is not None or witnesses):
+        raise CapsauditError("reconcile: --model takes no --joint, --from, --space or --witness")
+    if model is not None and figure is not None:
+        with stages() as shown:
+            result: "Joint | ModelReconciliation | Reconciliation" = api.reconcile_model(
+                figure,
+                model,
+                kwargs=kwargs or (),
+                inputs=inputs or (),
+                changes_at_most=changes,
+                top=top,
+                part=part,
+                watch=shown,
+            )
+    elif figure is None:
+        result = api.reconcile_jointly(space=space)
     else:
-        with bars() as shown:
+        with bars() as searching:
             result = api.reconcile(
                 figure,
                 start=start,
@@ -239,7 +276,7 @@ def reconcile(
                 changes_at_most=changes,
                 top=top,
                 witnesses=witnesses,
-                watch=shown.searching,
+                watch=searching.searching,
             )
     _print(result, format)
     _exit(agrees=result.agrees)
@@ -326,6 +363,13 @@ def audit(
         ),
     ] = None,
     part: Part = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="The model that an adapter in a folder belongs to, for the counts of both as PEFT prints them.",
+        ),
+    ] = None,
     tensors: Annotated[
         bool,
         typer.Option("--tensors", help="List the tensors too. JSON always has them; CSV has the claims otherwise."),
@@ -370,12 +414,14 @@ def audit(
         methods,
         loss,
         part,
+        base,
     )
-    if target is None:
+    if target is None or _has_several_models(target):
         if any(options):
-            raise CapsauditError("audit: only --timeout, --format and --output apply without TARGET; name the model")
+            what = "without TARGET; name the model" if target is None else "to a file about several models"
+            raise CapsauditError(f"audit: only --timeout, --format and --output apply {what}")
         with stages() as shown:
-            audits = api.audit_targets(timeout=timeout, watch=shown)
+            audits = api.audit_targets(*([] if target is None else [target]), timeout=timeout, watch=shown)
         _show_audits(audits, written)
         return
     with stages() as shown:
@@ -394,6 +440,7 @@ def audit(
             methods=methods or (),
             loss=loss,
             part=part,
+            base=base,
             watch=shown,
         )
     _show(msgspec.structs.replace(result, lists_tensors=tensors, depth=depth), written)
@@ -699,6 +746,12 @@ def _shipped() -> list[str]:
     from capsaudit.catalogue import load_all
 
     return [variant.id for variant in load_all()]
+
+
+def _has_several_models(target: str) -> bool:
+    from capsaudit.catalogue.model_claims import load_models
+
+    return target.endswith(".toml") and len(load_models(target)) > 1
 
 
 def _are_about_models(command: str, names: list[str], witnesses: list[str] | None) -> bool:

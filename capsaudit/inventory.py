@@ -14,6 +14,8 @@ FindingKind = Literal["hidden", "no gradient", "unused", "state changed", "uncou
 Counted = Literal["trainable", "frozen", "parameters", "buffers", "all"]
 """The values that a count is about. `parameters`: trainable and frozen together; `all`: buffers too."""
 
+Side = Literal["trainable", "frozen", "buffers"]
+
 STORED, LOGICAL = "stored", "logical"
 NONZERO = "nonzero"
 
@@ -71,7 +73,7 @@ class InventoryTensor(Struct, frozen=True, kw_only=True):
     note: str | None = None
 
     @property
-    def side(self) -> Literal["trainable", "frozen", "buffers"]:
+    def side(self) -> Side:
         """Which of the three counts it belongs to."""
         return "buffers" if self.buffer else "trainable" if self.trainable else "frozen"
 

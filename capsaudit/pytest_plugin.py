@@ -4,6 +4,8 @@
     def test_my_network(model):  # a fixture that gives the module
         ...
 
+In place of a figure may stand the keys of a claim in a file: `total={"stated": "85.1M", "except": ["embeddings"]}`.
+
 Nothing of capsaudit is imported before a marker or a file asks for it.
 """
 
@@ -53,47 +55,50 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 class ClaimsModule(pytest.File):
-    """A file of claims; the model is audited once for all of them, and its table is shown once."""
+    """A file of claims; its models are audited once for all of them, and the table of each is shown once."""
 
-    _audited: Audit | CapsauditError | None = None
-    _is_shown = False
+    _audited: Sequence[Audit | CapsauditError] | None = None
+    _shown: frozenset[int] = frozenset()
 
     def collect(self) -> Iterator[pytest.Item]:
         """A test for each claim."""
-        from capsaudit.catalogue.model_claims import load_model_claims
+        from capsaudit.catalogue.model_claims import load_models
         from capsaudit.errors import CapsauditError
         from capsaudit.text import escaped
 
         try:
-            file = load_model_claims(self.path)
-            file.target  # noqa: B018, a file without a target is a fault
+            models = load_models(self.path)
+            targets = [model.target for model in models]  # a file without a target is a fault
         except CapsauditError as error:
             raise self.CollectError(str(error)) from error
-        names = [escaped(claim.about or "total") for claim in file.claims]
-        for number, name in enumerate(names):
-            unique = name if names.count(name) == 1 else f"{name}[{file.claims[number].line}]"
-            yield ClaimItem.from_parent(self, name=unique, number=number)
+        each = [(model, claim) for model, claims in enumerate(models) for claim in range(len(claims.claims))]
+        found = [models[model].claims[claim] for model, claim in each]
+        prefixes = [f"{target}: " if len(models) > 1 else "" for target in targets]
+        names = [
+            escaped(prefixes[model] + (claim.about or "total")) for (model, _), claim in zip(each, found, strict=True)
+        ]
+        for name, place, claim in zip(names, each, found, strict=True):
+            unique = name if names.count(name) == 1 else f"{name}[{claim.line}]"
+            yield ClaimItem.from_parent(self, name=unique, place=place)
 
-    def judge(self, number: int) -> AuditedClaim:
-        """The verdict on one claim."""
-        return self._audit().claims[number]
+    def judge(self, model: int, claim: int) -> AuditedClaim:
+        """The verdict on one claim about one of the models."""
+        return self._audit(model).claims[claim]
 
-    def table(self) -> str:
-        """The tables of the audit the first time, nothing after that."""
-        shown, self._is_shown = self._is_shown, True
-        return "" if shown else f"\n\n{self._audit()}"
+    def table(self, model: int) -> str:
+        """The tables of an audit the first time, nothing after that."""
+        is_shown, self._shown = model in self._shown, self._shown | {model}
+        return "" if is_shown else f"\n\n{self._audit(model)}"
 
-    def _audit(self) -> Audit:
+    def _audit(self, model: int) -> Audit:
         if self._audited is None:
-            from capsaudit import api
+            from capsaudit.commands.audit import Options, audit_models
 
-            try:
-                self._audited = api.audit_target(str(self.path))
-            except api.CapsauditError as error:
-                self._audited = error
-        if isinstance(self._audited, Exception):
-            raise self._audited
-        return self._audited
+            self._audited = audit_models(str(self.path), Options(timeout=300))
+        audited = self._audited[model]
+        if isinstance(audited, Exception):
+            raise audited
+        return audited
 
 
 class ClaimItem(pytest.Item):
@@ -101,19 +106,21 @@ class ClaimItem(pytest.Item):
 
     parent: ClaimsModule
 
-    def __init__(self, *, number: int, **options: Any) -> None:
+    def __init__(self, *, place: tuple[int, int], **options: Any) -> None:
         super().__init__(**options)
-        self._number = number
+        self._model, self._claim = place
 
     def runtest(self) -> None:
         """Fail where the claim does not agree; the first one that fails of a file shows the table of layers."""
-        claim = self.parent.judge(self._number)
+        claim = self.parent.judge(self._model, self._claim)
         if claim.verdict != "agrees":
             from capsaudit.render.failed_claims import failed_claim
             from capsaudit.text import escaped
 
             place = f"{escaped(claim.file)}:{claim.line}"
-            raise ClaimError(f"{failed_claim(claim)}\n{place}, source: {escaped(claim.source)}{self.parent.table()}")
+            raise ClaimError(
+                f"{failed_claim(claim)}\n{place}, source: {escaped(claim.source)}{self.parent.table(self._model)}"
+            )
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The claim and the table, without a traceback through the plugin."""
@@ -166,8 +173,8 @@ def _expect_known_arguments(marker: pytest.Mark) -> None:
 
 def _judge_marker(
     item: pytest.Item,
-    total: str | int | None = None,
-    layers: dict[str, str | int] | None = None,
+    total: str | int | dict[str, Any] | None = None,
+    layers: dict[str, str | int | dict[str, Any]] | None = None,
     policy: str = "stored",
     same_function: str | None = None,
     inputs: str | Sequence[str] | None = None,

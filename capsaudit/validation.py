@@ -100,13 +100,12 @@ def _convert_struct(data: object, kind: type[Struct], path: str, faults: list[Fa
     unknown = sorted(data.keys() - set(keys))
     faults.extend(Fault(_join(path, key), f"is unknown; {nearest(key, keys)}") for key in unknown)
     values = {}
-    optional = len(kind.__struct_fields__) - len(kind.__struct_defaults__)
-    for position, (name, key) in enumerate(zip(kind.__struct_fields__, keys, strict=True)):
-        where = _join(path, key)
-        if key in data:
-            values[name] = _convert(data[key], hints[name], where, faults)
-        elif position < optional:
-            faults.append(Fault(where, f"is missing; expected {_description(hints[name])}"))
+    for field in msgspec.structs.fields(kind):
+        where = _join(path, field.encode_name)
+        if field.encode_name in data:
+            values[field.name] = _convert(data[field.encode_name], hints[field.name], where, faults)
+        elif field.required:
+            faults.append(Fault(where, f"is missing; expected {_description(hints[field.name])}"))
     return None if faults else kind(**values)
 
 

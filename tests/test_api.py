@@ -53,6 +53,7 @@ RESULTS = {
     "Evaluation": "api.evaluate({trained!r})",
     "Joint": "api.reconcile_jointly()",
     "Ledger": "api.explain('article', 'multimnist')",
+    "ModelReconciliation": f"api.reconcile_model('27,050', {str(EXAMPLES / 'classifier.py') + ':SmallClassifier'!r})",
     "Reconciliation": "api.reconcile('11.36M', witnesses=['formula'])",
     "Report": "api.report('nowhere', check=True)",
     "Runs": "api.train_smoke({tiny!r}, steps=1)",

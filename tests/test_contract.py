@@ -13,6 +13,7 @@ from capsaudit import api
 from capsaudit.render.json import as_json, schemas
 from capsaudit.reporting.contents import ReportContents
 from tests import schemas as shipped
+from tests.commands import test_adapted as adapted
 from tests.processes import invoke
 from tests.render import samples
 from tests.train import foreign
@@ -64,6 +65,8 @@ CONTRACT: dict[str, Keys] = {
     "explain": {"from": None, "to": None, "steps": [STEP], "difference": None},
     "reconcile": dict.fromkeys(("figure", "interval", "from", "examined", "complete"))
     | {"explanations": [EXPLANATION]},
+    "reconcile-model": dict.fromkeys(("figure", "interval", "target", "total", "examined"))
+    | {"explanations": [dict.fromkeys(("total", "evidence", "selection")) | {"changes": [CHANGE]}]},
     "joint": {
         "claims": None,
         "satisfied": None,
@@ -101,6 +104,10 @@ OUTPUTS: dict[str, list[str]] = {
         "explain paper paper",
     ],
     "reconcile": ["reconcile 11.36M", "reconcile 12.00M --changes 1", "reconcile 22.48M --witness formula --top 2"],
+    "reconcile-model": [
+        "reconcile 27,050 --model classifier.py:SmallClassifier",
+        "reconcile 5M --model classifier.py:SmallClassifier",
+    ],
     "joint": ["reconcile --joint"],
     "claims": ["claims", "claims article --witness formula"],
     "check": ["check WRONG", "check"],
@@ -114,6 +121,7 @@ OUTPUTS: dict[str, list[str]] = {
         "audit classifier.claims.toml",
         "audit capsnets.py:OtherWidths --input 1,28,28 --loss losses.py:loss",
         "audit WRONG_CLAIMS",
+        "audit ADAPTER --base BASE",
     ],
     "audits": ["check OTHER_CLAIMS classifier.claims.toml", "claims WRONG_CLAIMS"],
     "train": ["train SMALL --data digits --epochs 1 --output RUN --pictures PICTURES"],
@@ -140,9 +148,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     wrong.write_text('extends = "paper"\nsummary = "mine"\n[stated]\nsource = "me"\ntotal = "11.36M"\n')
     claims.write_text(
         f'source = "me"\ntarget = "{(EXAMPLES / "classifier.py").as_posix()}:SmallClassifier"\n'
-        '[[claims]]\nlayer = "head"\nstated = "1"\n[[claims]]\nstated = "27,000"\n'
+        '[[claims]]\nlayer = "head"\nstated = "27,040"\n[[claims]]\nstated = "27,000"\n'
     )
+    adapter = adapted.saved(folder, adapted.LORA)
     return {
+        "ADAPTER": adapter,
+        "BASE": str(folder / "base.safetensors"),
         "TINY": str(write_tiny(folder, "article")),
         "SMALL": str(write_small(folder)),
         "RUN": str(folder / "run"),
@@ -255,7 +266,7 @@ def test_a_document_that_is_wrong_anywhere_is_refused(name: str, documents: dict
             del found["unknown"]
             assert checked.is_valid(document)
     elsewhere = {
-        "audits": {"BehaviourLoss"},  # a loss is named for one model at a time
+        "audits": {"BehaviourLoss", "AdaptedModel"},  # a loss, or a base, is named for one model at a time
         "evaluate": validator("audit").schema["$defs"].keys(),  # its audit is a whole audit
     }
     assert seen | (elsewhere.get(name, set()) & definitions.keys()) == definitions.keys()

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.processes import invoke
 
 GUIDES = Path(__file__).parents[1] / "docs" / "guides"
-WRITTEN_BY_HAND = ("models.py", "pyproject.toml", "bert-tiny.claims.toml")
+WRITTEN_BY_HAND = ("models.py", "pyproject.toml", "bert-tiny.claims.toml", "gpt2.claims.toml")
 
 HIDDEN, INNER, VOCABULARY, POSITIONS = 128, 512, 30_522, 512
 """Of the BERT with two layers of 128 (Turc et al. 2019, table 1)."""
@@ -60,6 +60,15 @@ def test_a_model_card(tmp_path: Path) -> None:
     assert run("model-card.md", tmp_path) == [0, 0, 1, 1]
     shown = "".join(text for _, text in blocks("model-card.md"))
     assert all(f"{count:,}" in shown for count in (layer, embeddings + outside))
+
+
+def test_conventions(tmp_path: Path) -> None:
+    """12·(12·768² + 13·768) + 2·768 outside of the embeddings, whose table of tokens is the output head too."""
+    assert run("conventions.md", tmp_path) == [0, 0, 1, 1]
+    body, tokens, positions = 12 * (12 * 768**2 + 13 * 768) + 2 * 768, 50_257 * 768, 1024 * 768
+    assert (body, body + tokens + positions) == (85_056_000, 124_439_808)
+    shown = "".join(text for _, text in blocks("conventions.md"))
+    assert all(f"{count:,}" in shown for count in (body, body + tokens + positions, body + 2 * tokens + positions))
 
 
 def write_bert(folder: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_file_of_claims_with_faults_is_an_error(pytester: pytest.Pytester) -> 
     pytester.path.joinpath("faulty.claims.toml").write_text('source = "me"\nclaims = []\n')
     done = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     assert done.ret != 0
-    assert "claims is empty" in done.stdout.str()
+    assert "claims is missing or empty" in done.stdout.str()
 
 
 def test_names_in_claims_cannot_forge_lines(pytester: pytest.Pytester) -> None:
@@ -185,3 +185,23 @@ def test_a_marker_states_the_function(pytester: pytest.Pytester) -> None:
     text = done.stdout.str()
     assert "softmax is the first stage that differs" in text
     assert text.count("same_function= needs inputs=") >= 2
+
+
+def test_the_claims_of_several_models_are_tests(pytester: pytest.Pytester) -> None:
+    """(3·3·3 + 1)·… the head alone, with classes = 10 and 100; a model that cannot be built fails its claims alone."""
+    pytester.path.joinpath("net.py").write_text(MODEL)
+    pytester.path.joinpath("zoo.claims.toml").write_text(
+        'source = "me"\n'
+        '[[models]]\ntarget = "net.py:SmallClassifier"\n[[models.claims]]\nstated = "27.1K"\n'
+        '[[models.claims]]\nlayer = "head"\nstated = "27,050"\n'
+        '[[models]]\ntarget = "net.py:Missing"\n[[models.claims]]\nstated = "1"\n'
+        '[[models]]\ntarget = "net.py:SmallClassifier"\nkwargs = {classes = 100}\n'
+        '[[models.claims]]\nlayer = "head"\nstated = "27,050"\n'
+    )
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-v", "--color=no")
+    done.assert_outcomes(passed=2, failed=2)
+    text = done.stdout.str()
+    assert "net.py:SmallClassifier: total PASSED" in text
+    assert "net.py:SmallClassifier: head[6] PASSED" in text
+    assert "net.py:Missing: total FAILED" in text
+    assert "head: 270,500 trainable parameters, stated 27,050 (+243,450)" in text

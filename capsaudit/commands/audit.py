@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from capsaudit.catalogue import Variant, load_all
-from capsaudit.catalogue.model_claims import ModelClaims, load_model_claims
+from capsaudit.catalogue.model_claims import ModelClaims, load_model_claims, load_models
+from capsaudit.commands.adapted import adapted, adapter_in
 from capsaudit.commands.explain import explain
 from capsaudit.commands.model_claims import judge_claims
 from capsaudit.commands.write_claims import expect_new_file, write_claims
@@ -19,6 +20,7 @@ from capsaudit.commands.write_variant import write_variant
 from capsaudit.errors import CapsauditError
 from capsaudit.families import UNCOUNTED_KNOBS, family_of, layers, total
 from capsaudit.inspection.load import Watcher, load
+from capsaudit.inspection.process import Child
 from capsaudit.inspection.python.arguments import parse_kwargs
 from capsaudit.inspection.targets import Target, parse_target
 from capsaudit.inventory import NONZERO, POLICIES, STORED, Behaviour, Inventory, InventoryTensor, expect_policy
@@ -135,7 +137,7 @@ def audit_module(
 
 def _is_nonzero_asked_for(policy: str | None, files: Sequence[ModelClaims]) -> bool:
     """By the policy of the audit or of a claim: to count zeros, every value has to be read."""
-    return NONZERO in (policy, *(claim.policy for file in files for claim in file.claims))
+    return NONZERO in (policy, *(claim.selection.policy for file in files for claim in file.claims))
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -150,10 +152,11 @@ class Options(Struct, frozen=True, kw_only=True):
     methods: Sequence[str] = ()
     loss: str | None = None
     part: str | None = None
+    base: str | None = None
 
 
 def audit_target(
-    target: str,
+    target: str | ModelClaims,
     options: Options,
     *,
     against: Variant | str | None,
@@ -161,10 +164,12 @@ def audit_target(
     write_to: Path | None = None,
     claims_to: Path | None = None,
     watch: Watcher = lambda *_: None,
+    child: Child | None = None,
 ) -> Audit:
-    """A target by name, or the target of a file of claims, whose paths are relative to its folder. `against` may be a target too.
+    """A target by name, or the target of claims, or of a file of them, whose paths are relative to its folder. `against` may be a target too.
 
-    `write_to` names the file for its variant, `claims_to` that for its counts. `watch` is called with the target and what is being done with it.
+    `write_to` names the file for its variant, `claims_to` that for its counts. `watch` is called with the target and what is being done with
+    it. `child`: the process to load it in.
 
     Raises:
         CapsauditError: as `audit`, or it cannot be loaded or run, or its variant or its claims cannot be written.
@@ -172,9 +177,11 @@ def audit_target(
     if claims_to is not None:
         expect_new_file(claims_to)
     files, folder = [*map(load_model_claims, claims)], None
-    if target.endswith(".toml"):
-        named = load_model_claims(target)
-        files, folder, target, options = [named, *files], named.path.parent, named.target, _with_file(options, named)
+    if isinstance(target, str) and target.endswith(".toml"):
+        target = load_model_claims(target)
+    if isinstance(target, ModelClaims):
+        files, folder, options, target = [target, *files], target.path.parent, _with(options, target), target.target
+    adapter = adapter_in(target, folder) if options.base is not None else None
     beside: Behaviour | None = None
     if isinstance(against, str):
         against, beside = _other(against, options, watch)
@@ -187,6 +194,7 @@ def audit_target(
         watch=watch,
         part=options.part,
         nonzero=_is_nonzero_asked_for(options.policy, files),
+        child=child,
         examine=partial(
             behaviour_of,
             against=against,
@@ -202,6 +210,9 @@ def audit_target(
     _expect_tried(inventory, properties=options.properties)
     _expect_behaviour(inventory, options.methods, options.loss)
     result, match = audit(inventory, load_all(), against=against, claims=files, policy=options.policy or STORED)
+    if adapter is not None:
+        base = load(str(options.base), timeout=options.timeout, watch=watch)
+        result = msgspec.structs.replace(result, base=adapted(inventory, adapter, base))
     if write_to is not None:
         write_variant(match, inventory, write_to)
     if claims_to is not None:
@@ -267,17 +278,31 @@ def audit_targets(targets: Sequence[str], options: Options, *, watch: Watcher = 
     Raises:
         CapsauditError: none of them could be audited.
     """
-    audits: list[Audit] = []
-    faults: list[str] = []
-    for target in targets:
-        try:
-            audits.append(audit_target(target, options, against=None, claims=(), watch=watch))
-        except CapsauditError as error:
-            faults += error.faults
+    found = [each for target in targets for each in audit_models(target, options, watch=watch)]
+    audits = tuple(each for each in found if isinstance(each, Audit))
+    faults = [fault for each in found if isinstance(each, CapsauditError) for fault in each.faults]
     faults += [_nothing_stated(audit.target) for audit in audits if audit.verdict == "unstated"]
     if not audits:
         raise CapsauditError(*faults)
-    return Audits(audits=tuple(audits), faults=tuple(faults))
+    return Audits(audits=audits, faults=tuple(faults))
+
+
+def audit_models(target: str, options: Options, *, watch: Watcher = lambda *_: None) -> list[Audit | CapsauditError]:
+    """A target, or every model of a file of claims, one after the other in one process; the error of one that cannot be audited."""
+    try:
+        models = load_models(target) if target.endswith(".toml") else (target,)
+    except CapsauditError as error:
+        return [error]
+    folder = models[0].path.parent if isinstance(models[0], ModelClaims) else None
+    with Child(folder) as child:
+        return [_audited(model, options, child, watch) for model in models]
+
+
+def _audited(model: str | ModelClaims, options: Options, child: Child, watch: Watcher) -> Audit | CapsauditError:
+    try:
+        return audit_target(model, options, against=None, claims=(), watch=watch, child=child)
+    except CapsauditError as error:
+        return error
 
 
 def _nothing_stated(target: str) -> str:
@@ -287,13 +312,13 @@ def _nothing_stated(target: str) -> str:
     )
 
 
-def _with_file(options: Options, named: ModelClaims) -> Options:
+def _with(options: Options, named: ModelClaims) -> Options:
     return msgspec.structs.replace(
         options,
-        kwargs=options.kwargs or named.file.kwargs,
+        kwargs=options.kwargs or named.model.kwargs,
         inputs=options.inputs or named.inputs,
-        policy=options.policy or named.file.policy,
-        part=options.part or named.file.part,
+        policy=options.policy or named.policy,
+        part=options.part or named.model.part,
     )
 
 

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
+
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from capsaudit.catalogue import load_all
-from capsaudit.catalogue.model_claims import ModelClaim, claims_from
+from capsaudit.catalogue.model_claims import ModelClaim, Stated, claims_from
 from capsaudit.commands.count import mismatch
 from capsaudit.errors import CapsauditError
-from capsaudit.inventory import Counted, Inventory, InventoryTensor, expect_policy
+from capsaudit.interpretations.selections import explain_by_selections
+from capsaudit.inventory import Inventory, expect_policy
 from capsaudit.published import judge
 from capsaudit.recognition.base import Match
 from capsaudit.recognition.closest import closest
 from capsaudit.results import AuditedClaim
 from capsaudit.results.base import reason
+from capsaudit.selection import Roles, select
 from capsaudit.validation import nearest
-
-Roles = Mapping[str, Sequence[InventoryTensor]]
-"""The tensors of a recognised model by the layers of its variant: `digit_caps`, `fc1`, … Empty where nothing is recognised."""
-
-_COUNTED: dict[Counted, tuple[str, ...]] = {
-    "trainable": ("trainable",),
-    "frozen": ("frozen",),
-    "parameters": ("trainable", "frozen"),
-    "buffers": ("buffers",),
-    "all": ("trainable", "frozen", "buffers"),
-}
 
 
 def judge_claims(inventory: Inventory, claims: Sequence[ModelClaim], roles: Roles) -> tuple[AuditedClaim, ...]:
@@ -37,10 +30,10 @@ def judge_claims(inventory: Inventory, claims: Sequence[ModelClaim], roles: Role
     """
     if faults := [fault for claim in claims for fault in _faults(inventory, claim, roles)]:
         raise CapsauditError(*faults)
-    return tuple(_judge(claim, selected_by(inventory.tensors, claim, roles)) for claim in claims)
+    return tuple(_judge(claim, inventory, roles) for claim in claims)
 
 
-def judge_counts(inventory: Inventory, stated: Mapping[str, str | int], policy: str) -> tuple[AuditedClaim, ...]:
+def judge_counts(inventory: Inventory, stated: Mapping[str, Stated], policy: str) -> tuple[AuditedClaim, ...]:
     """The verdicts on figures by layer. `total` is the whole model, any other key a layer, a tensor or a pattern.
 
     Raises:
@@ -51,62 +44,56 @@ def judge_counts(inventory: Inventory, stated: Mapping[str, str | int], policy: 
     return judge_claims(inventory, claims, found.network.layers if isinstance(found, Match) else {})
 
 
-def selected_by(tensors: Sequence[InventoryTensor], claim: ModelClaim, roles: Roles) -> list[InventoryTensor]:
-    """The tensors that a claim is about, in the order of the model."""
-    chosen = {t.name for pattern in claim.layers or (None,) for t in select(tensors, pattern, roles)}
-    left_out = {t.name for pattern in claim.excluded for t in select(tensors, pattern, roles)}
-    selected = chosen - left_out
-    return [tensor for tensor in tensors if tensor.name in selected]
-
-
-def select(tensors: Sequence[InventoryTensor], pattern: str | None, roles: Roles) -> list[InventoryTensor]:
-    """The tensors of a layer (and of the layers in it), of one name, or of a pattern; all of them without one.
-
-    The model's own names come first; where none of them matches, the pattern is one of layers of the variant.
-    """
-    if pattern is None:
-        return list(tensors)
-    own = [
-        t
-        for t in tensors
-        if t.layer.startswith(f"{pattern}.") or any(_matches(name, pattern) for name in (t.layer, t.name))
-    ]
-    return own or [t for name, found in roles.items() if _matches(name, pattern) for t in found]
-
-
-def _judge(claim: ModelClaim, tensors: Sequence[InventoryTensor]) -> AuditedClaim:
-    found = sum(tensor.by(claim.policy) for tensor in tensors if tensor.side in _COUNTED[claim.count])
-    what = claim.about or "the model"
-    selected = (reason("selected", what=what, found=found, count=claim.count),)
-    return AuditedClaim(
+def _judge(claim: ModelClaim, inventory: Inventory, roles: Roles) -> AuditedClaim:
+    selection, what = claim.selection, claim.about or "the model"
+    found = selection.total(inventory.tensors, selection.tensors(inventory.tensors, roles))
+    selected = (reason("selected", what=what, found=found, count=selection.count),)
+    judged = AuditedClaim(
         layer=claim.about,
-        layers=claim.layers,
-        excluded=claim.excluded,
+        layers=selection.layers,
+        excluded=selection.excluded,
         stated=claim.figure.text,
-        count=claim.count,
-        policy=claim.policy,
+        count=selection.count,
+        policy=selection.policy,
+        experts=selection.experts,
         found=found,
         rounds_to=claim.figure.round(found),
         verdict=judge(claim.figure, found),
         source=claim.source,
         file=claim.file,
         line=claim.line,
-        reasons=mismatch(what, claim.figure, found, count=claim.count) or selected,
+        reasons=mismatch(what, claim.figure, found, count=selection.count) or selected,
     )
+    return _explained(judged, claim, inventory, roles) if judged.verdict == "disagrees" else judged
 
 
-def _matches(name: str, pattern: str) -> bool:
-    return name == pattern or fnmatchcase(name, pattern)
+def _explained(judged: AuditedClaim, claim: ModelClaim, inventory: Inventory, roles: Roles) -> AuditedClaim:
+    """A claim that disagrees, with the ways to count that have its figure: those with the fewest changes."""
+    search = explain_by_selections(claim.figure, inventory, claim.selection, roles)
+    fewest = [each for each in search.explanations if len(each.changes) == len(search.explanations[0].changes)]
+    why = (
+        reason("explained", stated=judged.stated, explanation=to_builtins(fewest[0]), others=len(fewest) - 1)
+        if fewest
+        else reason("not explained", stated=judged.stated, examined=search.examined)
+    )
+    return replace(judged, reasons=(*judged.reasons, why), explanations=tuple(fewest), examined=search.examined)
 
 
 def _faults(inventory: Inventory, claim: ModelClaim, roles: Roles) -> Iterator[str]:
+    selection, tensors = claim.selection, inventory.tensors
     place = f"{claim.file}:{claim.line}" if claim.file else inventory.target
-    if inventory.incomplete and not claim.layers:
+    if inventory.incomplete and not selection.layers:
         yield f"{place}: a claim about the whole model; {inventory.target} {inventory.incomplete}"
-    patterns = (*claim.layers, *claim.excluded)
-    missing = [pattern for pattern in patterns if not select(inventory.tensors, pattern, roles)]
+    missing = [pattern for pattern in (*selection.layers, *selection.excluded) if not select(tensors, pattern, roles)]
     for pattern in missing:
-        names = {name for tensor in inventory.tensors for name in (tensor.layer, tensor.name)} | roles.keys()
+        names = {name for tensor in tensors for name in (tensor.layer, tensor.name)} | roles.keys()
         yield f"{place}: no layer or tensor matches {pattern!r}; {nearest(pattern, names - {''})}"
-    if not missing and not selected_by(inventory.tensors, claim, roles):
+    if missing:
+        return
+    chosen = selection.tensors(tensors, roles)
+    if not chosen:
         yield f"{place}: nothing is left of {claim.about}"
+    try:
+        selection.total(tensors, chosen)
+    except CapsauditError as error:
+        yield f"{place}: {error}"

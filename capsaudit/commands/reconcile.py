@@ -19,15 +19,13 @@ from capsaudit.interpretations.search import Interpretation, Interval, Search, W
 from capsaudit.interpretations.tables import tables
 from capsaudit.knobs import KnobChange, counted_changes
 from capsaudit.published import Figure, cut_interval, interval_in_1024, judge
-from capsaudit.results import ChangeHistogram, Evidence, Explanation, Known, Reconciliation
+from capsaudit.results import ChangeHistogram, Explanation, Known, Reconciliation
+from capsaudit.results.reconcile import evidence_of
 from capsaudit.spec import Spec
 from capsaudit.witnesses import expect_witnesses
 
 Confirm = Callable[[Spec, Sequence[KnobChange], int], bool | None]
 """Whether another witness comes to the same total for the network that these changes make of a spec; None where none was asked."""
-
-_RARE, _LIKELY = 0.1, 1.0
-"""Explanations expected by chance: below the first the evidence is strong, from the second on there is none."""
 
 _NEAR = 0.1
 """How far a total may be from the figure, as a share of it, to be shown as near."""
@@ -219,7 +217,7 @@ class _Explainer:
             total=found.total,
             rounds_to=self._figure.round(found.total),
             assumption_cost=found.assumption_cost,
-            evidence=_evidence(self._expected.get(len(found.changes), 0.0)),
+            evidence=evidence_of(self._expected.get(len(found.changes), 0.0)),
             variant=None if counting else self._named(spec),
             confirmed=self._confirm(self._start.spec, found.changes, found.total),
         )
@@ -270,9 +268,3 @@ def _mark_redundant(explanations: Iterable[Explanation]) -> Iterator[Explanation
         redundant = any(fewer and fewer < made for fewer in earlier)
         yield msgspec.structs.replace(explanation, evidence="redundant") if redundant else explanation
         earlier.append(made)
-
-
-def _evidence(expected: float) -> Evidence:
-    if expected >= _LIKELY:
-        return "none"
-    return "weak" if expected >= _RARE else "strong"

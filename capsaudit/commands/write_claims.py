@@ -9,10 +9,10 @@ from pathlib import Path
 import tomli_w
 
 from capsaudit.atomic_write import write_atomically
-from capsaudit.commands.model_claims import select
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.targets import find_target
 from capsaudit.inventory import STORED, Inventory, InventoryTensor
+from capsaudit.selection import select
 from capsaudit.spec import Data
 from capsaudit.text import toml_escaped, valid
 

@@ -6,6 +6,7 @@ import ctypes
 import gc
 import os
 import pickle
+import queue
 import random
 import signal
 import sys
@@ -28,18 +29,24 @@ _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
 def main() -> NoReturn:
-    """Load the requested target, send its inventory, and end at once: without the target's exit handlers, whatever threads still run."""
+    """Load each requested target and send its inventory, until the parent ends this process."""
     gc.set_threshold(1_000_000, 50, 50)  # imports and large files create no garbage worth collecting
     requests, results = _own_streams()
-    request: Request = pickle.loads(receive(requests) or b"")  # noqa: S301, it comes from the parent
-    threading.Thread(target=_end_with_parent, args=(requests,), daemon=True).start()
+    pending: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(requests, pending), daemon=True).start()
     number = os.getpid()
-    message = _outcome(request, lambda stage: send(results, _encoded(Reached(stage))))
-    if os.getpid() == number:  # a target may fork, and its copies come here too
+    while True:
+        request: Request = pickle.loads(pending.get())  # noqa: S301, it comes from the parent
+        message = _outcome(request, lambda stage: send(results, _encoded(Reached(stage))))
+        if os.getpid() != number:  # a target may fork, and its copies come here too
+            os._exit(0)
         _flush()
-        with suppress(OSError):
+        try:
             send(results, _encoded(message))
-    os._exit(0)
+        except OSError:  # a target may close all files
+            os._exit(0)
+        del message
+        gc.collect()  # the next model needs the memory of this one
 
 
 def _own_streams() -> tuple[BinaryIO, BinaryIO]:
@@ -57,9 +64,11 @@ def _own_streams() -> tuple[BinaryIO, BinaryIO]:
     return os.fdopen(own[0], "rb"), os.fdopen(own[1], "wb")
 
 
-def _end_with_parent(requests: BinaryIO) -> None:
-    """End with all that the target started when the parent is gone: it keeps its end of the stream open as long as it waits."""
-    requests.read()
+def _receive(requests: BinaryIO, pending: queue.SimpleQueue[bytes]) -> None:
+    """End with all that the targets started when the parent is gone: it keeps its end of the stream open as long as it waits."""
+    with suppress(OSError, ValueError):
+        while (data := receive(requests)) is not None:
+            pending.put(data)
     if hasattr(os, "killpg"):
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
@@ -145,9 +154,12 @@ def _load_python(request: Request, report: Callable[[Stage], None]) -> Inventory
 
 
 def _seed() -> None:
-    """Two audits of one target give the same result, also where it draws random numbers."""
+    """Two audits of one target give the same result, also where it draws random numbers, or another one before it has set torch's defaults."""
     import torch
 
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    torch.set_grad_enabled(True)
     random.seed(0)
     torch.manual_seed(0)
     if "numpy" in sys.modules:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from capsaudit.errors import CapsauditError
-from capsaudit.inspection.process import Request, Stage, load_in_child
+from capsaudit.inspection.process import Child, Request, Stage, load_in_child
 from capsaudit.inspection.python.arguments import parse_inputs, parse_kwargs
 from capsaudit.inspection.targets import find_target
 from capsaudit.inventory import Behaviour, Inventory
@@ -36,6 +36,7 @@ def load(
     watch: Watcher = lambda *_: None,
     part: str | None = None,
     nonzero: bool = False,
+    child: Child | None = None,
 ) -> Inventory:
     """Take the inventory of a target.
 
@@ -48,8 +49,8 @@ def load(
         watch: Called with the target and what is being done with it, when that begins.
         folder: The directory that paths and imports are relative to; the current directory by default.
         part: The network to read of a file that has several, or the beginning of the names of its tensors.
-
         nonzero: Whether to count the values that are not zero, which reads all of them.
+        child: The process to load it in, whose current directory is `folder`; one of its own by default.
 
     Raises:
         CapsauditError: the target cannot be read, imported, built or run, exceeds the time limit, or ends its process.
@@ -68,6 +69,8 @@ def load(
             f"{target}: is a file, of which no values are read; the policy nonzero applies only to models in Python code"
         )
     request = Request(parsed, arguments, shapes, examine, part, nonzero)
+    if child is not None:
+        return child.load(request, timeout=timeout, watch=partial(watch, target))
     return load_in_child(request, timeout=timeout, folder=folder, watch=partial(watch, target))
 
 

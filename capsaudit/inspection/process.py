@@ -1,6 +1,6 @@
 """A target is loaded in a process of its own, and only a complete result counts: whatever else the target does ends with that process.
 
-The child process is `capsaudit.inspection.child`. It gets a request on its standard input and sends messages on its standard output; both
+The child process is `capsaudit.inspection.child`. It gets requests on its standard input and sends messages on its standard output; both
 are kept from the target.
 """
 
@@ -14,8 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
@@ -92,47 +92,109 @@ class TargetError(Exception):
     """The traceback of the child, as the cause of the error that is reported."""
 
 
-def load_in_child(
-    request: Request, *, timeout: float, folder: Path | None, watch: Callable[[Stage], None] = lambda _: None
-) -> Inventory:
-    """Load a target in a child process, whose current directory is `folder`.
+class Child:
+    """A process in which targets are loaded one after another, so that torch is imported once. It ends with the `with` block.
 
-    Args:
-        request: The target.
-        timeout: The time limit in seconds, from the first stage on: importing torch is not the target's doing.
-        folder: The directory; the current one by default.
-        watch: Called when a stage begins.
-
-    Raises:
-        CapsauditError: the target cannot be loaded, exceeds the limit, or ends the process.
+    It starts with the first target, and again after one that ended it or took too long. Code from another directory gets another process: the
+    modules that it imports may have the same names. `folder`: its current directory.
     """
-    if not timeout > 0:
-        raise CapsauditError(f"the time limit is {timeout} s; expected a positive number of seconds")
-    stage: Stage | None = None
-    end: float | None = None
-    with _child(folder) as child:
-        messages = _requested(child, request)
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._messages: queue.Queue[Message | None] = queue.Queue()
+        self._directory: str | None = None
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def load(self, request: Request, *, timeout: float, watch: Callable[[Stage], None] = lambda _: None) -> Inventory:
+        """Load a target.
+
+        Args:
+            request: The target.
+            timeout: The time limit in seconds, from the first stage on: importing torch is not the target's doing.
+            watch: Called when a stage begins.
+
+        Raises:
+            CapsauditError: the target cannot be loaded, exceeds the limit, or ends the process.
+        """
+        if not timeout > 0:
+            raise CapsauditError(f"the time limit is {timeout} s; expected a positive number of seconds")
+        before, process = self._process, self._started(_directory(request.target))
+        with suppress(OSError):  # a child that could not start has ended, which is found out below
+            send(_stream(process.stdin), pickle.dumps(request))
+        stage: Stage | None = None
+        end: float | None = None
         while True:
             try:
-                message = messages.get(timeout=None if end is None else max(end - time.monotonic(), 0))
+                message = self._messages.get(timeout=None if end is None else max(end - time.monotonic(), 0))
             except queue.Empty:
+                self._end()
                 raise CapsauditError(_too_long(request.target, timeout, stage)) from None
             if isinstance(message, Done):
                 return message.inventory
             if isinstance(message, Failed):
                 raise CapsauditError(*message.faults, choices=message.choices) from TargetError(message.traceback)
             if message is None:
-                raise CapsauditError(f"{request.target.text}: {_ending(child, stage)}")
+                ending = _ending(process, stage)
+                self._end()
+                if stage is None and process is before:  # the target before has left it unusable
+                    return self.load(request, timeout=timeout, watch=watch)
+                raise CapsauditError(f"{request.target.text}: {ending}")
             stage = message.stage
             watch(stage)
             end = end or time.monotonic() + min(timeout, threading.TIMEOUT_MAX / 2)
 
+    def _started(self, directory: str | None) -> subprocess.Popen[bytes]:
+        """The process for code from a directory; None for weights, which any process can read."""
+        if self._process is not None and directory is not None and self._directory not in (None, directory):
+            self._end()
+        if self._process is None:
+            self._process, self._messages, self._directory = _child(self._folder), queue.Queue(), None
+            stream = _stream(self._process.stdout)
+            threading.Thread(target=_receive, args=(stream, self._messages), daemon=True).start()
+        self._directory = directory or self._directory
+        return self._process
 
-@contextmanager
-def _child(folder: Path | None) -> Iterator[subprocess.Popen[bytes]]:
-    """A child in a session of its own, so that the keyboard interrupts this process alone. It and all that it started are killed at the end."""
+    def _end(self) -> None:
+        """The process and all that it started are killed."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        _kill(process)
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+
+def load_in_child(
+    request: Request, *, timeout: float, folder: Path | None, watch: Callable[[Stage], None] = lambda _: None
+) -> Inventory:
+    """Load a target in a child process of its own, whose current directory is `folder`. The arguments are those of `Child.load`.
+
+    Raises:
+        CapsauditError: the target cannot be loaded, exceeds the limit, or ends the process.
+    """
+    with Child(folder) as child:
+        return child.load(request, timeout=timeout, watch=watch)
+
+
+def _directory(target: Target) -> str | None:
+    """Where a target's own modules are found; None if it has none."""
+    if target.kind == "weights":
+        return None
+    return str(Path(target.source).parent) if target.kind == "python file" else str(Path())
+
+
+def _child(folder: Path | None) -> subprocess.Popen[bytes]:
+    """A child in a session of its own, so that the keyboard interrupts this process alone."""
     code = f"import sys; sys.path[:] = {_search_path()!r}; from capsaudit.inspection.child import main; main()"
-    child = subprocess.Popen(  # noqa: S603, a constant program
+    return subprocess.Popen(  # noqa: S603, a constant program
         [sys.executable, "-c", code],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -140,14 +202,6 @@ def _child(folder: Path | None) -> Iterator[subprocess.Popen[bytes]]:
         start_new_session=True,
         env=os.environ | {"PYTHONHASHSEED": "0"},  # the order of sets, so that two audits give the same result
     )
-    try:
-        yield child
-    finally:
-        _kill(child)
-        for stream in (child.stdin, child.stdout):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
 
 
 def _search_path() -> list[str]:
@@ -165,16 +219,8 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _requested(child: subprocess.Popen[bytes], request: Request) -> queue.Queue[Message | None]:
-    """Send the request. What the child sends is put into a queue, because reading a pipe has no time limit; None is the end."""
-    messages: queue.Queue[Message | None] = queue.Queue()
-    with suppress(OSError):  # a child that could not start has ended, which is found out below
-        send(_stream(child.stdin), pickle.dumps(request))
-    threading.Thread(target=_receive, args=(_stream(child.stdout), messages), daemon=True).start()
-    return messages
-
-
 def _receive(stream: BinaryIO, messages: queue.Queue[Message | None]) -> None:
+    """Put what the child sends into a queue, because reading a pipe has no time limit; None is the end."""
     with suppress(OSError, ValueError, msgspec.MsgspecError):
         while (data := receive(stream)) is not None:
             messages.put(msgspec.msgpack.decode(data, type=Message))

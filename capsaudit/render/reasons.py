@@ -8,8 +8,9 @@ import msgspec
 
 from capsaudit.knobs import KnobChange
 from capsaudit.render.document import separated
+from capsaudit.render.selections import explanation_text
 from capsaudit.render.tables.base import changes as shown_changes
-from capsaudit.results import Reason
+from capsaudit.results import ModelExplanation, Reason
 from capsaudit.results.base import ReasonCode
 from capsaudit.spec import Data
 
@@ -154,6 +155,11 @@ _SENTENCES: dict[ReasonCode, Callable[..., str]] = {
     "appeared later": "true when it was written: the {source} became public later".format,
     "source": "{count} values of shipped variants come from it, such as {knob} of {variant} ({text})".format,
     "selected": lambda what, found, count: f"{what} has {found:,} {COUNTED[count]}",
+    "explained": lambda stated, explanation, others: (
+        explanation_text(stated, msgspec.convert(explanation, ModelExplanation))
+        + (f"; {others} other{'s' * (others != 1)} with as few changes" if others else "")
+    ),
+    "not explained": "no interpretation rounds to {stated} ({examined:,} tried)".format,
     "not finite": "the loss was not finite in step {step}".format,
     "unreachable": lambda tensors, count: f"no gradient reaches {', '.join(tensors)} ({count:,} values)",
     "not updated": lambda tensors: f"training did not change {', '.join(tensors)}",

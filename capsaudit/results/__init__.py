@@ -1,6 +1,6 @@
 """What the commands return: frozen values, one file a command."""
 
-from capsaudit.results.audit import Audit, AuditedClaim, AuditedLayer, Audits
+from capsaudit.results.audit import AdaptedModel, Audit, AuditedClaim, AuditedLayer, Audits
 from capsaudit.results.base import Reason, Result
 from capsaudit.results.check import Check, Failure
 from capsaudit.results.claims import Claims, ClaimVerdict, JudgedClaim
@@ -17,6 +17,7 @@ from capsaudit.results.reconcile import (
     Reading,
     Reconciliation,
 )
+from capsaudit.results.reconcile_model import ModelExplanation, ModelReconciliation, SelectionSearch
 from capsaudit.results.report import Report
 from capsaudit.results.train import TestError, TrainingEstimate, TrainingRun
 from capsaudit.results.train_smoke import (
@@ -31,6 +32,7 @@ from capsaudit.results.train_smoke import (
 )
 
 __all__ = [
+    "AdaptedModel",
     "Audit",
     "AuditedClaim",
     "AuditedLayer",
@@ -57,6 +59,8 @@ __all__ = [
     "Layer",
     "LayerDifference",
     "Ledger",
+    "ModelExplanation",
+    "ModelReconciliation",
     "Question",
     "Reading",
     "Reason",
@@ -67,6 +71,7 @@ __all__ = [
     "RunPicture",
     "RunVerdict",
     "Runs",
+    "SelectionSearch",
     "StatedFigure",
     "Step",
     "TestError",

@@ -10,6 +10,7 @@ from capsaudit.inventory import Behaviour, Counted, Finding, InventoryTensor
 from capsaudit.published import Verdict
 from capsaudit.results.base import Reason, Result
 from capsaudit.results.explain import Step
+from capsaudit.results.reconcile_model import ModelExplanation
 
 
 class AuditedLayer(Struct, frozen=True, kw_only=True):
@@ -29,7 +30,8 @@ class AuditedLayer(Struct, frozen=True, kw_only=True):
 
 class AuditedClaim(Struct, frozen=True, kw_only=True, rename={"excluded": "except"}):
     """A claim about a model with its verdict. `layer`: what it is about in one text, null for the whole model; `layers` and `except`: the
-    patterns, as stated. `file` and `line` say where it is made.
+    patterns, as stated. `file` and `line` say where it is made. `explanations`: of a claim that disagrees, the ways to count the model that
+    have its figure, with the fewest changes; `examined`: how many ways were tried, null where none was.
     """
 
     layer: str | None
@@ -38,6 +40,7 @@ class AuditedClaim(Struct, frozen=True, kw_only=True, rename={"excluded": "excep
     stated: str
     count: Counted
     policy: str
+    experts: str | None
     found: int
     rounds_to: str
     verdict: Verdict
@@ -45,6 +48,17 @@ class AuditedClaim(Struct, frozen=True, kw_only=True, rename={"excluded": "excep
     file: str
     line: int
     reasons: tuple[Reason, ...]
+    explanations: tuple[ModelExplanation, ...] = ()
+    examined: int | None = None
+
+
+class AdaptedModel(Struct, frozen=True, kw_only=True):
+    """The model that an adapter belongs to. `parameters`: its own; `trainable`: those of the adapter; `all`: those of both together."""
+
+    target: str
+    parameters: int
+    trainable: int
+    all: int
 
 
 class Audit(Result, frozen=True, kw_only=True):
@@ -54,8 +68,8 @@ class Audit(Result, frozen=True, kw_only=True):
     knobs that lead from the variant to the model; `unexplained`: the difference that they do not account for. `beyond`: the model's own
     layers that have no part in the variant; they are the last of `layers`. `assumed`: knobs that cannot be inferred from the tensors.
     `behaviour`: whether it computes what the variant computes, and properties, which decide nothing; null if it was not run.
-    `lists_tensors`: whether its tables list the tensors one by one, as the JSON always does. `depth`: how many parts of the names of layers
-    its table shows; as many as there is room for if null.
+    `base`: the model that an adapter belongs to, if it was named. `lists_tensors`: whether its tables list the tensors one by one, as the
+    JSON always does. `depth`: how many parts of the names of layers its table shows; as many as there is room for if null.
     """
 
     target: str
@@ -81,6 +95,7 @@ class Audit(Result, frozen=True, kw_only=True):
     claims: tuple[AuditedClaim, ...]
     notes: tuple[str, ...]
     verdict: Literal["agrees", "disagrees", "unstated"]
+    base: AdaptedModel | None = None
     lists_tensors: bool = False
     depth: int | None = None
 

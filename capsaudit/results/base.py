@@ -50,6 +50,8 @@ ReasonCode = Literal[
     "source",
     "appeared later",
     "selected",
+    "explained",
+    "not explained",
     "not finite",
     "unreachable",
     "not updated",

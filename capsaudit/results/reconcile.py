@@ -32,6 +32,16 @@ class Known(Struct, frozen=True, kw_only=True):
 
 Evidence = Literal["strong", "weak", "none", "redundant"]
 
+_RARE, _LIKELY = 0.1, 1.0
+"""Explanations expected by chance: below the first the evidence is strong, from the second on there is none."""
+
+
+def evidence_of(expected: float) -> Evidence:
+    """The evidence of an explanation, if so many with as many changes are expected by chance."""
+    if expected >= _LIKELY:
+        return "none"
+    return "weak" if expected >= _RARE else "strong"
+
 
 class Explanation(Struct, frozen=True, kw_only=True):
     """An interpretation, what it comes to, and the shipped variant that is exactly this network.

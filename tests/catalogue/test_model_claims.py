@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from capsaudit.catalogue.model_claims import ModelClaims, claims_from, load_model_claims
+from capsaudit.catalogue.model_claims import ModelClaims, claims_from, load_model_claims, load_models
 from capsaudit.errors import CapsauditError, FileError
 from capsaudit.published import judge
+from capsaudit.selection import Selection
 
 HEAD = 'source = "a readme"\ntarget = "models.py:Net"\n'
 
@@ -29,15 +30,15 @@ def test_what_a_claim_does_not_say_is_as_the_file_says(tmp_path: Path) -> None:
         + claim('stated = "1"\nlayer = "fc.*"\npolicy = "stored"\nsource = "a figure"\ncount = "buffers"')
     )
     one, two = loaded(tmp_path, text).claims
-    assert (one.layers, one.count, one.policy, one.source) == ((), "trainable", "effective", "a readme")
-    assert (two.layers, two.count, two.policy, two.source) == (("fc.*",), "buffers", "stored", "a figure")
+    assert (one.selection, one.source) == (Selection(policy="effective"), "a readme")
+    assert (two.selection, two.source) == (Selection(layers=("fc.*",), count="buffers"), "a figure")
 
 
 def test_a_claim_about_several_layers(tmp_path: Path) -> None:
-    text = HEAD + claim('stated = "1"\nlayers = ["fc1", "fc2"]\nexcept = ["*.bias"]')
+    text = HEAD + claim('stated = "1"\nlayers = ["fc1", "fc2"]\nexcept = ["*.bias"]\nexperts = "2 of 8"')
     (found,) = loaded(tmp_path, text).claims
-    assert (found.layers, found.excluded) == (("fc1", "fc2"), ("*.bias",))
-    assert found.about == "fc1, fc2 except *.bias"
+    assert found.selection == Selection(layers=("fc1", "fc2"), excluded=("*.bias",), experts="2 of 8")
+    assert found.about == "fc1, fc2 except *.bias, 2 of 8 experts"
 
 
 def test_the_line_of_each_claim(tmp_path: Path) -> None:
@@ -64,8 +65,8 @@ def test_figures_are_read_as_their_source_prints_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("claims = []\n" + HEAD, "claims is empty; expected at least one"),
-        (HEAD, "claims is missing"),
+        ("claims = []\n" + HEAD, "claims is missing or empty; expected at least one"),
+        (HEAD, "claims is missing or empty"),
         (HEAD + claim('stated = "lots"'), "claims.1.stated: 'lots' is not a figure"),
         (HEAD + claim("stated = 8"), "claims.1.stated is 8; expected a string"),
         (HEAD + claim('stated = "6804K"\ndigits = 2'), "claims.1.stated: '6804K' has more than 2 significant digits"),
@@ -76,6 +77,8 @@ def test_figures_are_read_as_their_source_prints_them(tmp_path: Path) -> None:
         (HEAD + claim('stated = "1"\nlayr = "fc"'), "claims.1.layr is unknown; did you mean 'layer'?"),
         (HEAD + claim('stated = "1"\nexcluded = ["fc"]'), "claims.1.excluded is unknown"),
         (HEAD + claim('stated = "1"\nexcept = "fc"'), 'claims.1.except is "fc"; expected a list'),
+        (HEAD + claim('stated = "1"\nexperts = "9 of 8"'), "claims.1.experts is '9 of 8'; expected how many of how many"),
+        (HEAD + claim('stated = "1"\nexperts = "two"'), "claims.1.experts is 'two'; expected how many of how many"),
         (HEAD + claim('stated = "1"\nlayer = "a"\nlayers = ["b"]'), "claims.1 has layer and layers; expected one of them"),
     ],
 )  # fmt: skip
@@ -100,7 +103,86 @@ def test_a_file_without_a_target_says_so_when_it_is_needed(tmp_path: Path) -> No
 
 def test_figures_of_an_assertion_become_claims() -> None:
     total, layer = claims_from({"total": "8.2M", "conv1": 20_992}, "stored")
-    assert (total.layers, total.figure.text, total.policy) == ((), "8.2M", "stored")
-    assert (layer.layers, layer.figure.value) == (("conv1",), 20_992)
+    assert (total.selection, total.figure.text) == (Selection(), "8.2M")
+    assert (layer.selection, layer.figure.value) == (Selection(layers=("conv1",)), 20_992)
     with pytest.raises(CapsauditError, match="nothing is stated"):
         claims_from({}, "stored")
+
+
+def test_an_assertion_may_have_the_keys_of_a_claim() -> None:
+    total, layer = claims_from(
+        {
+            "total": {"stated": "85.1M", "except": ["wte"], "count": "parameters"},
+            "body": {"stated": "161K", "rounding": "cut", "policy": "per name"},
+        },
+        "stored",
+    )
+    assert total.selection == Selection(excluded=("wte",), count="parameters")
+    assert layer.selection == Selection(layers=("body",), policy="per name")
+    assert judge(layer.figure, 161_824) == "agrees"
+    with pytest.raises(CapsauditError) as caught:
+        claims_from({"total": {"stated": "lots", "experts": "?"}, "body": 1}, "stored")
+    assert [fault.partition(";")[0] for fault in caught.value.faults] == [
+        "total.stated: 'lots' is not a figure",
+        "total.experts is '?'",
+    ]
+    with pytest.raises(CapsauditError, match=r"total: excluded is unknown"):
+        claims_from({"total": {"stated": "1", "excluded": ["wte"]}}, "stored")
+
+
+MODELS = """
+source = "a readme"
+policy = "per name"
+[[models]]
+target = "models.py:Small"
+input = ["3"]
+source = "a paper"
+[[models.claims]]
+stated = "16"
+[[models]]
+target = "models.py:Large"
+policy = "stored"
+part = "ema"
+[models.inputs]
+ids = "4:int64"
+[[models.claims]]
+stated = "1.6K"
+[[models.claims]]
+layer = "head"
+stated = "40"
+source = "an issue"
+"""
+
+
+def test_a_file_about_several_models(tmp_path: Path) -> None:
+    """What a model's table does not say, the file says."""
+    (tmp_path / "zoo.claims.toml").write_text(MODELS)
+    small, large = load_models(tmp_path / "zoo.claims.toml")
+    assert (small.target, small.inputs, small.policy) == ("models.py:Small", ("3",), "per name")
+    assert (large.target, large.inputs, large.policy) == ("models.py:Large", ("ids=4:int64",), "stored")
+    assert (small.model.part, large.model.part) == (None, "ema")
+    assert [claim.source for each in (small, large) for claim in each.claims] == ["a paper", "a readme", "an issue"]
+    lines = [claim.line for each in (small, large) for claim in each.claims]
+    assert [MODELS.splitlines()[line - 1] for line in lines] == ["[[models.claims]]"] * 3
+    assert [claim.selection.policy for each in (small, large) for claim in each.claims] == [
+        "per name",
+        "stored",
+        "stored",
+    ]
+    with pytest.raises(FileError, match="is about 2 models, which are audited together"):
+        load_model_claims(tmp_path / "zoo.claims.toml")
+
+
+def test_faults_of_several_models_are_reported_together(tmp_path: Path) -> None:
+    text = HEAD + 'part = "ema"\n[[models]]\n[[models.claims]]\nstated = "lots"\n[[models]]\ntarget = "a.py:A"\n'
+    with pytest.raises(FileError) as caught:
+        loaded(tmp_path, text)
+    label = f"{tmp_path}/net.claims.toml"
+    expected = [
+        "has target, part beside models; each of the models has its own",
+        "models.1.target is missing; expected the model that its claims are about",
+        "models.1.claims.1.stated: 'lots' is not a figure",
+        "models.2.claims is missing or empty; expected at least one",
+    ]
+    found = zip(caught.value.faults, expected, strict=True)
+    assert all(fault.startswith(f"{label}: {beginning}") for fault, beginning in found)

@@ -10,11 +10,13 @@ import pytest
 from junitparser import JUnitXml
 from sarif_pydantic import Sarif
 
+from capsaudit import api
 from capsaudit.catalogue.model_claims import ModelClaim
-from capsaudit.commands.model_claims import judge_claims, judge_counts, select
+from capsaudit.commands.model_claims import judge_claims, judge_counts
 from capsaudit.errors import CapsauditError
 from capsaudit.inventory import Counted, Inventory, InventoryTensor
 from capsaudit.published import parse_figure
+from capsaudit.selection import Selection
 from tests.claims import CLAIMS, EXAMPLES, LINE, MODEL, WRONG
 from tests.processes import invoke, run
 
@@ -56,9 +58,51 @@ def test_verdicts(folder: Path) -> None:
         ("27,051", 27_050, "disagrees"),
     ]
     assert claims[3]["line"] == LINE
-    assert claims[3]["because"] == "head has 27,050 trainable parameters, not 27,051"
+    assert claims[3]["because"] == (
+        "head has 27,050 trainable parameters, not 27,051; no interpretation rounds to 27,051 (2 tried)"
+    )  # as it is, and without its ten biases
+    assert (claims[3]["examined"], claims[3]["explanations"]) == (2, [])
+    assert [c["examined"] for c in claims[:3]] == [None] * 3
     assert claims[0]["because"] == "the model has 27,098 trainable parameters"
     assert claims[2]["because"] == "body.1 has 9 values in buffers"
+
+
+def test_a_claim_that_disagrees_is_explained(folder: Path) -> None:
+    """27,098 − 48 = 27,050; 4·26·26·10 = 27,040 are the head's without its ten biases."""
+    (folder / "head.claims.toml").write_text(
+        'source = "me"\ntarget = "net.py:SmallClassifier"\n'
+        '[[claims]]\nstated = "27,050"\n[[claims]]\nlayer = "head"\nstated = "27,040"\n[[claims]]\nstated = "5M"\n'
+    )
+    code, printed = audited(folder, "head.claims.toml", "--format", "json")
+    body, head, nothing = json.loads(printed)["claims"]
+    assert code == 1
+    assert "; 27,050 = only head, exact (" in body["because"]
+    assert "; 27,040 = without biases, exact (" in head["because"]
+    assert "; no interpretation rounds to 5M (" in nothing["because"]
+    assert (body["explanations"][0]["selection"]["layers"], body["examined"] > 10) == (["head"], True)
+    assert head["explanations"][0]["selection"]["except"] == ["head.bias"]
+
+
+def test_a_claim_that_agrees_approximately_fails_and_says_how(folder: Path) -> None:
+    """27,098 is 27.1K, and 27.0K only when cut; 27,100 only if its zeros are not significant."""
+    text = (
+        'source = "me"\ntarget = "net.py:SmallClassifier"\n[[claims]]\nstated = "27.0K"\n[[claims]]\nstated = "27100"\n'
+    )
+    (folder / "near.claims.toml").write_text(text)
+    code, printed = audited(folder, "near.claims.toml", "--format", "json")
+    cut, zeros = json.loads(printed)["claims"]
+    assert (code, cut["verdict"], zeros["verdict"]) == (1, "approximate", "approximate")
+    assert cut["because"].endswith("it agrees with 27.0K only when cut instead of rounded")
+    assert zeros["because"].endswith("it agrees with 27,100 only if trailing zeros are not significant")
+    assert cut["explanations"] == zeros["explanations"] == []
+    meant = text.replace('"27.0K"', '"27.0K"\nrounding = "cut"').replace('"27100"', '"27100"\ndigits = 3')
+    (folder / "near.claims.toml").write_text(meant)
+    assert audited(folder, "near.claims.toml")[0] == 0
+    (folder / "near.claims.toml").write_text(text)
+    for form in ("github", "junit", "sarif", "markdown", "rich"):
+        code, printed = audited(folder, "near.claims.toml", "--format", form)
+        assert code == 1
+        assert "cut" in printed
 
 
 def test_options_take_precedence_over_the_file(folder: Path) -> None:
@@ -127,7 +171,7 @@ def test_several_formats_in_one_run(folder: Path) -> None:
 def test_claims_with_faults(folder: Path) -> None:
     path = folder / "faulty.claims.toml"
     for text, message in (
-        ('source = "me"\nclaims = []\n', "claims is empty; expected at least one"),
+        ('source = "me"\nclaims = []\n', "claims is missing or empty; expected at least one"),
         ('source = "me"\n[[claims]]\nstated = "many"\n', "claims.1.stated: 'many' is not a figure"),
         (
             'source = "me"\n[[claims]]\nstated = "1"\npolicy = "strored"\n',
@@ -220,32 +264,8 @@ INVENTORY = Inventory(
 )
 
 
-@pytest.mark.parametrize(
-    ("pattern", "names"),
-    [
-        pytest.param(None, [t.name for t in INVENTORY.tensors], id="the whole model"),
-        pytest.param("head", ["head.weight", "head.bias"], id="a layer"),
-        pytest.param("head.bias", ["head.bias"], id="a tensor"),
-        pytest.param("*.weight", ["body.weight", "body.norm.weight", "head.weight"], id="a pattern"),
-        pytest.param("body", ["body.weight", "body.norm.weight", "body.norm.running_mean"], id="a layer and those in it"),
-        pytest.param("bod", [], id="not the beginning of a name"),
-    ],
-)  # fmt: skip
-def test_what_a_name_selects(pattern: str | None, names: list[str]) -> None:
-    assert [found.name for found in select(INVENTORY.tensors, pattern, {})] == names
-
-
 def claim(layers: tuple[str, ...] = (), excluded: tuple[str, ...] = (), count: Counted = "trainable") -> ModelClaim:
-    return ModelClaim(
-        figure=parse_figure("1"),
-        layers=layers,
-        excluded=excluded,
-        count=count,
-        policy="stored",
-        source="",
-        file="",
-        line=0,
-    )
+    return ModelClaim(figure=parse_figure("1"), selection=Selection(layers=layers, excluded=excluded, count=count))
 
 
 @pytest.mark.parametrize(
@@ -292,3 +312,88 @@ def test_figures_that_cannot_be_judged_are_errors() -> None:
     for stated, policy in faulty:
         with pytest.raises(CapsauditError):
             judge_counts(INVENTORY, stated, policy)
+
+
+ZOO = """
+import os, time
+import torch
+from torch import nn
+
+with open("imported", "a") as file:
+    file.write(f"{os.getpid()} ")
+
+def narrow():
+    return nn.Linear(3, 4)
+
+def wide(width=8):
+    torch.set_default_dtype(torch.float64)
+    return nn.Sequential(nn.Linear(3, width), nn.Linear(width, 2))
+
+def leaving():
+    os._exit(3)
+
+def endless():
+    time.sleep(10**6)
+"""
+
+
+def write_zoo(folder: Path, *models: tuple[str, str]) -> Path:
+    """A file of claims about these functions, each with a figure."""
+    (folder / "zoo.py").write_text(ZOO)
+    tables = [
+        f'[[models]]\ntarget = "zoo.py:{name}"\n[[models.claims]]\nstated = "{stated}"\n' for name, stated in models
+    ]
+    path = folder / "zoo.claims.toml"
+    path.write_text('source = "me"\n' + "".join(tables))
+    return path
+
+
+def test_the_models_of_a_file_are_loaded_in_one_process(tmp_path: Path) -> None:
+    """3·4 + 4 = 16 values and (3 + 1)·8 + (8 + 1)·2 = 50. What one model sets, such as the default dtype, is not there for the next."""
+    found = api.audit_targets(write_zoo(tmp_path, ("narrow", "16"), ("wide", "50"), ("narrow", "17")))
+    assert [audit.verdict for audit in found.audits] == ["agrees", "agrees", "disagrees"]
+    assert [audit.bytes for audit in found.audits] == [16 * 4, 50 * 8, 16 * 4]
+    assert not found.faults
+    assert not found.agrees
+    assert len({*(tmp_path / "imported").read_text().split()}) == 1
+
+
+def test_a_model_that_ends_the_process_does_not_hide_the_others(tmp_path: Path) -> None:
+    path = write_zoo(tmp_path, ("narrow", "16"), ("leaving", "1"), ("wide", "50"), ("endless", "1"), ("narrow", "16"))
+    found = api.audit_targets(path, timeout=5)
+    assert [audit.trainable for audit in found.audits] == [16, 50, 16]
+    ended, slow = found.faults
+    assert "zoo.py:leaving: its process ended with exit status 3" in ended
+    assert "zoo.py:endless took longer than 5 s while it was built" in slow
+    assert len({*(tmp_path / "imported").read_text().split()}) == 3
+
+
+def test_code_from_another_folder_has_another_process(tmp_path: Path) -> None:
+    """Both import a module of the same name: 1·1 + 1 = 2 values, 1·9 + 9 = 18."""
+    for folder, width in (("a", 1), ("b", 9)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "sizes.py").write_text(f"WIDTH = {width}\n")
+        code = "from sizes import WIDTH\nfrom torch import nn\ndef net():\n    return nn.Linear(1, WIDTH)\n"
+        (tmp_path / folder / "net.py").write_text(code)
+    path = tmp_path / "zoo.claims.toml"
+    models = [f'[[models]]\ntarget = "{name}/net.py:net"\n[[models.claims]]\nstated = "2"\n' for name in "ab"]
+    path.write_text('source = "me"\n' + "".join(models))
+    assert [audit.trainable for audit in api.audit_targets(path).audits] == [2, 18]
+
+
+def test_the_command_shows_each_model_and_all_in_one_table(tmp_path: Path) -> None:
+    path = write_zoo(tmp_path, ("narrow", "16"), ("wide", "51"), ("leaving", "1"))
+    done = invoke("audit", str(path))
+    assert done.returncode == 2
+    rows = {
+        line.split()[0]: line.split()[1:]
+        for line in done.stdout.partition("Models:")[2].splitlines()
+        if "zoo.py" in line
+    }
+    assert rows["zoo.py:narrow"] == ["16", "1", "of", "1", "agree", "agrees"]
+    assert rows["zoo.py:wide"] == ["50", "0", "of", "1", "agree", "disagrees"]
+    assert "zoo.py:leaving: its process ended" in done.stderr
+    assert invoke("check", str(write_zoo(tmp_path, ("narrow", "16"), ("wide", "51")))).returncode == 1
+    refused = invoke("audit", str(path), "--policy", "nonzero")
+    assert refused.returncode == 2
+    assert "only --timeout, --format and --output apply to a file about several models" in refused.stderr

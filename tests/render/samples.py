@@ -27,6 +27,7 @@ from capsaudit.results import (
     FirstLast,
     Joint,
     Ledger,
+    ModelReconciliation,
     Reason,
     Reconciliation,
     Report,
@@ -94,6 +95,12 @@ def joint() -> Joint:
 @cache
 def reconciliation(figure: str = "11.36M") -> Reconciliation:
     return api.reconcile(figure, witnesses=FORMULA)
+
+
+@cache
+def model_reconciliation(figure: str = "27,050") -> ModelReconciliation:
+    """The head of the classifier alone."""
+    return api.reconcile_model(figure, SmallClassifier())
 
 
 @cache
@@ -328,6 +335,7 @@ SAMPLES: dict[str, Callable[[], Result]] = {
     "claims": claims,
     "joint": joint,
     "reconcile": reconciliation,
+    "reconcile --model": model_reconciliation,
     "audit": audit,
     "explained audit": explained_audit,
     "unknown audit": unknown_audit,

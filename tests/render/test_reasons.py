@@ -28,6 +28,16 @@ NO_DECODER = {
     "changes": [{"knob": "decoder", "from": {"hidden": [512, 1024], "input": "masked"}, "to": "none"}],
 }
 
+EXPLANATION = {
+    "changes": [{"knob": "counting.biases", "from": "counted", "to": "left out"}],
+    "total": 85_056_000,
+    "rounds_to": "85M",
+    "is_exact": True,
+    "expected_by_chance": 0.02,
+    "evidence": "strong",
+    "selection": {"except": ["*.bias"]},
+}
+
 EXAMPLES: list[tuple[ReasonCode, dict[str, Any], list[str]]] = [
     (
         "witnesses differ",
@@ -154,6 +164,17 @@ EXAMPLES: list[tuple[ReasonCode, dict[str, Any], list[str]]] = [
     ),
     ("selected", {"what": "W", "found": 1_474_560, "count": "trainable"}, ["W has 1,474,560 trainable"]),
     ("selected", {"what": "bn", "found": 9, "count": "buffers"}, ["bn has 9", "buffers"]),
+    (
+        "explained",
+        {"stated": "85056000", "explanation": EXPLANATION, "others": 0},
+        ["85,056,000 = without biases, exact"],
+    ),
+    (
+        "explained",
+        {"stated": "85M", "explanation": EXPLANATION | {"is_exact": False}, "others": 2},
+        ["85M = without biases, 85,056,000 (0.02 expected by chance); 2 others with as few changes"],
+    ),
+    ("not explained", {"stated": "117M", "examined": 1046}, ["no interpretation rounds to 117M (1,046 tried)"]),
     ("not finite", {"step": 3}, ["step 3"]),
     ("unreachable", {"tensors": ["b", "c"], "count": 23_040}, ["b, c", "23,040"]),
     ("not updated", {"tensors": ["b", "c"]}, ["b, c"]),

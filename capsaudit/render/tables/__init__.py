@@ -21,6 +21,7 @@ DOCUMENTS = {
     "Evaluation": "evaluate.evaluate",
     "Joint": "joint.joint",
     "Ledger": "explain.explain",
+    "ModelReconciliation": "reconcile_model.reconcile_model",
     "Reconciliation": "reconcile.reconcile",
     "Report": "report.report",
     "Runs": "train_smoke.train_smoke",

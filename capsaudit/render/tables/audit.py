@@ -13,7 +13,7 @@ from capsaudit.render.document import Cell, Column, Document, Grid, Waterfall, f
 from capsaudit.render.reasons import because, listed
 from capsaudit.render.tables.base import BLANK, setting
 from capsaudit.render.tables.layers import Group, folded
-from capsaudit.results import Audit, AuditedLayer, Audits, Step
+from capsaudit.results import AdaptedModel, Audit, AuditedLayer, Audits, Step
 
 _LONG = ("paper", "the model", "because")
 """Columns of the table of the loss that wrap."""
@@ -46,7 +46,7 @@ def audit(result: Audit) -> Document:
 
 
 def audits(result: Audits) -> Document:
-    """The documents of the models one after another, then why others could not be audited."""
+    """The documents of the models one after another, then all of them in one table, and why others could not be audited."""
     drawn = [audit(each) for each in result.audits]
     verdicts = Counter(each.verdict for each in result.audits)
     counted = ", ".join(f"{verdicts[name]:,} {name}" for name in ("agrees", "disagrees", "unstated") if verdicts[name])
@@ -54,10 +54,30 @@ def audits(result: Audits) -> Document:
         title=f"{len(drawn):,} model{'s' * (len(drawn) != 1)}: {counted}",
         parts=(
             *(part for number, each in enumerate(drawn, start=1) for part in _numbered(number, each)),
+            *_summary(result.audits),
             *result.faults,
         ),
         data=lambda: _claim_data(result.audits),
     )
+
+
+def _summary(audits: Sequence[Audit]) -> Iterator[Grid | str]:
+    if len(audits) < 2:
+        return
+    columns = (
+        Column("model", wraps=True),
+        Column("trainable", right=True),
+        Column("claims", right=True),
+        Column("verdict"),
+    )
+    yield "Models:"
+    yield Grid(name="models", columns=columns, rows=tuple(map(_model_row, audits)))
+
+
+def _model_row(result: Audit) -> tuple[Cell, ...]:
+    agreeing = sum(claim.verdict == "agrees" for claim in result.claims)
+    of_all = word(f"{agreeing:,} of {len(result.claims):,} agree")
+    return word(result.target), number(result.trainable), of_all, verdict(result.verdict)
 
 
 def _numbered(number: int, drawn: Document) -> Iterator[Grid | Waterfall | str]:
@@ -308,9 +328,18 @@ def _sentences(result: Audit) -> Iterator[str]:
     if len(result.policies) > 1:
         counts = " · ".join(f"{name} {count:,}" for name, count in result.policies.items())
         yield f"All parameters by policy: {counts}. Used here: {result.policy}."
+    if result.base is not None:
+        yield from _of_both(result.base)
     yield f"{_size(result.bytes)} in total."
     yield from (f"Warning ({finding.kind}): {finding.message}" for finding in result.warnings)
     yield from result.notes
+
+
+def _of_both(base: AdaptedModel) -> Iterator[str]:
+    """The last line is as PEFT prints it."""
+    yield f"With its base {base.target}, which has {base.parameters:,} parameters, PEFT prints:"
+    share = 100 * base.trainable / base.all if base.all else 0
+    yield f"trainable params: {base.trainable:,} || all params: {base.all:,} || trainable%: {share:.4f}"
 
 
 def _assumed(result: Audit) -> list[str]:

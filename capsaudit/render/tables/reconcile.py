@@ -14,7 +14,7 @@ _READINGS: dict[Reading, str] = {
     "thousands of 1024": "in thousands of 1024",
 }
 
-_TONES: dict[Evidence, Tone] = {"strong": "good", "weak": "", "none": "bad", "redundant": ""}
+TONES: dict[Evidence, Tone] = {"strong": "good", "weak": "", "none": "bad", "redundant": ""}
 
 
 def reconcile(result: Reconciliation) -> Document:
@@ -125,7 +125,7 @@ def _row(explanation: Explanation, *, explains: bool) -> tuple[Cell, ...]:
         number(explanation.total),
         word(explanation.variant),
         number(explanation.assumption_cost),
-        Cell(explanation.evidence, explanation.evidence, _TONES[explanation.evidence]) if explains else word(None),
+        Cell(explanation.evidence, explanation.evidence, TONES[explanation.evidence]) if explains else word(None),
         Cell(confirmed, confirmed, "bad" if explanation.confirmed is False else ""),
     )
 
