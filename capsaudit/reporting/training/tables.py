@@ -78,7 +78,7 @@ def _row(run: FinishedRun) -> tuple[Cell, ...]:
 
 def network(run: FinishedRun) -> str:
     """The variant with its changed knobs; of a file of one's own, the shipped variant that it is closest to."""
-    name, spec = run.settings.variant, run.settings.spec
+    name, spec = run.settings.variant.partition(" + ")[0], run.settings.spec  # behind it are the settings of --set
     related = [variant for variant in load_all() if family_of(variant.spec) is family_of(spec)]
     start = min(related, key=lambda variant: (variant.id != name, len(changes(variant.spec, spec))))
     words = _with(start, [f"{each.knob} = {setting(each.after)}" for each in changes(start.spec, spec)])

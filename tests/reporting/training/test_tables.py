@@ -120,6 +120,9 @@ def test_a_network_of_one_s_own_is_named_by_the_closest_variant(tmp_path: Path) 
     assert network(kept_run(record(tmp_path / "b", settings("article")))) == "article"
     article = settings("article", more={"variant": "paper"})
     assert network(kept_run(record(tmp_path / "d", article))).startswith("paper with digit_caps.")
+    knob = "digit_caps.iterations=1"
+    changed = settings("paper", knobs=(knob,), more={"variant": f"paper + {knob}"})  # as --set names it
+    assert network(kept_run(record(tmp_path / "e", changed))) == "paper with digit_caps.iterations = 1"
     same = settings("paper", more={"variant": "mine"})
     assert network(kept_run(record(tmp_path / "c", same))) == "mine: paper"
 
