@@ -88,6 +88,18 @@ def test_another_fixture(wide): ...
 @pytest.mark.capsaudit(total=27_098, target="net.py:SmallClassifier")
 def test_target(): ...
 
+@pytest.mark.capsaudit(total={"stated": "27,050", "except": ["body"]}, layers={"body": {"stated": 57, "count": "all"}})
+def test_keys_of_a_claim(model): ...
+
+@pytest.mark.capsaudit(total={"stated": "27,050"})
+def test_explained(model): ...
+
+@pytest.mark.capsaudit(total="27.0K")
+def test_approximate(model): ...
+
+@pytest.mark.capsaudit(total={"stated": "27,050", "excluded": ["body"]})
+def test_wrong_key(model): ...
+
 @pytest.mark.capsaudit()
 def test_nothing_stated(model): ...
 
@@ -106,9 +118,12 @@ def test_the_marker(pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("net.py").write_text(MODEL)
     pytester.makepyfile(test_marked=MARKED)
     done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--strict-markers", f"--rootdir={pytester.path}")
-    done.assert_outcomes(passed=3, failed=5)
+    done.assert_outcomes(passed=4, failed=8)
     text = done.stdout.str()
     assert "total: 27,098 trainable parameters, rounded 27.1K, stated 27.2K" in text
+    assert "total: 27,098 trainable parameters, stated 27,050 (+48)\n  27,050 = only head, exact (" in text
+    assert "stated 27.0K\n  it agrees with 27.0K only when cut instead of rounded" in text
+    assert "total: excluded is unknown" in text
     assert re.search(r"head +27,050", text)
     assert "states nothing" in text
     assert "no fixture 'model'" in text

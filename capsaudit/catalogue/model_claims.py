@@ -165,7 +165,10 @@ def claims_from(stated: Mapping[str, Stated], policy: str) -> tuple[ModelClaim, 
 
 
 def _claim_from(name: str, stated: Stated, policy: str) -> ModelClaim:
-    table, found = faults_of(dict(stated) if isinstance(stated, Mapping) else {"stated": str(stated)}, ModelClaimTable)
+    keys = dict(stated) if isinstance(stated, Mapping) else {"stated": stated}
+    if type(keys.get("stated")) is int:
+        keys["stated"] = str(keys["stated"])
+    table, found = faults_of(keys, ModelClaimTable)
     faults = [f"{name}: {fault.path} {fault.message}" for fault in found]
     faults += [f"{name}{fault}" for fault in _claim_faults(table)] if table else []
     if table is None or faults:

@@ -8,7 +8,7 @@ from capsaudit.inventory import Inventory
 from capsaudit.published import parse_figure
 from capsaudit.render.document import number, separated
 from capsaudit.render.escaping import with_escapes
-from capsaudit.render.reasons import COUNTED
+from capsaudit.render.reasons import COUNTED, because, sentence
 from capsaudit.results import AuditedClaim
 from capsaudit.text import escaped
 
@@ -20,12 +20,20 @@ def failed_claims(claims: Sequence[AuditedClaim], inventory: Inventory, policy: 
 
 
 def failed_claim(claim: AuditedClaim) -> str:
-    """`features.0: 1,820 trainable parameters, stated 1,792 (+28)`; of a rounded figure, what the count rounds to."""
+    """`features.0: 1,820 trainable parameters, stated 1,792 (+28)`; of a rounded figure, what the count rounds to. Below it, what explains it."""
     claim = with_escapes(claim)
     counted, stated = f"{claim.layer or 'total'}: {claim.found:,} {COUNTED[claim.count]}", separated(claim.stated)
     if claim.rounds_to != f"{claim.found:,}":
-        return f"{counted}, rounded {claim.rounds_to}, stated {stated}"
-    return f"{counted}, stated {stated} ({number(claim.found - parse_figure(stated).value, signed=True).text})"
+        return f"{counted}, rounded {claim.rounds_to}, stated {stated}{_remark(claim)}"
+    difference = number(claim.found - parse_figure(stated).value, signed=True).text
+    return f"{counted}, stated {stated} ({difference}){_remark(claim)}"
+
+
+def _remark(claim: AuditedClaim) -> str:
+    """How a figure has to be read for the count, or what was found by counting otherwise; on a line of its own."""
+    if claim.verdict == "approximate":
+        return f"\n  {because(claim.reasons).rpartition('; ')[2]}"
+    return f"\n  {sentence(claim.reasons[-1])}" if claim.examined is not None else ""
 
 
 def _table(inventory: Inventory, policy: str) -> list[str]:

@@ -27,8 +27,9 @@ def test_nothing_is_said_where_all_agree(inventory: Inventory) -> None:
 
 
 def test_each_claim_that_does_not_agree_is_a_line_and_then_come_the_layers(inventory: Inventory) -> None:
-    wrong, empty, *table = message(inventory, {"conv_layer": 20_993, "total": "8.2M"})
+    wrong, tried, empty, *table = message(inventory, {"conv_layer": 20_993, "total": "8.2M"})
     assert wrong == "conv_layer: 20,992 trainable parameters, stated 20,993 (−1)"
+    assert tried == "  no interpretation rounds to 20,993 (2 tried)"  # as it is, and without its 256 biases
     assert empty == ""
     counts = {line.split()[0]: line.split()[-1] for line in table if line.split()[0] != "(the"}
     assert counts["conv_layer"] == "20,992"
@@ -41,6 +42,17 @@ def test_of_a_rounded_figure_the_line_says_what_the_count_rounds_to(inventory: I
     """A difference of the printed figures would say more than they do."""
     first, *_ = message(inventory, {"total": "8.1M"})
     assert first == "total: 8,215,568 trainable parameters, rounded 8.2M, stated 8.1M"
+
+
+def test_a_claim_has_its_explanation_below_it(inventory: Inventory) -> None:
+    """8,215,568 − 1,411,344 = 6,804,224 without the decoder; 8.21M is 8,215,568 cut."""
+    cut, how, *_ = message(inventory, {"total": "8.21M"})
+    assert (cut, how) == (
+        "total: 8,215,568 trainable parameters, rounded 8.22M, stated 8.21M",
+        "  it agrees with 8.21M only when cut instead of rounded",
+    )
+    _, explained, *_ = message(inventory, {"total": "1,411,344"})
+    assert explained.startswith("  1,411,344 = only decoder, exact (")
 
 
 def test_tensors_of_the_root_are_the_model_s_own(inventory: Inventory) -> None:
