@@ -172,14 +172,16 @@ def _bits(sets: Sequence[frozenset[str]]) -> dict[str, int]:
 def _counting(
     groups: Mapping[Group, Counter[str]], selection: Selection, numbered: Sequence[tuple[int, ModelConvention]]
 ) -> Counting | None:
-    """What conventions come to together; None where they exclude each other. Several submodules are counted together."""
+    """What conventions come to together; None where something is both counted in and left out. Of two numbers of experts the first counts, so
+    that the second adds nothing. Several submodules are counted together.
+    """
     bits, made = sum(1 << number for number, _ in numbered), tuple(convention for _, convention in numbered)
-    sides, texts = _sides(selection, made), [each.experts for each in made if each.experts]
-    if sides is None or len(texts) > 1:
+    sides = _sides(selection, made)
+    if sides is None:
         return None
     is_alone = any(convention.alone for convention in made)
     policy = next((each.policy for each in made if each.policy), selection.policy)
-    text = texts[0] if texts else selection.experts
+    text = next((each.experts for each in made if each.experts), selection.experts)
     active, of = parse_experts(text) if text else (1, 1)
     counted = [
         group
