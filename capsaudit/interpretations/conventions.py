@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -46,11 +47,27 @@ class ModelConvention(Struct, frozen=True, kw_only=True):
     experts: str | None = None
 
 
+class _Model(NamedTuple):
+    """The tensors that a selection chooses, those of them that are lookup tables, and what was found in the whole model."""
+
+    tensors: Tensors
+    tables: Tensors
+    inventory: Inventory
+
+    @property
+    def tokens(self) -> Tensors:
+        """The tables with the most rows, and those with at least half as many."""
+        tables = [tensor for tensor in self.tables if not _is_of_positions(tensor.name)]
+        most = max((tensor.shape[0] for tensor in tables), default=0)
+        return [tensor for tensor in tables if 2 * tensor.shape[0] >= most > _FEW_ROWS]
+
+
 def conventions_of(inventory: Inventory, selection: Selection, chosen: Tensors) -> Iterator[ModelConvention]:
     """Those that make a difference to the tensors that a selection chooses."""
-    every = {tensor.name for tensor in chosen}
+    every = frozenset(tensor.name for tensor in chosen)
+    model = _Model(chosen, _tables(chosen), inventory)
     for name, find in _LEFT_OUT.items():
-        found = frozenset(find(chosen, inventory)) & every
+        found = frozenset(find(model))
         if found and found != every:
             yield ModelConvention(change=_change(name, "counted", "left out"), left_out=found)
     yield from _sides(selection, chosen)
@@ -85,77 +102,65 @@ def _is_of_positions(name: str) -> bool:
     return "pos" in name.lower() or "wpe" in name.lower().split(".")
 
 
-def _token_tables(tensors: Tensors) -> list[InventoryTensor]:
-    """The tables with the most rows, and those with at least half as many."""
-    tables = [tensor for tensor in _tables(tensors) if not _is_of_positions(tensor.name)]
-    most = max((tensor.shape[0] for tensor in tables), default=0)
-    return [tensor for tensor in tables if 2 * tensor.shape[0] >= most > _FEW_ROWS]
+def _token_embeddings(model: _Model) -> Iterator[str]:
+    return (tensor.name for tensor in model.tokens)
 
 
-def _token_embeddings(tensors: Tensors, _: Inventory) -> Iterator[str]:
-    return (tensor.name for tensor in _token_tables(tensors))
-
-
-def _position_embeddings(tensors: Tensors, inventory: Inventory) -> Iterator[str]:
+def _position_embeddings(model: _Model) -> Iterator[str]:
     """The smaller tables, and bare parameters [1, positions, width]."""
-    tokens = set(_token_embeddings(tensors, inventory))
-    for tensor in _tables(tensors):
+    tokens = set(_token_embeddings(model))
+    for tensor in model.tables:
         if tensor.name not in tokens and tensor.shape[0] > _FEW_ROWS:
             yield tensor.name
-    for tensor in tensors:
+    for tensor in model.tensors:
         is_bare = len(tensor.shape) == 3 and tensor.shape[0] == 1 < tensor.shape[1] and not tensor.buffer
         if is_bare and _is_of_positions(tensor.name):
             yield tensor.name
 
 
-def _type_embeddings(tensors: Tensors, _: Inventory) -> Iterator[str]:
-    return (tensor.name for tensor in _tables(tensors) if tensor.shape[0] <= _FEW_ROWS)
+def _type_embeddings(model: _Model) -> Iterator[str]:
+    return (tensor.name for tensor in model.tables if tensor.shape[0] <= _FEW_ROWS)
 
 
-def _output_head(tensors: Tensors, _: Inventory) -> Iterator[str]:
+def _output_head(model: _Model) -> Iterator[str]:
     """Layers with a matrix of the shape of a token table. A tied one has no values of its own, but may have a bias."""
-    tokens = _token_tables(tensors)
-    names, shapes = {tensor.name for tensor in tokens}, {tensor.shape for tensor in tokens}
-    heads = {
-        tensor.layer
-        for tensor in tensors
-        if tensor.shape in shapes and tensor.name not in names and not tensor.buffer and tensor not in _tables([tensor])
-    }
-    return (tensor.name for tensor in tensors if tensor.layer in heads)
+    shapes, tables = {tensor.shape for tensor in model.tokens}, {tensor.name for tensor in model.tables}
+    heads = {t.layer for t in model.tensors if t.shape in shapes and not t.buffer and t.name not in tables}
+    return (tensor.name for tensor in model.tensors if tensor.layer in heads)
 
 
-def _last_linear_layer(tensors: Tensors, inventory: Inventory) -> Iterator[str]:
+def _last_linear_layer(model: _Model) -> Iterator[str]:
     """That of the last matrix, where no output head has the shape of a token table."""
-    matrices = [tensor for tensor in tensors if len(tensor.shape) == 2 and not tensor.buffer]
-    if matrices and not _tables(matrices[-1:]) and not any(_output_head(tensors, inventory)):
-        yield from (tensor.name for tensor in tensors if tensor.layer == matrices[-1].layer)
+    last = next((t for t in reversed(model.tensors) if len(t.shape) == 2 and not t.buffer), None)
+    if last is not None and last not in model.tables and not any(_output_head(model)):
+        yield from (tensor.name for tensor in model.tensors if tensor.layer == last.layer)
 
 
-def _biases(tensors: Tensors, _: Inventory) -> Iterator[str]:
+def _biases(model: _Model) -> Iterator[str]:
     """Parameters of one axis beside one with more axes: those of normalisations are none."""
-    beside = {tensor.layer for tensor in tensors if len(tensor.shape) > 1 and not tensor.buffer}
-    return (t.name for t in tensors if len(t.shape) == 1 and not t.buffer and t.layer in beside)
+    beside = {tensor.layer for tensor in model.tensors if len(tensor.shape) > 1 and not tensor.buffer}
+    return (t.name for t in model.tensors if len(t.shape) == 1 and not t.buffer and t.layer in beside)
 
 
-def _normalisations(tensors: Tensors, _: Inventory) -> Iterator[str]:
+def _normalisations(model: _Model) -> Iterator[str]:
     """Modules of a class `…Norm…`; of files the layers of which all parameters have one axis."""
     axes: dict[str, set[int]] = defaultdict(set)
-    for tensor in tensors:
+    for tensor in model.tensors:
         if not tensor.buffer:
             axes[tensor.layer].add(len(tensor.shape))
-    return (t.name for t in tensors if ("norm" in t.kind.lower() if t.kind else axes[t.layer] == {1}))
+    return (t.name for t in model.tensors if ("norm" in t.kind.lower() if t.kind else axes[t.layer] == {1}))
 
 
-def _unused(tensors: Tensors, inventory: Inventory) -> Iterator[str]:
+def _unused(model: _Model) -> Iterator[str]:
     """What a forward pass in eval mode does not use, such as auxiliary heads."""
-    paths = {finding.path for finding in inventory.findings if finding.kind == "unused"}
-    for tensor in tensors if paths else ():
+    paths = {finding.path for finding in model.inventory.findings if finding.kind == "unused"}
+    for tensor in model.tensors if paths else ():
         parts = tensor.name.split(".")
         if any(".".join(parts[: depth + 1]) in paths for depth in range(len(parts))):
             yield tensor.name
 
 
-_LEFT_OUT: dict[str, Callable[[Tensors, Inventory], Iterator[str]]] = {
+_LEFT_OUT: dict[str, Callable[[_Model], Iterator[str]]] = {
     "token_embeddings": _token_embeddings,
     "position_embeddings": _position_embeddings,
     "type_embeddings": _type_embeddings,
@@ -177,7 +182,7 @@ def _sides(selection: Selection, chosen: Tensors) -> Iterator[ModelConvention]:
         yield ModelConvention(change=_change("frozen", "counted", "left out"), removed=frozenset({"frozen"}))
 
 
-def _experts(tensors: Tensors, every: set[str]) -> Iterator[ModelConvention]:
+def _experts(tensors: Tensors, every: frozenset[str]) -> Iterator[ModelConvention]:
     for of in sorted({of for name, of in experts(tensors).items() if name in every}):
         for active in range(1, min(of, _MOST_EXPERTS + 1)):
             text = f"{active} of {of}"

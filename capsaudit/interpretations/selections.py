@@ -68,6 +68,7 @@ def explain_by_selections(
     readings = tuple(_readings(figure))
     histogram = tuple(_histogram(countings, readings, figure, changes_at_most))
     expected = {group.changes: group.expected_by_chance for group in histogram}
+    claims = _Claims(selection, inventory.tensors)
     found = [
         ModelExplanation(
             changes=changes,
@@ -76,7 +77,7 @@ def explain_by_selections(
             is_exact=counting.total == figure.value,
             expected_by_chance=expected[len(changes)],
             evidence=evidence_of(expected[len(changes)]),
-            selection=_changed(selection, counting.conventions, inventory.tensors),
+            selection=claims.changed(counting.conventions),
         )
         for counting, changes in _fitting(countings, readings, changes_at_most)
     ]
@@ -149,27 +150,38 @@ def _groups(
     """The counts of groups of tensors by each policy that is needed."""
     of = experts(tensors)
     policies = {selection.policy, *(each.policy for each in conventions if each.policy)}
+    left_out, alone = (_bits([getattr(each, name) for each in conventions]) for name in ("left_out", "alone"))
     groups: dict[Group, Counter[str]] = defaultdict(Counter)
     for tensor in chosen:
-        left_out = sum(1 << n for n, each in enumerate(conventions) if tensor.name in each.left_out)
-        alone = sum(1 << n for n, each in enumerate(conventions) if tensor.name in each.alone)
-        group = groups[Group(left_out, alone, tensor.side, of.get(tensor.name, 0))]
+        name = tensor.name
+        group = groups[Group(left_out.get(name, 0), alone.get(name, 0), tensor.side, of.get(name, 0))]
         for policy in policies:
             group[policy] += tensor.by(policy)
     return groups
 
 
+def _bits(sets: Sequence[frozenset[str]]) -> dict[str, int]:
+    """For each name the numbers of the sets that have it, as bits."""
+    bits: dict[str, int] = defaultdict(int)
+    for number, names in enumerate(sets):
+        for name in names:
+            bits[name] |= 1 << number
+    return bits
+
+
 def _counting(
     groups: Mapping[Group, Counter[str]], selection: Selection, numbered: Sequence[tuple[int, ModelConvention]]
 ) -> Counting | None:
-    """What conventions come to together; None where they exclude each other. Several submodules are counted together."""
+    """What conventions come to together; None where something is both counted in and left out. Of two numbers of experts the first counts, so
+    that the second adds nothing. Several submodules are counted together.
+    """
     bits, made = sum(1 << number for number, _ in numbered), tuple(convention for _, convention in numbered)
-    sides, texts = _sides(selection, made), [each.experts for each in made if each.experts]
-    if sides is None or len(texts) > 1:
+    sides = _sides(selection, made)
+    if sides is None:
         return None
     is_alone = any(convention.alone for convention in made)
     policy = next((each.policy for each in made if each.policy), selection.policy)
-    text = texts[0] if texts else selection.experts
+    text = next((each.experts for each in made if each.experts), selection.experts)
     active, of = parse_experts(text) if text else (1, 1)
     counted = [
         group
@@ -208,48 +220,49 @@ def _histogram(
         yield ChangeHistogram(changes=made, found=found[made], expected_by_chance=chance)
 
 
-def _changed(
-    selection: Selection, made: Sequence[ModelConvention], tensors: Sequence[InventoryTensor]
-) -> Selection | None:
-    """The selection that a claim would state; None where no count has these sides."""
-    sides = _sides(selection, made)
-    there = {tensor.side for tensor in tensors if tensor.count}
-    names: list[Counted] = [name for name, of in SIDES.items() if sides is not None and of & there == sides & there]
-    if not names:
-        return None
-    modules = [each.alone for each in made if each.alone]
-    inside = frozenset().union(*modules) if modules else frozenset(tensor.name for tensor in tensors)
-    alone = [pattern for names in modules for pattern in _patterns(names, tensors)]
-    left_out = [pattern for each in made for pattern in _patterns(each.left_out & inside, tensors)]
-    return replace(
-        selection,
-        layers=tuple(alone) or selection.layers,
-        excluded=tuple(dict.fromkeys((*selection.excluded, *left_out))),
-        count=selection.count if selection.count in names else names[0],
-        policy=next((each.policy for each in made if each.policy), selection.policy),
-        experts=next((each.experts for each in made if each.experts), selection.experts),
-    )
+class _Claims:
+    """Turns conventions into the selection that a claim would state. What they leave out or count alone is put into patterns once."""
 
+    def __init__(self, selection: Selection, tensors: Sequence[InventoryTensor]) -> None:
+        self._selection, self._tensors = selection, tensors
+        self._there = {tensor.side for tensor in tensors if tensor.count}
+        self._sizes = Counter(path for tensor in tensors for path in _paths(tensor))
+        self._patterns: dict[frozenset[str], list[str]] = {frozenset(): []}
 
-def _patterns(names: frozenset[str], tensors: Sequence[InventoryTensor]) -> list[str]:
-    """Patterns that select exactly these tensors: the largest modules of which all are among them, with `*` for numbers."""
-    if not names:
-        return []
-    every = Counter(path for tensor in tensors for path in _paths(tensor))
-    inside = Counter(path for tensor in tensors if tensor.name in names for path in _paths(tensor))
-    exact = dict.fromkeys(
-        next((path for path in _paths(tensor) if inside[path] == every[path]), tensor.name)
-        for tensor in tensors
-        if tensor.name in names
-    )
-    grouped: dict[str, list[str]] = defaultdict(list)
-    for pattern in exact:
-        grouped[".".join("*" if part.isdecimal() else part for part in pattern.split("."))].append(pattern)
-    return [
-        pattern
-        for starred, patterns in grouped.items()
-        for pattern in ([starred] if {t.name for t in select(tensors, starred, {})} <= names else patterns)
-    ]
+    def changed(self, made: Sequence[ModelConvention]) -> Selection | None:
+        """None where no count has these sides: trainable parameters and buffers, without the frozen ones."""
+        selection, sides = self._selection, _sides(self._selection, made) or frozenset()
+        names: list[Counted] = [name for name, of in SIDES.items() if of & self._there == sides & self._there]
+        if not names:
+            return None
+        alone = [each.alone for each in made if each.alone]
+        left_out = [each.left_out & frozenset().union(*alone) if alone else each.left_out for each in made]
+        excluded = (*selection.excluded, *(pattern for each in left_out for pattern in self._patterns_of(each)))
+        return replace(
+            selection,
+            layers=tuple(pattern for each in alone for pattern in self._patterns_of(each)) or selection.layers,
+            excluded=tuple(dict.fromkeys(excluded)),
+            count=selection.count if selection.count in names else names[0],
+            policy=next((each.policy for each in made if each.policy), selection.policy),
+            experts=next((each.experts for each in made if each.experts), selection.experts),
+        )
+
+    def _patterns_of(self, names: frozenset[str]) -> list[str]:
+        if names not in self._patterns:
+            self._patterns[names] = list(self._found_patterns(names))
+        return self._patterns[names]
+
+    def _found_patterns(self, names: frozenset[str]) -> Iterator[str]:
+        """Patterns that select exactly these tensors: the largest modules of which all are among them, with `*` for numbers."""
+        chosen = [tensor for tensor in self._tensors if tensor.name in names]
+        inside = Counter(path for tensor in chosen for path in _paths(tensor))
+        grouped: dict[str, dict[str, None]] = defaultdict(dict)
+        for tensor in chosen:
+            whole = next((path for path in _paths(tensor) if inside[path] == self._sizes[path]), tensor.name)
+            grouped[".".join("*" if part.isdecimal() else part for part in whole.split("."))][whole] = None
+        for starred, exact in grouped.items():
+            is_exact = {t.name for t in select(self._tensors, starred, {})} <= names
+            yield from [starred] if is_exact else exact
 
 
 def _paths(tensor: InventoryTensor) -> Iterator[str]:

@@ -99,3 +99,11 @@ def test_experts_that_may_be_active(of: int, numbers: int) -> None:
     )
     found = [each.experts for each in conventions(model) if each.experts]
     assert found == [f"{active} of {of}" for active in range(1, numbers + 1)]
+
+
+def test_layers_of_numbered_lists_are_not_counted_alone() -> None:
+    """Nor what is deeper than two names below what all share: `network` here."""
+    names = ("stages.0.a", "stages.1.a", "neck.b.c", "neck.d.c")
+    model = inventory(*(tensor(f"network.{name}.weight", 2, 2, kind="Linear") for name in names))
+    alone = {str(each.change.after) for each in conventions(model) if each.alone}
+    assert alone == {f"network.{name}" for name in ("stages", "neck", "neck.b", "neck.d")}

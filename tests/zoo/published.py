@@ -137,6 +137,13 @@ def opt(*, width: int, layers: int, positions: int = 2_050, vocabulary: int = 50
     return gpt(vocabulary=vocabulary, positions=positions, width=width, layers=layers)
 
 
+def clip() -> int:
+    """Radford et al. 2021, ViT-B/32: a tower of images with a norm more and no bias for patches, one of texts; projections to 512; a scale."""
+    images = gpt(vocabulary=3 * 32**2 + 1, positions=50, width=768, layers=12) + 2 * 768
+    texts = gpt(vocabulary=49_408, positions=77, width=512, layers=12)
+    return images + texts + (768 + 512) * 512 + 1
+
+
 def _gpt2(width: int, layers: int, heads: int) -> Callable[[], nn.Module]:
     return _network("GPT2LMHeadModel", "GPT2Config", n_embd=width, n_layer=layers, n_head=heads)
 
@@ -426,6 +433,17 @@ PUBLISHED: tuple[Published, ...] = (
         name="BLOOM-560M", build=_network("BloomForCausalLM", "BloomConfig", vocab_size=250_880, hidden_size=1024, n_layer=24, n_head=16),
         exact=gpt(vocabulary=250_880, positions=0, width=1024, layers=24) + 2 * 1024,  # a norm after the table of tokens
         figure="559M", source="BLOOM-560m model card",
+    ),
+    *(
+        Published(
+            name="CLIP ViT-B/32", build=_network("CLIPModel", "CLIPConfig"), exact=clip(), figure=figure, source=source,
+            verdict="disagrees" if explained else "agrees", explained=explained,
+        )
+        for figure, source, explained in (
+            ("151,277,313", "parameters of the released weights", None),
+            ("87.85M", "OpenCLIP, docs/model_profile.csv, image tower", "only vision_model and visual_projection"),
+            ("63.43M", "OpenCLIP, docs/model_profile.csv, text tower", "only text_model and text_projection"),
+        )
     ),
     Published(
         name="T5-small", build=_t5(512, 2048, 6, 8), exact=t5(width=512, inner=2048, layers=6, heads=8),

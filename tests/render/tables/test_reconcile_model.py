@@ -3,6 +3,7 @@
 import tomllib
 
 import pytest
+from torch import nn
 
 from capsaudit import api
 from capsaudit.render.document import Grid
@@ -44,6 +45,15 @@ def test_the_first_explanation_as_a_claim_agrees(figure: str, claim: dict[str, o
     found = tomllib.loads(f"claim = {line.removeprefix('As a claim: ').removesuffix('.')}")["claim"]
     assert found == claim
     api.assert_counts(SmallClassifier(), {"total": found})
+
+
+def test_names_cannot_forge_lines() -> None:
+    """A module may have any name without a dot."""
+    model = nn.ModuleDict({"a\n::error::\x1b[31m": nn.Linear(3, 5), "b": nn.Linear(2, 2), "c": nn.Linear(7, 1)})
+    shown = str(api.reconcile_model("20", model))
+    assert "only a\\n" in shown
+    assert "::error" not in shown
+    assert "\x1b" not in shown
 
 
 def test_what_was_tried() -> None:
