@@ -21,7 +21,7 @@ NONZERO = "nonzero"
 
 POLICIES = {
     STORED: "each tensor once, by its shape, including packed quantised weights",
-    LOGICAL: "a packed quantised weight of a file as the values that it stands for, without what unpacks it",
+    LOGICAL: "a packed quantised weight as the values that it stands for, without what unpacks it",
     "parameters": "what parameters() yields: without packed quantised weights",
     "per name": "a tensor under two names counts twice",
     "effective": "a parametrised or pruned weight as its layer uses it",

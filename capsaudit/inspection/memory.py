@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -50,7 +50,18 @@ def _own_memory(tensor: Tensor, parts: Sequence[Tensor], owned: Sequence[int]) -
 
 def is_wrapper(tensor: Tensor) -> bool:
     """Whether it is of a class that has no memory itself but other tensors: sharded over devices (DTensor), quantised (torchao), …"""
-    return type(tensor) not in _PLAIN and is_traceable_wrapper_subclass(tensor)
+    return type(tensor) not in _PLAIN and (is_traceable_wrapper_subclass(tensor) or not _has_memory(tensor))
+
+
+def _has_memory(tensor: Tensor) -> bool:
+    """Torch gives a wrapper a storage whose address cannot be taken. Sparse and opaque tensors have no storage and are no wrappers."""
+    if tensor.layout != torch.strided:
+        return True
+    try:
+        tensor.untyped_storage().data_ptr()
+    except RuntimeError:
+        return False
+    return True
 
 
 def dense_parts(tensor: Tensor) -> tuple[Tensor, ...]:
@@ -58,9 +69,7 @@ def dense_parts(tensor: Tensor) -> tuple[Tensor, ...]:
     if type(tensor) in _PLAIN and tensor.layout == torch.strided:
         return (tensor,)
     if is_wrapper(tensor):
-        names, _ = tensor.__tensor_flatten__()  # type: ignore[attr-defined]
-        inner = (getattr(tensor, name) for name in names)
-        return tuple(part for each in inner if isinstance(each, Tensor) for part in dense_parts(each))
+        return tuple(part for each in _inner(tensor) for part in dense_parts(each))
     if tensor.layout == torch.sparse_coo:
         return tensor._values(), tensor._indices()
     if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
@@ -68,6 +77,16 @@ def dense_parts(tensor: Tensor) -> tuple[Tensor, ...]:
     if tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
         return tensor.values(), tensor.ccol_indices(), tensor.row_indices()
     return (tensor,)
+
+
+def _inner(wrapper: Tensor) -> Iterator[Tensor]:
+    """The tensors inside a wrapper, as it lists them; where it does not, or its class fails to, those among its attributes."""
+    try:
+        names, _ = wrapper.__tensor_flatten__()  # type: ignore[attr-defined]
+        found = [getattr(wrapper, name) for name in names]
+    except Exception:
+        found = list(vars(wrapper).values())
+    return (each for each in found if isinstance(each, Tensor))
 
 
 def _owned_bytes(tensors: Sequence[Tensor]) -> list[int]:

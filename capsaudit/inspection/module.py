@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -13,7 +13,8 @@ from capsaudit.inspection.modules.forward import materialise
 from capsaudit.inspection.modules.probe import probe
 from capsaudit.inspection.modules.tensors import geometry, inventory
 from capsaudit.inspection.modules.walk import walk
-from capsaudit.inventory import Finding, Inventory
+from capsaudit.inventory import LOGICAL, Finding, Inventory, InventoryTensor
+from capsaudit.validation import shown
 
 _NOT_RUN = Finding(
     kind="not probed",
@@ -66,8 +67,16 @@ def inspect_module(
         examples=tuple(
             tuple(value.shape[1:]) for value in (*(inputs or ()), *(kwargs or {}).values()) if isinstance(value, Tensor)
         ),
-        notes=notes,
+        notes=(*notes, *_packed_note(tensors)),
     )
+
+
+def _packed_note(tensors: Sequence[InventoryTensor]) -> Iterator[str]:
+    """The rule by which weights are unpacked, as for files."""
+    if found := [tensor for tensor in tensors if LOGICAL in tensor.counts]:
+        values, first = sum(tensor.by(LOGICAL) for tensor in found), shown(found[0].name)
+        who = f"{first} stands" if len(found) == 1 else f"{len(found):,} tensors such as {first} stand"
+        yield f"by policy logical, {who} for {values:,} values: bitsandbytes, 4 bits, the shape in quant_state"
 
 
 def _probed(module: nn.Module, inputs: tuple[object, ...], kwargs: Mapping[str, object] | None) -> tuple[Finding, ...]:

@@ -21,7 +21,7 @@ from capsaudit.inspection.memory import OwnMemory, is_wrapper, own_memory
 from capsaudit.inspection.modules.forward import expect_materialised, run_forward
 from capsaudit.inspection.modules.snapshot import restored
 from capsaudit.inspection.modules.walk import NamedTensor, buffers, parameters, walk
-from capsaudit.inventory import InventoryTensor
+from capsaudit.inventory import LOGICAL, InventoryTensor
 
 _UNPACKING = {"weight": "weight", "bias": "bias", "get_weight": "", "get_bias": ""}
 """Methods of quantised modules that return their tensors, with the name of the tensor; empty where they return several by name."""
@@ -78,8 +78,17 @@ def _parameters(layer: str, module: nn.Module) -> Iterator[Entry]:
     found = list(parameters(layer, module))
     counts, note = _effective_or_note(module) if found else ({}, None)
     for named in found:
-        effective = {"effective": counts[named.name]} if named.name in counts else {}
-        yield Entry(named, id(named.tensor), effective, note)
+        own = {"effective": counts[named.name]} if named.name in counts else {}
+        if (values := packed_values(named.tensor)) is not None:
+            own[LOGICAL] = values
+        yield Entry(named, id(named.tensor), own, note)
+
+
+def packed_values(tensor: Tensor) -> int | None:
+    """How many values a weight of bitsandbytes in 4 bits stands for: it keeps its shape as `quant_state.shape`. None for other tensors."""
+    state = getattr(tensor, "__dict__", {}).get("quant_state")
+    shape = getattr(state, "__dict__", {}).get("shape")
+    return shape.numel() if isinstance(shape, torch.Size) else None
 
 
 def _memory(entries: Sequence[Entry]) -> dict[object, OwnMemory]:
@@ -141,8 +150,8 @@ def _with_nonzero(row: InventoryTensor, named: NamedTensor) -> InventoryTensor:
 
 
 def _nonzero(named: NamedTensor) -> int | None:
-    """The number of values that are not zero, after the mask of a pruned parameter; None on device meta and for wrappers."""
-    if is_wrapper(named.tensor):
+    """The number of values that are not zero, after the mask of a pruned parameter; None on device meta, for wrappers and packed weights."""
+    if is_wrapper(named.tensor) or packed_values(named.tensor) is not None:
         return None
     tensor = named.tensor.detach()
     storage = tensor.untyped_storage() if tensor.layout == torch.strided else tensor

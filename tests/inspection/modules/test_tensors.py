@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from capsaudit.errors import CapsauditError
 from capsaudit.inspection.load import load
+from capsaudit.inspection.module import inspect_module
 from capsaudit.inspection.modules.tensors import geometry, inventory
 from capsaudit.inventory import Inventory
 from tests.inspection.odd_modules import (
@@ -482,6 +484,97 @@ def test_a_tensor_made_of_others_counts_by_its_own_shape() -> None:
         ("again", (4, 6), 0, 0, "weight"),
     ]
     assert rows[0].counts == {}
+
+
+class Codes(Halved):
+    """A wrapper of bytes, two values each, as older libraries wrote them: it does not list what is in it."""
+
+    __tensor_flatten__ = None  # type: ignore[assignment]
+
+    @staticmethod
+    def __new__(cls, packed: Tensor) -> Any:
+        made: Any = Tensor._make_wrapper_subclass(cls, (len(packed), 2 * packed.shape[1]), dtype=torch.float32)
+        made.packed = packed
+        return made
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+        if func is nn.functional.linear:
+            return nn.functional.linear(args[0], torch.ones(args[1].shape), args[2])
+        with torch._C.DisableTorchFunctionSubclass():
+            return func(*args, **(kwargs or {}))
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+        if func is torch.ops.aten.detach.default:
+            return type(args[0])(args[0].packed)
+        raise NotImplementedError
+
+
+class BrokenCodes(Codes):
+    def __tensor_flatten__(self) -> tuple[list[str], None]:
+        raise RuntimeError("not while it is being built")
+
+
+@pytest.mark.parametrize("kind", [Codes, BrokenCodes])
+def test_a_wrapper_that_does_not_list_its_tensors_counts_by_its_own_shape(kind: type[Codes]) -> None:
+    """6·8 values in 6·4 bytes, then a bias of 6 values of 4 bytes. The model can be run as well."""
+    model = nn.Linear(8, 6)
+    model.weight = nn.Parameter(kind(torch.zeros(6, 4, dtype=torch.uint8)), requires_grad=False)
+    found = inspect_module(model, "test", inputs=(torch.zeros(1, 8),), nonzero=True)
+    assert [(row.name, row.count, row.bytes) for row in found.tensors] == [("weight", 48, 24), ("bias", 6, 24)]
+    assert (found.frozen(), found.frozen("logical"), found.findings) == (48, 48, ())
+
+
+def test_a_wrapper_may_be_made_of_wrappers() -> None:
+    """8·6 values in four tensors of 2·6, of 4 bytes each."""
+    halves = [Halved(torch.zeros(2, 6), torch.ones(2, 6)) for _ in range(2)]
+    rows = inventory(with_parameters(weight=Halved(halves[0], halves[1])))
+    assert [(row.shape, row.count, row.bytes) for row in rows] == [((8, 6), 48, 192)]
+
+
+class Params4bit(nn.Parameter):
+    """A weight of bitsandbytes in 4 bits: a parameter of bytes that keeps its own shape in an attribute."""
+
+    quant_state: object
+
+    def __new__(cls, packed: Tensor, state: object) -> Any:
+        made: Any = Tensor._make_subclass(cls, packed, False)
+        made.quant_state = state
+        return made
+
+
+@pytest.mark.parametrize(
+    ("state", "logical", "nonzero"),
+    [
+        pytest.param(SimpleNamespace(shape=torch.Size((6, 8)), absmax=torch.ones(1)), 48, 24, id="packed"),
+        pytest.param(None, 24, 0, id="not packed yet"),
+        pytest.param(SimpleNamespace(shape="6, 8"), 24, 0, id="another attribute of that name"),
+    ],
+)
+def test_a_weight_in_four_bits_stands_for_the_values_of_its_own_shape(
+    state: object, logical: int, nonzero: int
+) -> None:
+    """6·8 values in 24 bytes. Bytes that are not zero say nothing of the values, so they are not counted by that policy."""
+    found = inspect_module(
+        with_parameters_of(Params4bit(torch.zeros(24, 1, dtype=torch.uint8), state)), "test", nonzero=True
+    )
+    assert (found.frozen(), found.frozen("logical"), found.frozen("nonzero")) == (24, logical, nonzero)
+    rule = 'by policy logical, "weight" stands for 48 values: bitsandbytes, 4 bits, the shape in quant_state'
+    assert found.notes == ((rule,) if logical == 48 else ())
+
+
+def test_a_tied_weight_in_four_bits_counts_once() -> None:
+    state = SimpleNamespace(shape=torch.Size((6, 8)))
+    model = with_parameters_of(Params4bit(torch.zeros(24, 1, dtype=torch.uint8), state))
+    model.again = model.weight
+    assert inventory_of(model).frozen("logical") == 48
+
+
+def with_parameters_of(weight: nn.Parameter) -> nn.Module:
+    module = nn.Module()
+    module.weight = weight
+    return module
 
 
 SHARDED = """
