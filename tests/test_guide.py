@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 
+import pytest
+
+from capsaudit import api
 from tests.processes import invoke
 
 GUIDES = Path(__file__).parents[1] / "docs" / "guides"
@@ -69,6 +72,26 @@ def test_conventions(tmp_path: Path) -> None:
     assert (body, body + tokens + positions) == (85_056_000, 124_439_808)
     shown = "".join(text for _, text in blocks("conventions.md"))
     assert all(f"{count:,}" in shown for count in (body, body + tokens + positions, body + 2 * tokens + positions))
+
+
+def test_a_model_of_transformers(tmp_path: Path) -> None:
+    """GPT-2: embeddings of 50,257 tokens and 1,024 positions, 12 blocks, a norm; the head is the first table."""
+    pytest.importorskip("transformers")
+    code = next(text for _, text in blocks("maintainer.md") if text.startswith("# models.py\n"))
+    (tmp_path / "models.py").write_text(code)
+    result = api.audit_target(str(tmp_path / "models.py:gpt2"))
+    width, norm = 768, 2 * 768
+    block = (width + 1) * 3 * width + (width + 1) * width + (width + 1) * 4 * width + (4 * width + 1) * width + 2 * norm
+    assert result.trainable == (50_257 + 1_024) * width + 12 * block + norm == 124_439_808
+    assert f"{result.trainable:,}" in (GUIDES / "maintainer.md").read_text(encoding="utf-8")
+    assert "not probed" not in [finding.kind for finding in result.warnings]
+
+
+def test_an_encoder_on_device_meta() -> None:
+    """A block: projections in and out, two layers 3,072 wide between, two norms."""
+    result = api.audit_target("examples/encoder.py:encoder")
+    block = 769 * 3 * 768 + 769 * 768 + 769 * 3_072 + 3_073 * 768 + 2 * 2 * 768
+    assert (result.trainable, result.warnings) == (12 * block, ())
 
 
 def write_bert(folder: Path) -> None:
