@@ -89,7 +89,7 @@ def test_a_model_of_transformers(tmp_path: Path) -> None:
 
 def test_an_encoder_on_device_meta() -> None:
     """A block: projections in and out, two layers 3,072 wide between, two norms."""
-    result = api.audit_target("examples/encoder.py:encoder")
+    result = api.audit_target(f"{GUIDES.parents[1]}/examples/encoder.py:encoder")
     block = 769 * 3 * 768 + 769 * 768 + 769 * 3_072 + 3_073 * 768 + 2 * 2 * 768
     assert (result.trainable, result.warnings) == (12 * block, ())
 
