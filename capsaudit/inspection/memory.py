@@ -50,7 +50,7 @@ def _own_memory(tensor: Tensor, parts: Sequence[Tensor], owned: Sequence[int]) -
 
 def is_wrapper(tensor: Tensor) -> bool:
     """Whether it is of a class that has no memory itself but other tensors: sharded over devices (DTensor), quantised (torchao), …"""
-    return type(tensor) not in _PLAIN and (is_traceable_wrapper_subclass(tensor) or not _has_memory(tensor))
+    return type(tensor) not in _PLAIN and (not _has_memory(tensor) or is_traceable_wrapper_subclass(tensor))
 
 
 def _has_memory(tensor: Tensor) -> bool:

@@ -496,7 +496,7 @@ class Codes(Tensor):
         return made
 
     @classmethod
-    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is nn.functional.linear:
             return nn.functional.linear(args[0], torch.ones(args[1].shape), args[2])
         with torch._C.DisableTorchFunctionSubclass():
