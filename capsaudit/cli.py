@@ -367,7 +367,7 @@ def audit(
         str | None,
         typer.Option(
             metavar="TARGET",
-            help="The model that an adapter in a folder belongs to, for the counts of both as PEFT prints them.",
+            help="The model that a LoRA adapter adapts. Prints the line of PEFT's print_trainable_parameters() for the two.",
         ),
     ] = None,
     tensors: Annotated[

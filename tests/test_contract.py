@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 from jsonschema import Draft202012Validator
+from safetensors.torch import save_file
 
 from capsaudit import api
 from capsaudit.render.json import as_json, schemas
 from capsaudit.reporting.contents import ReportContents
 from tests import schemas as shipped
-from tests.commands import test_adapted as adapted
 from tests.processes import invoke
 from tests.render import samples
 from tests.train import foreign
@@ -121,7 +121,7 @@ OUTPUTS: dict[str, list[str]] = {
         "audit classifier.claims.toml",
         "audit capsnets.py:OtherWidths --input 1,28,28 --loss losses.py:loss",
         "audit WRONG_CLAIMS",
-        "audit ADAPTER --base BASE",
+        "audit ADAPTER --base classifier.py:SmallClassifier",
     ],
     "audits": ["check OTHER_CLAIMS classifier.claims.toml", "claims WRONG_CLAIMS"],
     "train": ["train SMALL --data digits --epochs 1 --output RUN --pictures PICTURES"],
@@ -150,10 +150,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         f'source = "me"\ntarget = "{(EXAMPLES / "classifier.py").as_posix()}:SmallClassifier"\n'
         '[[claims]]\nlayer = "head"\nstated = "27,040"\n[[claims]]\nstated = "27,000"\n'
     )
-    adapter = adapted.saved(folder, adapted.LORA)
     return {
-        "ADAPTER": adapter,
-        "BASE": str(folder / "base.safetensors"),
+        "ADAPTER": str(write_adapter(folder / "adapter")),
         "TINY": str(write_tiny(folder, "article")),
         "SMALL": str(write_small(folder)),
         "RUN": str(folder / "run"),
@@ -163,6 +161,16 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "WRONG_CLAIMS": str(claims),
         "OTHER_CLAIMS": str(other),
     }
+
+
+def write_adapter(folder: Path) -> Path:
+    """The folder of a LoRA adapter that changes the head of examples/classifier.py, with r = 2."""
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    factors = {"lora_A": torch.zeros(2, 2704), "lora_B": torch.zeros(10, 2)}
+    tensors = {f"base_model.model.head.{name}.weight": factor for name, factor in factors.items()}
+    save_file(tensors, folder / "adapter_model.safetensors")
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from capsaudit.catalogue import Variant, load_all
 from capsaudit.catalogue.model_claims import ModelClaims, load_model_claims, load_models
-from capsaudit.commands.adapted import adapted, adapter_in
+from capsaudit.commands.adapter import adapted, read_configuration
 from capsaudit.commands.explain import explain
 from capsaudit.commands.model_claims import judge_claims
 from capsaudit.commands.write_claims import expect_new_file, write_claims
@@ -181,7 +181,7 @@ def audit_target(
         target = load_model_claims(target)
     if isinstance(target, ModelClaims):
         files, folder, options, target = [target, *files], target.path.parent, _with(options, target), target.target
-    adapter = adapter_in(target, folder) if options.base is not None else None
+    adapter = read_configuration((folder or Path()) / target) if options.base else None
     beside: Behaviour | None = None
     if isinstance(against, str):
         against, beside = _other(against, options, watch)
@@ -210,9 +210,9 @@ def audit_target(
     _expect_tried(inventory, properties=options.properties)
     _expect_behaviour(inventory, options.methods, options.loss)
     result, match = audit(inventory, load_all(), against=against, claims=files, policy=options.policy or STORED)
-    if adapter is not None:
-        base = load(str(options.base), timeout=options.timeout, watch=watch)
-        result = msgspec.structs.replace(result, base=adapted(inventory, adapter, base))
+    if adapter is not None and options.base is not None:
+        base = load(options.base, timeout=options.timeout, watch=watch)
+        result = msgspec.structs.replace(result, adapted=adapted(inventory, adapter, base))
     if write_to is not None:
         write_variant(match, inventory, write_to)
     if claims_to is not None:

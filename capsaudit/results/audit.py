@@ -53,12 +53,14 @@ class AuditedClaim(Struct, frozen=True, kw_only=True, rename={"excluded": "excep
 
 
 class AdaptedModel(Struct, frozen=True, kw_only=True):
-    """The model that an adapter belongs to. `parameters`: its own; `trainable`: those of the adapter; `all`: those of both together."""
+    """A model with a LoRA adapter in it, as PEFT counts it. `base`: the target that the adapter was added to, which has `base_parameters`.
+    `parameters`: trainable and frozen ones of the two together.
+    """
 
-    target: str
-    parameters: int
+    base: str
+    base_parameters: int
     trainable: int
-    all: int
+    parameters: int
 
 
 class Audit(Result, frozen=True, kw_only=True):
@@ -68,8 +70,9 @@ class Audit(Result, frozen=True, kw_only=True):
     knobs that lead from the variant to the model; `unexplained`: the difference that they do not account for. `beyond`: the model's own
     layers that have no part in the variant; they are the last of `layers`. `assumed`: knobs that cannot be inferred from the tensors.
     `behaviour`: whether it computes what the variant computes, and properties, which decide nothing; null if it was not run.
-    `base`: the model that an adapter belongs to, if it was named. `lists_tensors`: whether its tables list the tensors one by one, as the
-    JSON always does. `depth`: how many parts of the names of layers its table shows; as many as there is room for if null.
+    `adapted`: an adapter's counts together with those of its base model, if one was named. `lists_tensors`: whether its tables list the
+    tensors one by one, as the JSON always does. `depth`: how many parts of the names of layers its table shows; as many as there is room for
+    if null.
     """
 
     target: str
@@ -95,7 +98,7 @@ class Audit(Result, frozen=True, kw_only=True):
     claims: tuple[AuditedClaim, ...]
     notes: tuple[str, ...]
     verdict: Literal["agrees", "disagrees", "unstated"]
-    base: AdaptedModel | None = None
+    adapted: AdaptedModel | None = None
     lists_tensors: bool = False
     depth: int | None = None
 

@@ -132,22 +132,13 @@ def quantization(folder: Path) -> dict[str, object]:
     return stated if isinstance(stated, dict) else {}
 
 
-def adapter_configuration(folder: Path) -> dict[str, object]:
-    """What the folder's adapter_config.json says; empty if there is none.
-
-    Raises:
-        CapsauditError: the file cannot be read.
-    """
-    return _configuration(folder, "adapter_config.json")
-
-
 def _configuration(folder: Path, name: str) -> dict[str, object]:
     return read_json(folder / name, dict[str, object]) if (folder / name).is_file() else {}
 
 
 def _configuration_notes(folder: Path) -> Iterator[str]:
     """What the configuration says that the weights are of."""
-    config, adapter = _configuration(folder, "config.json"), adapter_configuration(folder)
+    config, adapter = _configuration(folder, "config.json"), _configuration(folder, "adapter_config.json")
     if config:
         yield f"config.json: architectures {_of(config, 'architectures')}, model_type {_of(config, 'model_type')}"
     if adapter:

@@ -328,18 +328,18 @@ def _sentences(result: Audit) -> Iterator[str]:
     if len(result.policies) > 1:
         counts = " · ".join(f"{name} {count:,}" for name, count in result.policies.items())
         yield f"All parameters by policy: {counts}. Used here: {result.policy}."
-    if result.base is not None:
-        yield from _of_both(result.base)
+    if result.adapted is not None:
+        yield from _adapted(result.adapted)
     yield f"{_size(result.bytes)} in total."
     yield from (f"Warning ({finding.kind}): {finding.message}" for finding in result.warnings)
     yield from result.notes
 
 
-def _of_both(base: AdaptedModel) -> Iterator[str]:
-    """The last line is as PEFT prints it."""
-    yield f"With its base {base.target}, which has {base.parameters:,} parameters, PEFT prints:"
-    share = 100 * base.trainable / base.all if base.all else 0
-    yield f"trainable params: {base.trainable:,} || all params: {base.all:,} || trainable%: {share:.4f}"
+def _adapted(found: AdaptedModel) -> Iterator[str]:
+    """The second line is that of PEFT, to the letter."""
+    yield f"With the base model {found.base} ({found.base_parameters:,} parameters), PEFT prints:"
+    share = 100 * found.trainable / found.parameters if found.parameters else 0.0
+    yield f"trainable params: {found.trainable:,} || all params: {found.parameters:,} || trainable%: {share:.4f}"
 
 
 def _assumed(result: Audit) -> list[str]:
