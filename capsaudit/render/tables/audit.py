@@ -26,7 +26,8 @@ _ROUNDING = 1e-6
 
 def audit(result: Audit) -> Document:
     """The layers, what differs, the claims; the tensors where they are asked for."""
-    parts: list[Grid | str] = [_layer_grid(result), *_folding(result)]
+    rows = folded(result.layers, result.depth)
+    parts: list[Grid | str] = [_layer_grid(result, rows), *_folding(result, len(rows))]
     if result.explanations:
         parts += ["Differences:", _step_grid(result)]
     parts += list(_not_in_the_variant(result))
@@ -97,7 +98,7 @@ def _title(result: Audit) -> str:
     return f"{counted}: closest to {result.closest} ({result.closest_total:,}), {signed}"
 
 
-def _layer_grid(result: Audit) -> Grid:
+def _layer_grid(result: Audit, groups: Sequence[Group]) -> Grid:
     compared = result.closest is not None
     frozen, buffers = any(row.frozen for row in result.layers), any(row.buffers for row in result.layers)
     columns = (
@@ -110,7 +111,7 @@ def _layer_grid(result: Audit) -> Grid:
     )
     rows = [
         _layer_row(row, _of_blocks(group, row) or _names(row), frozen=frozen, buffers=buffers, compared=compared)
-        for group in folded(result.layers, result.depth)
+        for group in groups
         for row in [_group(group)]
     ]
     rows.append(
@@ -130,9 +131,9 @@ def _layer_grid(result: Audit) -> Grid:
     return Grid(name="layers", columns=columns, rows=tuple(rows), rules=(len(rows) - 1,))
 
 
-def _folding(result: Audit) -> Iterator[str]:
+def _folding(result: Audit, rows: int) -> Iterator[str]:
     """How layers are opened that have no rows of their own."""
-    rows, layers = len(folded(result.layers, result.depth)), result.layers
+    layers = result.layers
     if rows < len(layers):
         deepest = max(layer.name.count(".") + 1 for layer in layers)
         opening = f"--depth {deepest} opens them, " if result.depth is None or result.depth < deepest else ""

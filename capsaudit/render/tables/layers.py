@@ -119,11 +119,12 @@ def _runs(children: dict[str, list[list[Placed]]], depth: int) -> Iterator[tuple
     pending: tuple[str, str, list[list[Placed]]] | None = None
     for part, blocks in children.items():
         if pending and _follows(pending[1], part) and _shape(pending[2][0], depth) == _shape(blocks[0], depth):
-            pending = (pending[0], part, [*pending[2], *blocks])
+            pending[2].extend(blocks)  # a new list for each of many thousand blocks would take quadratic time
+            pending = (pending[0], part, pending[2])
         else:
             if pending:
                 yield pending
-            pending = (part, part, blocks)
+            pending = (part, part, [*blocks])
     if pending:
         yield pending
 
