@@ -139,6 +139,13 @@ class ClaimError(AssertionError):
     """A claim that does not agree."""
 
 
+class _Line(SimpleNamespace):
+    """`--tb=line` shows its text."""
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+
 @dataclass(frozen=True)
 class _Failure:
     """What is shown of a claim that fails. pytest's summary takes `reprcrash.message`, whole on CI: only the first line is for it."""
@@ -147,7 +154,7 @@ class _Failure:
 
     @property
     def reprcrash(self) -> SimpleNamespace:
-        return SimpleNamespace(message=self.text.partition("\n")[0])
+        return _Line(message=self.text.partition("\n")[0])
 
     def toterminal(self, terminal: Any) -> None:
         terminal.line(self.text)

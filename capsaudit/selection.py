@@ -65,6 +65,7 @@ class Selection(Struct, frozen=True, kw_only=True, rename={"excluded": "except"}
         Raises:
             CapsauditError: as `parse_experts`, or the model has no layers of so many experts.
         """
+        chosen = list(chosen)
         counted = [tensor for tensor in chosen if tensor.side in SIDES[self.count]]
         total = sum(tensor.by(self.policy) for tensor in counted)
         if self.experts is None:
@@ -73,6 +74,10 @@ class Selection(Struct, frozen=True, kw_only=True, rename={"excluded": "except"}
         found = experts(tensors)
         if of not in found.values():
             raise CapsauditError(_no_experts(of, found.values()))
+        if of not in (found.get(tensor.name) for tensor in chosen):
+            raise CapsauditError(
+                f"none of the layers that are counted has {of} experts; other layers of the model have"
+            )
         unused = sum(tensor.by(self.policy) for tensor in counted if found.get(tensor.name) == of) * (of - active)
         return total - unused // of
 

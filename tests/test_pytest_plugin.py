@@ -217,6 +217,9 @@ def test_the_claims_of_several_models_are_tests(pytester: pytest.Pytester) -> No
     done.assert_outcomes(passed=2, failed=2)
     text = done.stdout.str()
     assert "net.py:SmallClassifier: total PASSED" in text
+    lines = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--tb=line", "--color=no").stdout.str()
+    assert "namespace(" not in lines
+    assert "_Line(" not in lines
     assert "net.py:SmallClassifier: head[6] PASSED" in text
     assert "net.py:Missing: total FAILED" in text
     assert "head: 270,500 trainable parameters, stated 27,050 (+243,450)" in text

@@ -99,6 +99,8 @@ def test_equal_layers_without_a_router_are_no_experts() -> None:
         Selection(experts="2 of 8").total(layers, layers)
     with pytest.raises(CapsauditError, match=r"no layer has 16 experts.*; the model has layers of 8"):
         Selection(experts="2 of 16").total(mixture(8, router=8), [])
+    with pytest.raises(CapsauditError, match="none of the layers that are counted has 8 experts; other layers"):
+        Selection(experts="2 of 8").total(mixture(8, router=8), [tensor("head.weight", 3, 4)])
 
 
 def test_unequal_modules_are_no_experts() -> None:

@@ -50,9 +50,12 @@ def audits(result: Audits) -> Document:
     """The documents of the models one after another, then all of them in one table, and why others could not be audited."""
     drawn = [audit(each) for each in result.audits]
     verdicts = Counter(each.verdict for each in result.audits)
-    counted = ", ".join(f"{verdicts[name]:,} {name}" for name in ("agrees", "disagrees", "unstated") if verdicts[name])
+    counted = ", ".join(
+        _verdicts(name, verdicts[name]) for name in ("agrees", "disagrees", "unstated") if verdicts[name]
+    )
+    faults = f"; {len(result.faults):,} fault{'s' * (len(result.faults) != 1)}" if result.faults else ""
     return Document(
-        title=f"{len(drawn):,} model{'s' * (len(drawn) != 1)}: {counted}",
+        title=f"{len(drawn):,} model{'s' * (len(drawn) != 1)}: {counted}{faults}",
         parts=(
             *(part for number, each in enumerate(drawn, start=1) for part in _numbered(number, each)),
             *_summary(result.audits),
@@ -60,6 +63,10 @@ def audits(result: Audits) -> Document:
         ),
         data=lambda: _claim_data(result.audits),
     )
+
+
+def _verdicts(name: str, count: int) -> str:
+    return f"{count:,} {name if count == 1 else name.removesuffix('s')}"
 
 
 def _summary(audits: Sequence[Audit]) -> Iterator[Grid | str]:

@@ -50,11 +50,16 @@ def folded(layers: Sequence[AuditedLayer], depth: int | None = None) -> list[Gro
 
     Otherwise groups are opened, but for equal blocks, as far as there is room.
     """
-    placed = [Placed(tuple(layer.name.split(".")), layer) for layer in layers]
+    placed = [Placed(_path(layer.name), layer) for layer in layers]
     if depth is None and len(layers) <= SCREEN:
         return [Group(each.layer.name, len(each.path), [[each]]) for each in placed]
     groups = _opened(Group("", 0, [placed]))
     return _as_it_fits(groups) if depth is None else _as_deep(groups, depth)
+
+
+def _path(name: str) -> tuple[str, ...]:
+    """The parts of a name; the model itself has none."""
+    return tuple(name.split(".")) if name else ()
 
 
 def _as_deep(groups: list[Group], depth: int) -> list[Group]:
@@ -105,7 +110,13 @@ def _opened(group: Group) -> list[Group]:
             parts.setdefault(".".join(placed.path[group.depth : group.depth + 1]), []).append(placed)
         for part, found in parts.items():
             children.setdefault(part, []).append(found)
-    return [_named(group, *run) for run in _runs(children, group.depth + 1)]
+    return [_named(group, *run) for run in _runs(_in_order(children), group.depth + 1)]
+
+
+def _in_order(children: dict[str, list[list[Placed]]]) -> dict[str, list[list[Placed]]]:
+    """Numbered ones by number: files have 10 before 2."""
+    numbers = iter(sorted((part for part in children if _is_number(part)), key=int))
+    return {part: children[part] for part in (next(numbers) if _is_number(each) else each for each in children)}
 
 
 def _named(group: Group, first: str, last: str, blocks: list[list[Placed]]) -> Group:
@@ -130,7 +141,11 @@ def _runs(children: dict[str, list[list[Placed]]], depth: int) -> Iterator[tuple
 
 
 def _follows(number: str, other: str) -> bool:
-    return number.isdecimal() and other.isdecimal() and len(other) < 19 and int(other) == int(number) + 1
+    return _is_number(number) and _is_number(other) and int(other) == int(number) + 1
+
+
+def _is_number(part: str) -> bool:
+    return part.isdecimal() and len(part) < 19
 
 
 def _shape(block: Sequence[Placed], depth: int) -> list[tuple[object, ...]]:

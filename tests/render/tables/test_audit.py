@@ -123,7 +123,7 @@ def test_programs_get_the_claims_or_else_the_tensors() -> None:
 
 def test_several_models_are_one_document_after_another() -> None:
     shown = audits(Audits(audits=(samples.audit(), samples.unknown_audit()), faults=("x.py:Net: no file",)))
-    assert shown.title == "2 models: 1 disagrees, 1 unstated"
+    assert shown.title == "2 models: 1 disagrees, 1 unstated; 1 fault"
     titles = [audit(samples.audit()).title, audit(samples.unknown_audit()).title]
     assert [each for each in shown.sentences if each in titles] == titles
     assert shown.sentences[-1] == "x.py:Net: no file"

@@ -171,3 +171,21 @@ def test_depth_is_an_option_of_the_command_line(tmp_path: Path, depth: list[str]
     found = [line.split()[:4] for line in done.stdout.splitlines()]
     assert done.returncode == 0
     assert [*shown.split(), "50" if ".b" in shown else "100"] in found
+
+
+@pytest.mark.parametrize("depth", [None, 1, 2, 3])
+def test_tensors_of_the_model_itself_are_one_row(depth: int | None) -> None:
+    """As the class token of a vision transformer; 25 layers of 3 values. There is nothing below it to open."""
+    layers = [layer("", 5), *(layer(f"blocks.{number}.linear", 3) for number in range(24))]
+    shown = folded(layers, depth)
+    assert shown[0].name == ""
+    assert [each.name for each in shown[0].layers] == [""]
+    assert sum(each.trainable for group in shown for each in group.layers) == 5 + 24 * 3
+
+
+def test_blocks_in_the_order_of_their_names_are_one_row() -> None:
+    """A file of weights has its tensors so: 0, 1, 10, 11, 2, …"""
+    ordered = sorted(f"blocks.{number}.linear" for number in range(24))
+    assert ordered[2] == "blocks.10.linear"
+    layers = [layer("first", 1), *(layer(name, 3) for name in ordered), layer("last", 1)]
+    assert names(layers) == ["first", "blocks.0 … 23", "last"]
