@@ -627,6 +627,11 @@ def test_a_missing_keyword_is_said(by_name: Path) -> None:
     assert "missing 1 required keyword-only argument: 'mask'" in warning.message
 
 
+def test_a_misspelt_keyword_is_said(by_name: Path) -> None:
+    (warning,) = api.audit_target(f"{by_name}/net.py:Batch", inputs=["inptu_ids=16:int64"]).warnings
+    assert "its parameters are batch, so the inputs inptu_ids were passed as one dict" in warning.message
+
+
 def test_an_input_by_position_and_by_name_is_refused(by_name: Path) -> None:
     """The first of those without a name is x, the second input_ids."""
     with pytest.raises(api.CapsauditError, match="--input: input_ids is given by its name and by its position"):

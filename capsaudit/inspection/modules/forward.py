@@ -67,7 +67,17 @@ def run_forward(module: nn.Module, inputs: tuple[object, ...], kwargs: Mapping[s
         with _eager():
             return module(*inputs, **kwargs)
     except (Exception, SystemExit) as error:
-        raise CapsauditError(f"forward raised {one_line(error)}{location(error)}") from error
+        hint = _dict_hint(module, inputs) if len(inputs) == 1 and not kwargs else ""
+        raise CapsauditError(f"forward raised {one_line(error)}{location(error)}{hint}") from error
+
+
+def _dict_hint(module: nn.Module, inputs: tuple[object, ...]) -> str:
+    """Where inputs by name became one dict: a misspelt name has the same effect."""
+    (given,) = inputs
+    if not isinstance(given, Mapping):
+        return ""
+    known = ", ".join(parameter.name for parameter in parameters_of(module.forward))
+    return f"; its parameters are {known}, so the inputs {', '.join(map(str, given))} were passed as one dict"
 
 
 def _eager() -> AbstractContextManager[object]:
