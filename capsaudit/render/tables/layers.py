@@ -58,8 +58,9 @@ def folded(layers: Sequence[AuditedLayer], depth: int | None = None) -> list[Gro
 
 
 def _path(name: str) -> tuple[str, ...]:
-    """The parts of a name; the model itself has none."""
-    return tuple(name.split(".")) if name else ()
+    """The parts of a name; the model itself has none. A name with an empty part, which only a file may have, is not taken apart."""
+    parts = tuple(name.split("."))
+    return parts if all(parts) else (name,) if name else ()
 
 
 def _as_deep(groups: list[Group], depth: int) -> list[Group]:

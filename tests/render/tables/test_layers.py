@@ -5,6 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from capsaudit import api
@@ -181,6 +183,13 @@ def test_tensors_of_the_model_itself_are_one_row(depth: int | None) -> None:
     assert shown[0].name == ""
     assert [each.name for each in shown[0].layers] == [""]
     assert sum(each.trainable for group in shown for each in group.layers) == 5 + 24 * 3
+
+
+@given(st.lists(st.text("ab1.", max_size=5), min_size=SCREEN + 1, max_size=40, unique=True), st.integers(0, 4))
+def test_any_names_are_folded(names: list[str], depth: int) -> None:
+    """A file may have any, such as `a..b` and `.`."""
+    shown = folded([layer(name, number) for number, name in enumerate(names)], depth or None)
+    assert sorted(each.name for group in shown for each in group.layers) == sorted(names)
 
 
 def test_blocks_in_the_order_of_their_names_are_one_row() -> None:
