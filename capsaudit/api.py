@@ -280,8 +280,8 @@ def audit_target(
     A .claims.toml stands for the target that it names, compared with its claims; paths in it are relative to its folder, and arguments
     given here take precedence. `against` may be another target, whose network and forward pass are the reference then. Output of targets
     goes to standard error. `part` is the network to count of a file that has several, `base` the model that an adapter
-    belongs to. `write_variant` names the file for its variant,
-    `write_claims` a new file for its counts as claims. `watch` is called with a target and what is being done with it.
+    belongs to. `write_variant` names the file for its variant, `write_claims` a new file for its counts as claims. `watch` is called with a
+    target and what is being done with it.
 
     Raises:
         CapsauditError: it cannot be loaded, counted or run, a method or the loss does not run, a claim cannot be read, or a file cannot be written.

@@ -212,7 +212,7 @@ def reconcile(
         typer.Option(
             "--model",
             metavar="TARGET",
-            help="Search the ways to count this model instead, as audit takes it; at most 2 changes by default.",
+            help="A model, named as in audit: search the ways to count it. At most 2 changes by default.",
         ),
     ] = None,
     kwargs: Annotated[
@@ -225,9 +225,7 @@ def reconcile(
             "--input", metavar="[NAME=]SHAPE[:DTYPE]", help="Shape of one input of the model, to run it. Repeatable."
         ),
     ] = None,
-    part: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The network of the model's file, if that has several.")
-    ] = None,
+    part: Part = None,
     witnesses: Witnesses = None,
     format: TableOption = "rich",
 ) -> None:

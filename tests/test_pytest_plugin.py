@@ -203,7 +203,7 @@ def test_a_marker_states_the_function(pytester: pytest.Pytester) -> None:
 
 
 def test_the_claims_of_several_models_are_tests(pytester: pytest.Pytester) -> None:
-    """(3·3·3 + 1)·… the head alone, with classes = 10 and 100; a model that cannot be built fails its claims alone."""
+    """The head has (2,704 + 1)·10 values, with 100 classes ten times as many. A model that cannot be built fails its claims alone."""
     pytester.path.joinpath("net.py").write_text(MODEL)
     pytester.path.joinpath("zoo.claims.toml").write_text(
         'source = "me"\n'

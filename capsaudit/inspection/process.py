@@ -52,8 +52,8 @@ class Input(NamedTuple):
 
 
 class Request(Struct, frozen=True):
-    """What the child has to load. `inputs`: what forward takes. `examine`: a function of a
-    module, its inventory and the arguments that it is run with, which determines its behaviour in the child; it is sent by its name.
+    """What the child has to load. `inputs`: what forward takes. `examine`: a function of a module, its inventory and the arguments that it is
+    run with, which determines its behaviour in the child; it is sent by its name.
     `part`: the network that is read of a file which has several. `nonzero`: whether values that are not zero are counted.
     """
 
@@ -142,7 +142,9 @@ class Child:
             if message is None:
                 ending = _ending(process, stage)
                 self._end()
-                if stage is None and process is before:  # the target before has left it unusable
+                if (
+                    process is before
+                ):  # what a target before it has left running may have ended it, so it is tried alone
                     return self.load(request, timeout=timeout, watch=watch)
                 raise CapsauditError(f"{request.target.text}: {ending}")
             stage = message.stage

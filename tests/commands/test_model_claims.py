@@ -315,7 +315,7 @@ def test_figures_that_cannot_be_judged_are_errors() -> None:
 
 
 ZOO = """
-import os, time
+import os, threading, time
 import torch
 from torch import nn
 
@@ -334,6 +334,14 @@ def leaving():
 
 def endless():
     time.sleep(10**6)
+
+def leaving_later():
+    threading.Timer(0.3, os._exit, [3]).start()
+    return nn.Linear(3, 4)
+
+def slow():
+    time.sleep(1)
+    return nn.Linear(3, 4)
 """
 
 
@@ -365,7 +373,17 @@ def test_a_model_that_ends_the_process_does_not_hide_the_others(tmp_path: Path) 
     ended, slow = found.faults
     assert "zoo.py:leaving: its process ended with exit status 3" in ended
     assert "zoo.py:endless took longer than 5 s while it was built" in slow
-    assert len({*(tmp_path / "imported").read_text().split()}) == 3
+    processes = (tmp_path / "imported").read_text().split()
+    assert (
+        len({*processes}) == 4
+    )  # leaving is tried again alone; wide and endless share one, and the last is on its own
+    assert len(processes) == 6
+
+
+def test_what_a_model_leaves_running_is_not_the_fault_of_the_next(tmp_path: Path) -> None:
+    """A thread of the first model ends the process while the second one is built, or before."""
+    found = api.audit_targets(write_zoo(tmp_path, ("leaving_later", "16"), ("slow", "16")))
+    assert ([audit.verdict for audit in found.audits], found.faults) == (["agrees", "agrees"], ())
 
 
 def test_code_from_another_folder_has_another_process(tmp_path: Path) -> None:
