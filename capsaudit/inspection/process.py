@@ -142,9 +142,7 @@ class Child:
             if message is None:
                 ending = _ending(process, stage)
                 self._end()
-                if (
-                    process is before
-                ):  # what a target before it has left running may have ended it, so it is tried alone
+                if process is before:  # a target before it may have left something running that ended it
                     return self.load(request, timeout=timeout, watch=watch)
                 raise CapsauditError(f"{request.target.text}: {ending}")
             stage = message.stage
